@@ -1,0 +1,130 @@
+//! What a request can fail with, told apart by reason, not by status code alone
+//! (each row measured on a real kube-apiserver).
+
+use crate::address::ObjectKey;
+
+/// A cause of a `Status`: field, reason, message.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct Cause {
+    /// `reason`, empty when absent.
+    pub reason: String,
+    /// `field`; admission plugins leave it out.
+    pub field: Option<String>,
+    /// `message`.
+    pub message: String,
+}
+
+/// One field of a Server-Side-Apply conflict.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FieldConflict {
+    /// The server's own spelling, e.g. `.spec.replicas` or `.spec.ports[port=80,protocol="TCP"].name`.
+    pub field: String,
+    /// The manager that holds it, with its operation and subresource as the server says them.
+    pub manager: String,
+}
+
+/// Why a request did not do what was asked.
+///
+/// Texts may hold values of the object (a 422 prints the pod template): they pass the secret filter before
+/// anything shows, logs or stores them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A typed 404 of this very object.
+    #[error("{} does not exist", .0.human())]
+    NotFound(ObjectKey),
+    /// The server does not serve the kind (plain-text 404, or not in discovery).
+    #[error("the server does not know the kind {kind} in {api_version}")]
+    KindNotServed {
+        /// `apiVersion` asked for.
+        api_version: String,
+        /// Kind asked for.
+        kind: String,
+    },
+    /// The object's namespace does not exist.
+    #[error("namespace {0} does not exist")]
+    NamespaceNotFound(String),
+    /// The object's namespace is being deleted.
+    #[error("namespace {0} is being deleted")]
+    NamespaceTerminating(String),
+    /// 409 of an unforced apply: other managers hold these fields.
+    #[error("{message}")]
+    FieldsOwned {
+        /// Field and manager, one per cause.
+        conflicts: Vec<FieldConflict>,
+        /// The server's text.
+        message: String,
+    },
+    /// 409 because the object changed since the resourceVersion sent, or exists where none was expected.
+    #[error("{0}")]
+    Stale(String),
+    /// The object has another uid than the one sent, or is gone: it is another object.
+    #[error("{0}")]
+    AnotherObject(String),
+    /// 409 AlreadyExists.
+    #[error("{0}")]
+    AlreadyExists(String),
+    /// 422 by validation: every cause has a field.
+    #[error("{message}")]
+    Invalid {
+        /// The server's text.
+        message: String,
+        /// Its causes.
+        causes: Vec<Cause>,
+    },
+    /// Refused by admission: 403 or 422 of a policy, quota or webhook.
+    #[error("{message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The server's text.
+        message: String,
+        /// Its causes.
+        causes: Vec<Cause>,
+    },
+    /// 403. Whether RBAC or admission said no is told by [`crate::cluster::Reader::allowed`].
+    #[error("{0}")]
+    Forbidden(String),
+    /// 401 after one refresh of the credentials.
+    #[error("the cluster does not accept the credentials: {0}")]
+    Unauthorized(String),
+    /// A field the kind does not have, or any other 400: the manifest is wrong.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The object is too large for the API server.
+    #[error("{0}")]
+    TooLarge(String),
+    /// A webhook does not support dry-run.
+    #[error("{0}")]
+    DryRunUnsupported(String),
+    /// The server persisted a dry-run. Nothing more is sent to this API.
+    #[error("the API of {kind} ignores dryRun: {what}")]
+    DryRunPersisted {
+        /// `kind.group`.
+        kind: String,
+        /// What was seen.
+        what: String,
+    },
+    /// The answer is not about the object asked for, or no JSON of the API.
+    #[error("the server's answer makes no sense: {0}")]
+    Nonsense(String),
+    /// Connection, TLS, DNS, 5xx or 429 after all the retries; whether a write took effect is unknown.
+    #[error("the cluster cannot be reached: {0}")]
+    Unavailable(String),
+    /// The deadline passed; whether a write took effect is unknown.
+    #[error("no answer from the cluster within {seconds} s: {what}")]
+    Timeout {
+        /// The deadline.
+        seconds: u64,
+        /// Which request.
+        what: String,
+    },
+    /// Anything else the server said.
+    #[error("{status}: {message}")]
+    Other {
+        /// HTTP status.
+        status: u16,
+        /// The server's text.
+        message: String,
+    },
+}

@@ -1,0 +1,5 @@
+//! Planning: stack, state and live objects in, a [`Plan`] out. Holds a reader; cannot write.
+
+mod model;
+
+pub use model::*;
