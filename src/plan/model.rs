@@ -126,6 +126,8 @@ pub enum FieldCause {
     },
     /// The server changes it by itself as an effect of this change (defaults, admission).
     Server,
+    /// The value stays; we become an owner of the field as well.
+    Owned,
 }
 
 /// What must still hold when the change is written.
@@ -134,6 +136,11 @@ pub enum FieldCause {
 pub enum Guard {
     /// There is no such object.
     Absent,
+    /// The object with this uid is being deleted; once it is gone there is none.
+    AfterGone {
+        /// uid of the object that goes.
+        uid: String,
+    },
     /// The object is this one and our fields in it are as they were read.
     Object {
         /// uid.
@@ -240,8 +247,16 @@ pub struct Change {
     pub timeout: u64,
     /// Whether it is or becomes protected.
     pub protect: bool,
-    /// Direct dependencies, resources only, with the reason to show.
+    /// Direct dependencies according to the stack (state, for what is not desired), with the reason to
+    /// show. Recorded in state; decides nothing at apply, [`Self::after`] does.
     pub depends_on: BTreeMap<Address, String>,
+    /// Positions in [`Plan::changes`] of all changes that must be done before this one starts; each is
+    /// smaller than this change's own. One address can have two changes (its object key changed), so
+    /// positions name changes, not addresses.
+    pub after: BTreeSet<usize>,
+    /// The object in state under this address is another one (its key changed): this change deletes it
+    /// and leaves the address's current object alone.
+    pub former: bool,
     /// Where it is declared: `path:line`.
     pub location: Option<String>,
 }
@@ -257,6 +272,8 @@ pub struct Write {
     pub secret: BTreeSet<FieldPath>,
     /// (path, manager, live value's digest) that may be taken by force: exactly these.
     pub force: Vec<Take>,
+    /// Fields of other managers that `--take` removes, by one patch guarded by resourceVersion.
+    pub remove: Vec<FieldPath>,
     /// Managers' entries to move to us on adoption.
     pub adopt_managers: Vec<String>,
 }
