@@ -1,0 +1,3 @@
+//! `stacks/catalog`: what Flux and Cozystack make of it.
+
+mod files;
