@@ -282,3 +282,21 @@ pub struct Removed {
     /// Where it is declared.
     pub span: Span,
 }
+
+impl crate::schema::Tree for Val {
+    fn view(&self) -> crate::schema::View<'_, Self> {
+        use crate::schema::View;
+        match self {
+            Self::Null => View::Null,
+            Self::Bool(value) => View::Bool(*value),
+            Self::Number(value) => View::Number(value),
+            Self::String(value) => View::String(value),
+            Self::List(items) => View::List(items),
+            Self::Map(map) => View::Map(map.iter().map(|(key, value)| (key.as_str(), value)).collect()),
+            Self::Late(late) => match late.parts[..] {
+                [Part::Secret(_) | Part::Field(_)] if !late.base64 => View::Unknown,
+                _ => View::SomeText,
+            },
+        }
+    }
+}
