@@ -1,4 +1,4 @@
-module arrplan.dev/controlplane/flux
+module arrplan.dev/controlplane/source-controller
 
 go 1.26.0
 

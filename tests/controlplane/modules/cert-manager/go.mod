@@ -1,0 +1,5 @@
+module arrplan.dev/controlplane/cert-manager
+
+go 1.26.0
+
+require github.com/cert-manager/cert-manager v1.20.0

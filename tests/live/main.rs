@@ -1,0 +1,4 @@
+//! The tests against a real control plane. One binary, so that one control plane serves them all.
+
+#[cfg(test)]
+mod harness_selftest;
