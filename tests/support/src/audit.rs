@@ -68,12 +68,22 @@ pub struct AuditRecord {
 
 impl AuditRecord {
     fn parse(line: &str) -> Self {
-        let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("audit log: {error}: {line}"));
-        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let event: Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("audit log: {error}: {line}"));
+        let text = |pointer: &str| {
+            event
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let body = event.get("requestObject").cloned().unwrap_or_default();
         let mut name = text("/objectRef/name");
         if name.is_empty() {
-            body.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().clone_into(&mut name);
+            body.pointer("/metadata/name")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .clone_into(&mut name);
         }
         Self {
             verb: text("/verb"),
@@ -99,12 +109,19 @@ impl AuditRecord {
     /// Whether the request asked for a dry run. The server may not have honoured it.
     pub fn is_dry_run(&self) -> bool {
         self.uri.contains("dryRun=All")
-            || self.body.get("dryRun").and_then(Value::as_array).is_some_and(|values| !values.is_empty())
+            || self
+                .body
+                .get("dryRun")
+                .and_then(Value::as_array)
+                .is_some_and(|values| !values.is_empty())
     }
 
     /// Whether it changes the cluster if it succeeds: no read, no dry run, no access or token review.
     pub fn is_write(&self) -> bool {
-        let mutates = matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection");
+        let mutates = matches!(
+            self.verb.as_str(),
+            "create" | "update" | "patch" | "delete" | "deletecollection"
+        );
         mutates && !self.is_dry_run() && !self.resource.ends_with("reviews")
     }
 
@@ -116,16 +133,28 @@ impl AuditRecord {
     /// Whether it is about this object, named by plural resource, namespace (empty for none) and name.
     pub fn is_about(&self, resource: &str, namespace: &str, name: &str) -> bool {
         // The log names a namespace as its own namespace.
-        let same_namespace = self.namespace == namespace || (resource == "namespaces" && namespace.is_empty());
+        let same_namespace =
+            self.namespace == namespace || (resource == "namespaces" && namespace.is_empty());
         self.resource == resource && self.name == name && same_namespace
     }
 }
 
 impl fmt::Display for AuditRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { verb, code, user, uri, received, .. } = self;
+        let Self {
+            verb,
+            code,
+            user,
+            uri,
+            received,
+            ..
+        } = self;
         write!(f, "{received} {user} {verb} {uri} -> {code}")?;
-        if self.body.is_null() { Ok(()) } else { write!(f, " {}", self.body) }
+        if self.body.is_null() {
+            Ok(())
+        } else {
+            write!(f, " {}", self.body)
+        }
     }
 }
 
@@ -217,7 +246,12 @@ pub struct AuditLog {
 
 impl AuditLog {
     pub(crate) fn new(path: PathBuf, api: Api) -> Self {
-        Self { path, api, seen: Mutex::default(), barriers: AtomicU32::new(0) }
+        Self {
+            path,
+            api,
+            seen: Mutex::default(),
+            barriers: AtomicU32::new(0),
+        }
     }
 
     /// The file itself.
@@ -251,27 +285,38 @@ impl AuditLog {
     /// that was answered before has had its turn by then, but for the moment between two threads.
     fn settle(&self) {
         let number = self.barriers.fetch_add(1, Ordering::Relaxed);
-        let uri = format!("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews?fieldManager=barrier-{number}");
+        let uri =
+            format!("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews?fieldManager=barrier-{number}");
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
             "spec": { "resourceAttributes": { "verb": "get", "resource": "pods" } },
         });
-        self.api.send("POST", &uri, Some(("application/json", &review))).expect("the API server answers").ok();
+        self.api
+            .send("POST", &uri, Some(("application/json", &review)))
+            .expect("the API server answers")
+            .ok();
         eventually("the audit log to show an answered request", || {
-            self.read_on(|records| records.iter().rev().any(|record| record.uri == uri)).then_some(())
+            self.read_on(|records| records.iter().rev().any(|record| record.uri == uri))
+                .then_some(())
         });
         std::thread::sleep(Duration::from_millis(20));
     }
 
     fn read_on<T>(&self, look: impl FnOnce(&[AuditRecord]) -> T) -> T {
-        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut seen = self
+            .seen
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut file = std::fs::File::open(&self.path).expect("the audit log");
         file.seek(SeekFrom::Start(seen.offset)).expect("the audit log");
         let mut bytes = std::mem::take(&mut seen.partial);
         seen.offset += file.read_to_end(&mut bytes).expect("the audit log") as u64;
         // The last line may be half written: it waits for its end.
-        let complete = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+        let complete = bytes
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |newline| newline + 1);
         let lines = String::from_utf8_lossy(&bytes[..complete]);
         seen.records.extend(lines.lines().map(AuditRecord::parse));
         let partial = bytes[complete..].to_vec();

@@ -164,7 +164,10 @@ impl Collected {
                 lock(&sink).append(&mut line);
             }
         });
-        Self { text, reader: Some(reader) }
+        Self {
+            text,
+            reader: Some(reader),
+        }
     }
 
     fn so_far(&self) -> String {
@@ -215,7 +218,13 @@ impl Running {
     /// Sends a signal by name, such as `INT`.
     pub fn signal(&self, signal: &str) {
         let status = Command::new("sh")
-            .args(["-c", r#"kill -s "$1" "$2""#, "kill", signal, &self.pid().to_string()])
+            .args([
+                "-c",
+                r#"kill -s "$1" "$2""#,
+                "kill",
+                signal,
+                &self.pid().to_string(),
+            ])
             .status()
             .expect("sh");
         assert!(status.success(), "kill -s {signal}");
@@ -256,7 +265,11 @@ impl Running {
             stderr: self.stderr.all(),
             status: status.code(),
             elapsed: self.started.elapsed(),
-            names: self.folders.iter().map(|(path, name)| (text(path), (*name).to_owned())).collect(),
+            names: self
+                .folders
+                .iter()
+                .map(|(path, name)| (text(path), (*name).to_owned()))
+                .collect(),
         }
     }
 }
@@ -311,8 +324,14 @@ impl RunOutput {
 
 impl fmt::Display for RunOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = self.status.map_or_else(|| "ended by a signal".to_owned(), |status| status.to_string());
-        write!(f, "status: {status}\n----- stdout\n{}\n----- stderr\n{}", self.stdout, self.stderr)
+        let status = self
+            .status
+            .map_or_else(|| "ended by a signal".to_owned(), |status| status.to_string());
+        write!(
+            f,
+            "status: {status}\n----- stdout\n{}\n----- stderr\n{}",
+            self.stdout, self.stderr
+        )
     }
 }
 

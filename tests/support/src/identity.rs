@@ -48,13 +48,19 @@ impl User {
 
 /// The lines of `--token-auth-file`.
 pub(crate) fn token_file() -> String {
-    let mut lines = String::new();
-    let everybody = [User::Admin, User::Arrplan, User::Nobody].into_iter().chain(CONTROLLERS.map(User::Controller));
-    for user in everybody {
-        let groups = if matches!(user, User::Admin | User::Controller(_)) { ",\"system:masters\"" } else { "" };
-        lines += &format!("{},{name},{name}{groups}\n", user.token(), name = user.name());
-    }
-    lines
+    let line = |user: User| {
+        let groups = if matches!(user, User::Admin | User::Controller(_)) {
+            ",\"system:masters\""
+        } else {
+            ""
+        };
+        format!("{},{name},{name}{groups}\n", user.token(), name = user.name())
+    };
+    let everybody = [User::Admin, User::Arrplan, User::Nobody].into_iter();
+    everybody
+        .chain(CONTROLLERS.map(User::Controller))
+        .map(line)
+        .collect()
 }
 
 /// A kubeconfig for one user. JSON is YAML, and kubectl and client libraries read it as such.
@@ -81,16 +87,40 @@ impl Keys {
         let keys = Self { folder };
         let authority_key = KeyPair::generate().expect("a key");
         let authority = authority("arrplan tests");
-        keys.write("ca.crt", &authority.self_signed(&authority_key).expect("a certificate").pem());
+        keys.write(
+            "ca.crt",
+            &authority
+                .self_signed(&authority_key)
+                .expect("a certificate")
+                .pem(),
+        );
         let issuer = Issuer::new(authority, authority_key);
-        let names = ["127.0.0.1", "localhost", "10.0.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc"];
+        let names = [
+            "127.0.0.1",
+            "localhost",
+            "10.0.0.1",
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+        ];
         keys.issue("apiserver", "kube-apiserver", &names, &issuer);
 
         // A different authority for the aggregation layer: the API server refuses to share it with its clients'.
         let proxy_key = KeyPair::generate().expect("a key");
         let proxy_authority = self::authority("arrplan tests front proxy");
-        keys.write("front-proxy-ca.crt", &proxy_authority.self_signed(&proxy_key).expect("a certificate").pem());
-        keys.issue("front-proxy-client", "front-proxy-client", &[], &Issuer::new(proxy_authority, proxy_key));
+        keys.write(
+            "front-proxy-ca.crt",
+            &proxy_authority
+                .self_signed(&proxy_key)
+                .expect("a certificate")
+                .pem(),
+        );
+        keys.issue(
+            "front-proxy-client",
+            "front-proxy-client",
+            &[],
+            &Issuer::new(proxy_authority, proxy_key),
+        );
 
         let accounts = KeyPair::generate().expect("a key");
         keys.write("service-accounts.key", &accounts.serialize_pem());

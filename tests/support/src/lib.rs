@@ -48,7 +48,7 @@ pub use cli::{ArrplanCmd, RunOutput, Running};
 pub use git::GitRepo;
 pub use http_api::Reply;
 pub use identity::User;
-pub use parts::{Part, ARRSTACK_DEFINITION};
+pub use parts::{ARRSTACK_DEFINITION, Part};
 pub use plane::{ControlPlane, Kubectl};
 pub use process::{Process, free_port};
 pub use redact::redact;

@@ -131,14 +131,19 @@ impl ControlPlane {
         let mut names = lock(&self.names);
         let uses = names.entry(prefix.to_owned()).or_insert(0);
         *uses += 1;
-        if *uses == 1 { prefix.to_owned() } else { format!("{prefix}-{uses}") }
+        if *uses == 1 {
+            prefix.to_owned()
+        } else {
+            format!("{prefix}-{uses}")
+        }
     }
 
     /// [`ControlPlane::namespace`], and the Namespace exists.
     pub fn create_namespace(&self, prefix: &str) -> String {
         let name = self.namespace(prefix);
         let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
-        self.request(User::Admin, "POST", "/api/v1/namespaces", Some(&object)).ok();
+        self.request(User::Admin, "POST", "/api/v1/namespaces", Some(&object))
+            .ok();
         name
     }
 
@@ -185,12 +190,24 @@ impl ControlPlane {
     /// One object by kind as kubectl takes it, namespace (empty for none) and name; `None` when it is not there.
     #[track_caller]
     pub fn get_json(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
-        let mut args = vec!["get", kind, name, "--ignore-not-found", "--show-managed-fields", "-o", "json"];
+        let mut args = vec![
+            "get",
+            kind,
+            name,
+            "--ignore-not-found",
+            "--show-managed-fields",
+            "-o",
+            "json",
+        ];
         if !namespace.is_empty() {
             args.extend(["-n", namespace]);
         }
         let output = self.kubectl(&args).ok();
-        if output.trim().is_empty() { None } else { Some(serde_json::from_str(&output).expect("kubectl writes JSON")) }
+        if output.trim().is_empty() {
+            None
+        } else {
+            Some(serde_json::from_str(&output).expect("kubectl writes JSON"))
+        }
     }
 
     /// Waits for a condition of an object to be `True`, for at most a minute, and returns the object.
@@ -199,7 +216,9 @@ impl ControlPlane {
         eventually(&format!("{kind} {namespace}/{name} to be {condition}"), || {
             let object = self.get_json(kind, namespace, name)?;
             let conditions = object.pointer("/status/conditions")?.as_array()?;
-            let holds = conditions.iter().any(|entry| entry["type"] == condition && entry["status"] == "True");
+            let holds = conditions
+                .iter()
+                .any(|entry| entry["type"] == condition && entry["status"] == "True");
             holds.then_some(object)
         })
     }
@@ -210,7 +229,11 @@ impl ControlPlane {
     /// When no answer came at all.
     #[track_caller]
     pub fn request(&self, user: User, method: &str, path: &str, body: Option<&Value>) -> Reply {
-        let content_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+        let content_type = if method == "PATCH" {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
         self.request_typed(user, method, path, content_type, body)
     }
 
@@ -218,7 +241,13 @@ impl ControlPlane {
     #[track_caller]
     pub fn server_side_apply(&self, path: &str, manager: &str, manifest: &Value, force: bool) -> Reply {
         let path = format!("{path}?fieldManager={manager}&force={force}");
-        self.request_typed(User::Admin, "PATCH", &path, "application/apply-patch+yaml", Some(manifest))
+        self.request_typed(
+            User::Admin,
+            "PATCH",
+            &path,
+            "application/apply-patch+yaml",
+            Some(manifest),
+        )
     }
 
     /// One request with a body of the content type named.
@@ -239,12 +268,17 @@ impl ControlPlane {
     /// Runs `act` with the process of this name (`etcd`, `kube-apiserver`, a controller), to signal it or read its log.
     #[track_caller]
     pub fn process<T>(&self, name: &str, act: impl FnOnce(&mut Process) -> T) -> T {
-        act(lock(&self.processes).get_mut(name).unwrap_or_else(|| panic!("{name} does not run in this plane")))
+        act(lock(&self.processes)
+            .get_mut(name)
+            .unwrap_or_else(|| panic!("{name} does not run in this plane")))
     }
 
     /// Names and process ids of all that runs.
     pub fn processes(&self) -> BTreeMap<String, u32> {
-        lock(&self.processes).iter().map(|(name, process)| (name.clone(), process.pid())).collect()
+        lock(&self.processes)
+            .iter()
+            .map(|(name, process)| (name.clone(), process.pid()))
+            .collect()
     }
 
     /// Ends one process at once, as a crash would.
@@ -257,7 +291,10 @@ impl ControlPlane {
             return self.admin.clone();
         }
         let authority = std::fs::read_to_string(self.authority()).expect("written at start");
-        lock(&self.users).entry(user).or_insert_with(|| Api::new(&self.server, &authority, user)).clone()
+        lock(&self.users)
+            .entry(user)
+            .or_insert_with(|| Api::new(&self.server, &authority, user))
+            .clone()
     }
 
     pub(crate) fn key(&self, name: &str) -> PathBuf {
@@ -277,7 +314,11 @@ impl ControlPlane {
         args: impl IntoIterator<Item = impl Into<OsString>>,
         environment: &[(&str, OsString)],
     ) {
-        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = program
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         // One that crashed before must be gone before its successor takes its log and ports.
         self.stop(&name);
         let log = self.folder.join(format!("{name}.log"));
@@ -364,7 +405,10 @@ impl ControlPlane {
             format!("--tls-private-key-file={}", key("apiserver.key")),
             format!("--service-account-issuer={}", self.server),
             format!("--service-account-key-file={}", key("service-accounts.pub")),
-            format!("--service-account-signing-key-file={}", key("service-accounts.key")),
+            format!(
+                "--service-account-signing-key-file={}",
+                key("service-accounts.key")
+            ),
             "--authorization-mode=RBAC".to_owned(),
             format!("--token-auth-file={tokens}"),
             "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
@@ -391,16 +435,27 @@ impl ControlPlane {
     fn wait_until_ready(&self) -> Result<(), String> {
         let started = Instant::now();
         loop {
-            let ready = self.admin.send("GET", "/readyz", None).is_ok_and(|reply| reply.status == 200);
+            let ready = self
+                .admin
+                .send("GET", "/readyz", None)
+                .is_ok_and(|reply| reply.status == 200);
             // The namespace comes a moment after the server calls itself ready.
             let usable = |reply: Reply| reply.status == 200;
-            if ready && self.admin.send("GET", "/api/v1/namespaces/default", None).is_ok_and(usable) {
+            if ready
+                && self
+                    .admin
+                    .send("GET", "/api/v1/namespaces/default", None)
+                    .is_ok_and(usable)
+            {
                 return Ok(());
             }
             for name in ["etcd", "kube-apiserver"] {
                 let ended = self.process(name, |process| process.has_ended().then(|| process.log_tail()));
                 if let Some(tail) = ended {
-                    return Err(format!("{name} ended; logs in {}:\n{tail}", self.folder.display()));
+                    return Err(format!(
+                        "{name} ended; logs in {}:\n{tail}",
+                        self.folder.display()
+                    ));
                 }
             }
             if started.elapsed() > START_LIMIT {
@@ -431,7 +486,9 @@ impl ControlPlane {
 
 impl fmt::Debug for ControlPlane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ControlPlane").field("server", &self.server).finish_non_exhaustive()
+        f.debug_struct("ControlPlane")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
     }
 }
 

@@ -20,7 +20,9 @@ pub(crate) struct Programs {
 impl Programs {
     /// The path of a program, or the folder of copied files.
     pub(crate) fn path(&self, target: &str) -> &Path {
-        self.paths.get(target).unwrap_or_else(|| panic!("{target} is not among what this part asked for"))
+        self.paths
+            .get(target)
+            .unwrap_or_else(|| panic!("{target} is not among what this part asked for"))
     }
 
     /// Finds or builds the targets (names of `tests/controlplane/targets`; folders of files as `share/NAME`).
@@ -38,19 +40,29 @@ impl Programs {
                 known.entry((*target).to_owned()).or_insert(asset);
             }
         }
-        let missing: Vec<&str> = targets.iter().copied().filter(|target| !known.contains_key(*target)).collect();
+        let missing: Vec<&str> = targets
+            .iter()
+            .copied()
+            .filter(|target| !known.contains_key(*target))
+            .collect();
         if !missing.is_empty() {
             let root = build(&missing)?;
             for target in missing {
-                let path = if target.starts_with("share/") { root.join(target) } else { root.join("bin").join(target) };
+                let path = if target.starts_with("share/") {
+                    root.join(target)
+                } else {
+                    root.join("bin").join(target)
+                };
                 known.insert(target.to_owned(), path);
             }
         }
-        let paths = targets.iter().map(|target| ((*target).to_owned(), known[*target].clone())).collect();
+        let paths = targets
+            .iter()
+            .map(|target| ((*target).to_owned(), known[*target].clone()))
+            .collect();
         Some(Self { paths })
     }
 }
-
 
 /// The convention of controller-runtime's envtest: a folder with etcd, kube-apiserver and kubectl.
 fn asset(target: &str) -> Option<PathBuf> {
@@ -61,7 +73,11 @@ fn asset(target: &str) -> Option<PathBuf> {
 fn build(targets: &[&str]) -> Option<PathBuf> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../controlplane/build");
     let output = Command::new(&script)
-        .args(targets.iter().map(|target| target.strip_prefix("share/").unwrap_or(target)))
+        .args(
+            targets
+                .iter()
+                .map(|target| target.strip_prefix("share/").unwrap_or(target)),
+        )
         .stdin(Stdio::null())
         // Its progress belongs on the terminal while it goes on, past the test runner's capture.
         .stderr(Stdio::inherit())
@@ -73,7 +89,11 @@ fn build(targets: &[&str]) -> Option<PathBuf> {
             report_missing(targets);
             None
         }
-        _ => panic!("{} failed ({}); its output is above", script.display(), output.status),
+        _ => panic!(
+            "{} failed ({}); its output is above",
+            script.display(),
+            output.status
+        ),
     }
 }
 
@@ -82,7 +102,10 @@ fn report_missing(targets: &[&str]) {
     let what = targets.join(", ");
     // The test runner names a test's thread after the test.
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "CI=true, and {test} cannot run without {what}");
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "CI=true, and {test} cannot run without {what}"
+    );
     // Not `eprintln!`: what a passing test prints is captured, and this test will pass.
     let mut terminal = std::io::stderr().lock();
     EXPLAINED.call_once(|| {
