@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 /// A path below `stacks/catalog/packages`.
-fn package(path: &str) -> PathBuf {
+pub(crate) fn package(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("stacks/catalog/packages")
         .join(path)

@@ -1,3 +1,5 @@
 //! `stacks/catalog`: what Flux and Cozystack make of it.
 
+mod chart;
 mod files;
+mod helm;

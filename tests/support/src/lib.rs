@@ -51,6 +51,7 @@ pub use identity::User;
 pub use parts::{ARRSTACK_DEFINITION, Part};
 pub use plane::{ControlPlane, Kubectl};
 pub use process::{Process, free_port};
+pub use programs::program;
 pub use redact::redact;
 pub use scratch::scratch_dir;
 pub use wait::{eventually, eventually_within};

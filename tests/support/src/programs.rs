@@ -64,6 +64,13 @@ impl Programs {
     }
 }
 
+/// One program, for tests that need no control plane.
+///
+/// `None`: it is neither here nor buildable, which was said on the terminal.
+pub fn program(target: &str) -> Option<PathBuf> {
+    Programs::find(&[target]).map(|programs| programs.path(target).to_owned())
+}
+
 /// The convention of controller-runtime's envtest: a folder with etcd, kube-apiserver and kubectl.
 fn asset(target: &str) -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("KUBEBUILDER_ASSETS")?).join(target);
