@@ -1,1 +1,21 @@
-//! (see the design)
+//! What people and programs see: plans, progress, diagnostics and listings, as text or JSON.
+//!
+//! *Invariants:* pure functions of data, width and clock passed in; every text that came from a stack or a
+//! cluster passes [`sanitize::clean`] on its way into a line; legible without colour; nothing in the engine
+//! imports this module.
+
+pub mod describe;
+pub mod graph;
+pub mod help;
+pub mod json;
+mod listing;
+pub mod page;
+pub mod plan;
+pub mod problem;
+pub mod progress;
+pub mod sanitize;
+pub mod time;
+pub mod value;
+pub mod yaml;
+
+pub use listing::{histories, outputs, resource, resources};
