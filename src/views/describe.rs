@@ -148,8 +148,12 @@ fn workload(spec: &Spec<'_>) -> Option<String> {
         .collect();
     images.dedup();
     let replicas = spec.0.pointer("/spec/replicas").and_then(Value::as_u64);
-    let replicas =
-        replicas.map(|n| format!("{} of", count(usize::try_from(n).unwrap_or(0), "replica", "replicas")));
+    let replicas = replicas.map(|n| {
+        format!(
+            "{} of",
+            count(usize::try_from(n).unwrap_or(0), "replica", "replicas")
+        )
+    });
     let schedule = spec.text("/spec/schedule").map(|s| format!("at `{s}`:"));
     let images = images.join(", ");
     Some(join(

@@ -48,7 +48,14 @@ impl<'a> Tree<'a> {
         let right = why.map_or_else(Text::default, |reason| {
             Text::tone(Tone::Dim, &said(reason, self.sources))
         });
-        self.page.columns(0, &left, 46, &right);
+        // A line that is too long stays whole: wrapped, it would cut through the branches.
+        let gap = 46usize.saturating_sub(left.width()).max(2);
+        if right.is_empty() {
+            self.page.line(0, &left);
+        } else {
+            self.page
+                .line(0, &left.add(Tone::Plain, &" ".repeat(gap)).join(right));
+        }
         if !first {
             return;
         }

@@ -18,4 +18,4 @@ pub mod time;
 pub mod value;
 pub mod yaml;
 
-pub use listing::{histories, outputs, resource, resources};
+pub use listing::outputs;

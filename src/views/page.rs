@@ -86,6 +86,13 @@ impl Text {
         self
     }
 
+    /// This and then `other`.
+    #[must_use]
+    pub fn join(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// Columns it takes.
     #[must_use]
     pub fn width(&self) -> usize {
@@ -159,8 +166,13 @@ impl Page {
         }
     }
 
-    /// `left`, then `right` at column `at`; on a line of its own, wrapped, where it does not fit.
+    /// `left`, then `right` at column `at`; where it does not fit, wrapped below, four columns further in.
     pub fn columns(&mut self, indent: usize, left: &Text, at: usize, right: &Text) {
+        self.columns_hang(indent, left, at, right, indent + 4);
+    }
+
+    /// [`Self::columns`] with the column at which a `right` that does not fit stands below.
+    pub fn columns_hang(&mut self, indent: usize, left: &Text, at: usize, right: &Text, hang: usize) {
         if right.is_empty() {
             self.line(indent, left);
             return;
@@ -175,7 +187,7 @@ impl Page {
             self.out.push('\n');
         } else {
             self.line(indent, left);
-            self.wrapped(indent + 4, indent + 4, right);
+            self.wrapped(hang, hang, right);
         }
     }
 

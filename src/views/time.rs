@@ -9,7 +9,9 @@ use jiff::Timestamp;
 #[must_use]
 pub fn ago(time: &str, now: Timestamp) -> String {
     match time.parse::<Timestamp>() {
-        Ok(then) => distance(then, now).map_or_else(|| date(then), |d| if d == NOW { d } else { format!("{d} ago") }),
+        Ok(then) => {
+            distance(then, now).map_or_else(|| date(then), |d| if d == NOW { d } else { format!("{d} ago") })
+        }
         Err(_) => time.to_owned(),
     }
 }
@@ -51,8 +53,10 @@ fn date(time: Timestamp) -> String {
 /// `2026-11-22 13:40 UTC`: a moment that must be told apart from its neighbours.
 #[must_use]
 pub fn moment(time: &str) -> String {
-    time.parse::<Timestamp>()
-        .map_or_else(|_| time.to_owned(), |t| t.strftime("%Y-%m-%d %H:%M UTC").to_string())
+    time.parse::<Timestamp>().map_or_else(
+        |_| time.to_owned(),
+        |t| t.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+    )
 }
 
 /// `0.1s`, `41.0s`, `1m12s`, `1h02m`.

@@ -43,7 +43,9 @@ fn is_bare(text: &str) -> bool {
 pub fn block(value: &Shown, width: usize) -> Option<String> {
     match value {
         Shown::Plain(Value::String(text)) if text.trim_end_matches('\n').contains('\n') => Some(text.clone()),
-        Shown::Plain(value @ (Value::Array(_) | Value::Object(_))) if value.to_string().chars().count() > width => {
+        Shown::Plain(value @ (Value::Array(_) | Value::Object(_)))
+            if value.to_string().chars().count() > width =>
+        {
             let mut text = super::yaml::to_string(value);
             if text.is_empty() {
                 text.push('\n');

@@ -89,7 +89,9 @@ fn is_block(text: &str) -> bool {
         && !text.ends_with("\n\n")
         && !text.chars().any(|c| c.is_control() && c != '\n')
         && !text.contains(['\u{feff}', '\u{2028}', '\u{2029}', '\u{85}'])
-        && !text.lines().any(|line| !line.is_empty() && line.trim().is_empty())
+        && !text
+            .lines()
+            .any(|line| !line.is_empty() && line.trim().is_empty())
 }
 
 fn block(text: &str, indent: usize, out: &mut String) {
@@ -112,10 +114,11 @@ fn flat(value: &Value) -> String {
 }
 
 fn string(text: &str) -> String {
-    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '_' | '.'))
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ' ' | ':' | '@' | '+' | '='))
+    let plain = (text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '_' | '.'))
+        || is_quantity(text))
+        && text.chars().all(|c| {
+            c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ' ' | ':' | '@' | '+' | '=')
+        })
         && !text.contains(": ")
         && !text.ends_with([':', ' '])
         && text.parse::<f64>().is_err()
@@ -126,6 +129,14 @@ fn string(text: &str) -> String {
         // JSON strings are double-quoted YAML scalars.
         Value::String(text.to_owned()).to_string()
     }
+}
+
+/// `500Gi`, `10m30s`: a number with a unit that no YAML number can end in.
+fn is_quantity(text: &str) -> bool {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    unit.len() < text.len()
+        && unit.starts_with(|c: char| matches!(c, 'K' | 'M' | 'G' | 'T' | 'm' | 's' | 'h'))
+        && unit.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 fn is_word_of_yaml(text: &str) -> bool {

@@ -64,7 +64,9 @@ fn change(change: &Change) -> Value {
         let chain: Vec<Value> = n
             .chain
             .iter()
-            .map(|(object, reason, message)| json!({ "object": object, "reason": reason, "message": message }))
+            .map(
+                |(object, reason, message)| json!({ "object": object, "reason": reason, "message": message }),
+            )
             .collect();
         json!({ "reason": n.reason, "since": n.since, "chain": chain })
     });
@@ -90,6 +92,9 @@ fn change(change: &Change) -> Value {
         "known_after_apply": write.map_or_else(Vec::new, |w| w.unknown.iter().map(ToString::to_string).collect()),
         "force": write.map_or_else(|| json!([]), |w| value(&w.force)),
         "protect": change.protect,
+        "take_away": write.map_or_else(Vec::new, |w| w.remove.iter().map(ToString::to_string).collect()),
+        "after": change.after,
+        "former": change.former,
         "depends_on": change.depends_on.iter().map(|(to, why)| (to.to_string(), json!(why))).collect::<Map<_, _>>(),
         "location": change.location,
         "timeout_seconds": change.timeout,

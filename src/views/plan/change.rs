@@ -67,12 +67,8 @@ pub(super) fn show(change: &Change, frame: &Frame, view: &PlanView<'_>, page: &m
         (Action::Create | Action::Replace, Some(body)) => describe(&change.key, body),
         _ => crate::views::describe::Description::default(),
     };
-    page.columns(
-        indent,
-        &left,
-        frame.column,
-        &remarks(change, frame, said.remark.as_deref(), view),
-    );
+    let remarks = remarks(change, frame, said.remark.as_deref(), view);
+    page.columns_hang(indent, &left, frame.column, &remarks, 6);
 
     for line in &said.lines {
         page.wrapped(6, 8, &Text::tone(Tone::Dim, line));
@@ -102,7 +98,10 @@ fn remarks(change: &Change, frame: &Frame, said: Option<&str>, view: &PlanView<'
     let mut parts: Vec<(Tone, String)> = Vec::new();
     let reason = change.reason.clone();
     match change.action {
-        Action::Keep => parts.push((Tone::Note, format!("kept: {}", reason.as_deref().unwrap_or("protected")))),
+        Action::Keep => parts.push((
+            Tone::Note,
+            format!("kept: {}", reason.as_deref().unwrap_or("protected")),
+        )),
         Action::Forget => {
             parts.push((Tone::Plain, "forgotten: it stays, no longer ours".to_owned()));
             parts.extend(reason.map(|r| (Tone::Plain, r)));
@@ -123,9 +122,10 @@ fn remarks(change: &Change, frame: &Frame, said: Option<&str>, view: &PlanView<'
                 }
                 None => (
                     Tone::Dim,
-                    change
-                        .unchanged_since
-                        .map_or_else(|| "unchanged".to_owned(), |serial| format!("unchanged since serial {serial}")),
+                    change.unchanged_since.map_or_else(
+                        || "unchanged".to_owned(),
+                        |serial| format!("unchanged since serial {serial}"),
+                    ),
                 ),
             };
             parts.push(state);
@@ -137,6 +137,9 @@ fn remarks(change: &Change, frame: &Frame, said: Option<&str>, view: &PlanView<'
             }
             parts.extend(reason.map(|r| (Tone::Plain, r)));
         }
+    }
+    if change.former {
+        parts.push((Tone::Plain, format!("the former object, {}", change.key.human())));
     }
     if let Some(former) = &change.moved_from {
         parts.push((Tone::Note, format!("moved from {former}")));
@@ -158,7 +161,7 @@ fn remarks(change: &Change, frame: &Frame, said: Option<&str>, view: &PlanView<'
             parts.push((Tone::Dim, format!("in {namespace}")));
         }
         let local = change.address.index.as_ref().unwrap_or(&change.address.name);
-        if change.key.name != *local {
+        if change.key.name != *local && !change.former {
             parts.push((Tone::Dim, format!("as {}", change.key.name)));
         }
     }
@@ -238,4 +241,3 @@ fn cause(not_ready: &NotReady, page: &mut Page) {
         }
     }
 }
-

@@ -18,7 +18,18 @@ const DEEP: usize = 10;
 
 pub(super) fn show(fields: &[FieldChange], view: &PlanView<'_>, page: &mut Page) {
     for field in fields {
+        if field.cause == FieldCause::Owned && !view.full {
+            continue;
+        }
         one(field, view, page);
+    }
+    let owned = fields.iter().filter(|f| f.cause == FieldCause::Owned).count();
+    if owned > 0 && !view.full {
+        let text = format!(
+            "{} ours too from now on, same values (--full)",
+            count(owned, "field is", "fields are")
+        );
+        page.line(INDENT, &Text::tone(Tone::Dim, &text));
     }
 }
 
@@ -54,7 +65,7 @@ fn one(field: &FieldChange, view: &PlanView<'_>, page: &mut Page) {
         );
         return;
     }
-    let values = values(field, view.full);
+    let values = values(field);
     let line = path.clone().add(Tone::Plain, "  ").add(Tone::Plain, &values);
     if INDENT + line.width() <= page.width() {
         page.columns(INDENT, &line, 0, &why);
@@ -65,45 +76,41 @@ fn one(field: &FieldChange, view: &PlanView<'_>, page: &mut Page) {
         page.line(DEEP, &Text::plain(&values));
         return;
     }
-    let (old, new) = (cut(&field.before, view.full), cut(&field.after, view.full));
     if field.before != Shown::Absent {
-        long(&old, "", page);
+        long(&field.before, "", view.full, page);
     }
     if field.after != Shown::Absent {
-        long(
-            &new,
-            if field.before == Shown::Absent { "" } else { "-> " },
-            page,
-        );
+        let lead = if field.before == Shown::Absent { "" } else { "-> " };
+        long(&field.after, lead, view.full, page);
     }
 }
 
 /// `before -> after`, or the one value there is.
-fn values(field: &FieldChange, full: bool) -> String {
+fn values(field: &FieldChange) -> String {
     match (&field.before, &field.after) {
         (Shown::Masked, Shown::Masked) => "(secret, changed)".to_owned(),
-        (Shown::Absent, after) => cut(after, full),
-        (before, Shown::Absent) => cut(before, full),
-        (before, after) => format!("{} -> {}", cut(before, full), cut(after, full)),
+        (Shown::Absent, one) | (one, Shown::Absent) => value::shown(one),
+        (before, after) => format!("{} -> {}", value::shown(before), value::shown(after)),
     }
 }
 
-fn cut(shown: &Shown, full: bool) -> String {
+/// A value of more than one line.
+fn long(shown: &Shown, lead: &str, full: bool, page: &mut Page) {
     let text = value::shown(shown);
     let length = text.chars().count();
-    if full || length <= CHARS {
-        return text;
-    }
-    let start: String = text.chars().take(CHARS).collect();
-    format!("{start}... ({length} characters, --full shows them)")
-}
-
-fn long(text: &str, lead: &str, page: &mut Page) {
+    let kept = if full || length <= CHARS { length } else { CHARS };
+    let kept: String = text.chars().take(kept).collect();
     let room = page.width().saturating_sub(DEEP + lead.len());
-    for (at, piece) in chunks(text, room).iter().enumerate() {
-        let lead = if at == 0 { lead } else { "" };
-        let indent = if at == 0 { DEEP } else { DEEP + lead.len() };
-        page.line(indent, &Text::tone(Tone::Dim, lead).add(Tone::Plain, piece));
+    for (at, piece) in chunks(&kept, room).iter().enumerate() {
+        if at == 0 {
+            page.line(DEEP, &Text::tone(Tone::Dim, lead).add(Tone::Plain, piece));
+        } else {
+            page.line(DEEP + lead.len(), &Text::plain(piece));
+        }
+    }
+    if !full && length > CHARS {
+        let text = format!("... {length} characters in all (--full)");
+        page.line(DEEP + lead.len(), &Text::tone(Tone::Dim, &text));
     }
 }
 
@@ -127,6 +134,7 @@ fn cause(cause: &FieldCause, view: &PlanView<'_>) -> Text {
             &format!("stays: also owned by {}", managers.join(", ")),
         ),
         FieldCause::Server => Text::tone(Tone::Dim, "by the server"),
+        FieldCause::Owned => Text::tone(Tone::Dim, "the value stays, ours too from now on"),
     }
 }
 

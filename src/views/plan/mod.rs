@@ -131,4 +131,6 @@ fn not_ours(list: &[NotOurs], view: &PlanView<'_>, page: &mut Page) {
 }
 
 #[cfg(test)]
+pub(super) mod samples;
+#[cfg(test)]
 mod tests;

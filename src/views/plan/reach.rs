@@ -30,7 +30,7 @@ pub(super) fn show(change: &Change, view: &PlanView<'_>, page: &mut Page) {
     list(change, &listed, view.full, page);
     for what in &reach.unreadable {
         let text = Text::tone(Tone::Danger, "DATA LOSS")
-            .add(Tone::Plain, " must be assumed, could not be read: ")
+            .add(Tone::Plain, "  must be assumed, not readable: ")
             .add(Tone::Plain, what);
         page.wrapped(8, 10, &text);
     }
@@ -52,6 +52,21 @@ fn kinds(items: &[&ReachItem], page: &mut Page) {
     page.wrapped(8, 8, &Text::plain(&words.join(", ")));
 }
 
+/// kubectl's short name of the kinds that a reach is mostly made of.
+fn short(kind: &str) -> &str {
+    match kind {
+        "PersistentVolumeClaim" => "pvc",
+        "Deployment" => "deploy",
+        "StatefulSet" => "sts",
+        "DaemonSet" => "ds",
+        "ConfigMap" => "cm",
+        "Service" => "svc",
+        "ServiceAccount" => "sa",
+        "HelmRelease" => "hr",
+        other => other,
+    }
+}
+
 fn list(change: &Change, items: &[&ReachItem], full: bool, page: &mut Page) {
     let mut sorted: Vec<&&ReachItem> = items.iter().collect();
     sorted.sort_by(|a, b| b.risk.cmp(&a.risk).then_with(|| a.key.cmp(&b.key)));
@@ -59,7 +74,7 @@ fn list(change: &Change, items: &[&ReachItem], full: bool, page: &mut Page) {
         .into_iter()
         .map(|item| {
             let name = if item.key.namespace == change.key.namespace {
-                format!("{} {}", item.key.kind, item.key.name)
+                format!("{}/{}", short(&item.key.kind), item.key.name)
             } else {
                 item.key.human()
             };

@@ -37,7 +37,10 @@ pub(super) fn show(plan: &Plan, view: &PlanView<'_>, page: &mut Page) {
     }
     let errors = errors(plan);
     if errors > 0 {
-        let text = format!("This plan cannot be applied: {}.", count(errors, "error", "errors"));
+        let text = format!(
+            "This plan cannot be applied: {}.",
+            count(errors, "error", "errors")
+        );
         page.line(0, &Text::tone(Tone::Danger, &text));
     }
 }
@@ -182,9 +185,6 @@ fn checked(plan: &Plan, view: &PlanView<'_>, page: &mut Page) {
             ) || (c.action == Action::NoOp && c.fidelity != Fidelity::Server)
         })
         .collect();
-    if written.is_empty() {
-        return;
-    }
     let mut open: BTreeMap<(Fidelity, &str), Vec<String>> = BTreeMap::new();
     for change in written.iter().filter(|c| c.fidelity != Fidelity::Server) {
         let reason = change.fidelity_reason.as_deref().unwrap_or_default();
@@ -193,7 +193,11 @@ fn checked(plan: &Plan, view: &PlanView<'_>, page: &mut Page) {
             .push(change.address.to_string());
     }
     let left: usize = open.values().map(Vec::len).sum();
-    let mut text = format!("Checked by the server: {} of {}.", written.len() - left, written.len());
+    let mut text = format!(
+        "Checked by the server: {} of {}.",
+        written.len() - left,
+        written.len()
+    );
     if left > 0 {
         text.push_str(&format!(" Not fully: {left}"));
     }

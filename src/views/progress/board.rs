@@ -117,8 +117,11 @@ impl Board {
             EventKind::Stopping => page.wrapped(
                 2,
                 4,
-                &Text::tone(Tone::Change, "stopping: nothing new starts, requests in flight are finished")
-                    .add(Tone::Plain, " (again to leave at once; nothing is lost)"),
+                &Text::tone(
+                    Tone::Change,
+                    "stopping: nothing new starts, requests in flight are finished",
+                )
+                .add(Tone::Plain, " (again to leave at once; nothing is lost)"),
             ),
             EventKind::Finished { summary } => {
                 self.running.clear();
@@ -159,7 +162,11 @@ impl Board {
         let took = whole(elapsed);
         let state = format!("serial {}", summary.serial);
         if summary.failed + summary.skipped + summary.interrupted == 0 {
-            let text = format!("{what} {} of {} in {took}.", summary.done, self.total.max(summary.done));
+            let text = format!(
+                "{what} {} of {} in {took}.",
+                summary.done,
+                self.total.max(summary.done)
+            );
             return Text::tone(Tone::Good, &text).add(Tone::Dim, &format!(" {state}"));
         }
         let mut parts = vec![format!("{what} {}", summary.done)];
@@ -172,7 +179,11 @@ impl Board {
                 parts.push(format!("{word} {n}"));
             }
         }
-        let tone = if summary.failed > 0 { Tone::Danger } else { Tone::Change };
+        let tone = if summary.failed > 0 {
+            Tone::Danger
+        } else {
+            Tone::Change
+        };
         Text::tone(tone, &format!("{} in {took}.", parts.join(", ")))
             .add(Tone::Plain, &format!(" State saved, {state}."))
     }

@@ -1,0 +1,161 @@
+use std::time::Duration;
+
+use super::*;
+use crate::apply::{Event, EventKind, Summary};
+use crate::plan::Action;
+use crate::views::plan::samples;
+
+/// Checks `value` against the part of JSON Schema that our schemas use; unknown keywords fail the test.
+fn check(schema: &Value, value: &Value, root: &Value, at: &str) {
+    let Value::Object(schema) = schema else {
+        assert_eq!(schema, &Value::Bool(true), "{at}");
+        return;
+    };
+    for (keyword, rule) in schema {
+        match keyword.as_str() {
+            "$schema" | "title" | "description" | "$defs" | "properties" => {}
+            "$ref" => {
+                let pointer = rule.as_str().unwrap().trim_start_matches('#');
+                check(root.pointer(pointer).unwrap(), value, root, at);
+            }
+            "const" => assert_eq!(rule, value, "{at}"),
+            "enum" => assert!(rule.as_array().unwrap().contains(value), "{at}: {value}"),
+            "type" => {
+                let is = match value {
+                    Value::Null => "null",
+                    Value::Bool(_) => "boolean",
+                    Value::Number(_) => "integer",
+                    Value::String(_) => "string",
+                    Value::Array(_) => "array",
+                    Value::Object(_) => "object",
+                };
+                let fits = rule == is || rule.as_array().is_some_and(|list| list.contains(&json!(is)));
+                assert!(fits, "{at}: {value} is {is}, not {rule}");
+            }
+            "required" => {
+                for key in rule.as_array().unwrap() {
+                    let missing = value
+                        .as_object()
+                        .is_some_and(|v| !v.contains_key(key.as_str().unwrap()));
+                    assert!(!missing, "{at}: {key} is missing");
+                }
+            }
+            "items" => {
+                for (n, item) in value.as_array().into_iter().flatten().enumerate() {
+                    check(rule, item, root, &format!("{at}[{n}]"));
+                }
+            }
+            "additionalProperties" => {}
+            other => panic!("{at}: unknown keyword {other}"),
+        }
+    }
+    let Some(members) = value.as_object() else { return };
+    for (key, member) in members {
+        let at = format!("{at}.{key}");
+        match (
+            schema.get("properties").and_then(|p| p.get(key)),
+            schema.get("additionalProperties"),
+        ) {
+            (Some(rule), _) => check(rule, member, root, &at),
+            (None, Some(Value::Bool(false))) => panic!("{at} is not in the schema"),
+            (None, Some(rule)) => check(rule, member, root, &at),
+            (None, None) => {}
+        }
+    }
+}
+
+#[test]
+fn every_plan_is_as_the_schema_says() {
+    let schema: Value = serde_json::from_str(PLAN_SCHEMA).unwrap();
+    for sample in [
+        samples::first(),
+        samples::update(),
+        samples::drift(),
+        samples::contested(),
+        samples::adopt_and_replace(),
+        samples::destroy(),
+        samples::not_ready(),
+        samples::nothing(),
+    ] {
+        let json = plan(&sample, None);
+        assert!(!json.to_string().contains("Y2FuYXJ5"), "a secret value is shown");
+        check(&schema, &json, &schema, "plan");
+    }
+}
+
+#[test]
+fn a_plan_in_whole() {
+    insta::assert_snapshot!(pretty(&plan(&samples::not_ready(), None)));
+}
+
+#[test]
+fn every_event_is_as_the_schema_says() {
+    let schema: Value = serde_json::from_str(EVENTS_SCHEMA).unwrap();
+    let address = || samples::address("helm_release.arr-stack");
+    let took = Duration::from_millis(1500);
+    let kinds = [
+        EventKind::Started { total: 2 },
+        EventKind::ChangeStarted {
+            address: address(),
+            action: Action::Create,
+            usual: Some(took),
+        },
+        EventKind::ChangeStarted {
+            address: address(),
+            action: Action::NoOp,
+            usual: None,
+        },
+        EventKind::Written { address: address() },
+        EventKind::Waiting {
+            address: address(),
+            what: "2 of 3 Deployments ready".into(),
+        },
+        EventKind::Done {
+            address: address(),
+            action: Action::Create,
+            took,
+            detail: Some("Bound".into()),
+        },
+        EventKind::Failed {
+            address: address(),
+            action: Action::Update,
+            took,
+            lines: vec!["why".into()],
+        },
+        EventKind::Skipped {
+            address: address(),
+            cause: address(),
+        },
+        EventKind::Interrupted {
+            address: address(),
+            written: true,
+        },
+        EventKind::Stopping,
+        EventKind::Retrying {
+            address: address(),
+            why: "429".into(),
+        },
+        EventKind::Finished {
+            summary: Summary {
+                done: 1,
+                failed: 1,
+                skipped: 0,
+                interrupted: 0,
+                serial: 3,
+            },
+        },
+    ];
+    let mut lines = vec![plan_line(json!({})), outputs(&samples::update().outputs)];
+    lines.extend(kinds.into_iter().map(|kind| {
+        event(&Event {
+            elapsed: Duration::from_secs(2),
+            kind,
+        })
+    }));
+    let mut text = String::new();
+    for line in &lines {
+        check(&schema, line, &schema, "event");
+        text.push_str(&format!("{line}\n"));
+    }
+    insta::assert_snapshot!(text);
+}
