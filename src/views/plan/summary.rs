@@ -193,14 +193,14 @@ fn checked(plan: &Plan, view: &PlanView<'_>, page: &mut Page) {
             .push(change.address.to_string());
     }
     let left: usize = open.values().map(Vec::len).sum();
-    let mut text = format!(
-        "Checked by the server: {} of {}.",
+    if left == 0 {
+        return;
+    }
+    let text = format!(
+        "Checked by the server: {} of {}. Not fully: {left}",
         written.len() - left,
         written.len()
     );
-    if left > 0 {
-        text.push_str(&format!(" Not fully: {left}"));
-    }
     page.line(0, &Text::plain(&text));
     for ((fidelity, reason), addresses) in open {
         let how = match fidelity {
