@@ -23,6 +23,55 @@ pub struct FieldConflict {
     pub manager: String,
 }
 
+/// How a manager took the fields it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    /// Server-Side Apply.
+    Apply,
+    /// Any other write.
+    Update,
+}
+
+/// The manager of a [`FieldConflict`], taken apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConflictOwner {
+    /// The manager's name.
+    pub name: String,
+    /// The subresource it wrote through, e.g. `scale`.
+    pub subresource: Option<String>,
+    /// How it wrote. The server prints an API version for updates only.
+    pub operation: Operation,
+    /// When, RFC 3339, if the server says so.
+    pub time: Option<String>,
+}
+
+impl FieldConflict {
+    /// The manager, taken apart. The text is `"name"`, `with subresource "scale"`, `using v1`, `at <time>`,
+    /// the last two for updates only (apiserver's `printManager`).
+    #[must_use]
+    pub fn owner(&self) -> ConflictOwner {
+        let (name, rest) = quoted(&self.manager).unwrap_or((self.manager.clone(), ""));
+        let subresource = rest.strip_prefix(" with subresource ").and_then(quoted);
+        let rest = subresource.as_ref().map_or(rest, |(_, rest)| rest);
+        let using = rest.strip_prefix(" using ");
+        ConflictOwner {
+            name,
+            subresource: subresource.map(|(name, _)| name),
+            operation: if using.is_some() { Operation::Update } else { Operation::Apply },
+            time: using
+                .and_then(|using| using.split_once(" at "))
+                .map(|(_, time)| time.to_owned()),
+        }
+    }
+}
+
+/// A Go-quoted string at the start of a text, and what follows it.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<String>();
+    let value = stream.next()?.ok()?;
+    Some((value, &text[stream.byte_offset()..]))
+}
+
 /// Why a request did not do what was asked.
 ///
 /// Texts may hold values of the object (a 422 prints the pod template): they pass the secret filter before
@@ -127,4 +176,39 @@ pub enum Error {
         /// The server's text.
         message: String,
     },
+}
+
+impl Error {
+    /// Whether a write that ended with this may still have taken effect: the answer was lost, not given.
+    #[must_use]
+    pub fn outcome_unknown(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Timeout { .. } | Self::Nonsense(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conflict_owners_are_taken_apart() {
+        let owner = |text: &str| {
+            let conflict = FieldConflict { field: ".spec.replicas".into(), manager: text.into() };
+            let owner = conflict.owner();
+            (owner.name, owner.subresource, owner.operation, owner.time)
+        };
+        let some = |text: &str| Some(text.to_owned());
+        for (text, expected) in [
+            ("\"flux\"", ("flux".to_owned(), None, Operation::Apply, None)),
+            ("\"kubectl-edit\" using v1", ("kubectl-edit".to_owned(), None, Operation::Update, None)),
+            (
+                "\"kubectl\" with subresource \"scale\" using apps/v1 at 2026-01-02T03:04:05Z",
+                ("kubectl".to_owned(), some("scale"), Operation::Update, some("2026-01-02T03:04:05Z")),
+            ),
+            ("\"a \\\"b\\\" using c\"", ("a \"b\" using c".to_owned(), None, Operation::Apply, None)),
+            ("something else", ("something else".to_owned(), None, Operation::Apply, None)),
+        ] {
+            assert_eq!(owner(text), expected, "{text}");
+        }
+    }
 }

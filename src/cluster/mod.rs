@@ -4,9 +4,32 @@
 //! implies absence; a dry-run is sent only to an API known to honour it; an answer that is not about the
 //! object asked for is an error.
 
+mod classify;
+mod connect;
+mod discovery;
 pub mod error;
+mod exec;
+#[cfg(test)]
+mod fake;
+mod kubeconfig;
+mod limit;
+mod reader;
+mod retry;
+mod transport;
+mod url;
+mod watch;
+mod writer;
 
-pub use error::{Cause, Error, FieldConflict};
+pub use connect::{Target, connect};
+pub use discovery::Discovery;
+pub use error::{Cause, ConflictOwner, Error, FieldConflict, Operation};
+pub use kubeconfig::{ConnectError, ConnectOptions, Looked};
+pub use reader::{DryRun, Reader, WarningEvent};
+pub use retry::Retrying;
+pub use watch::{ListObservation, ListWatch, ObjectWatch, Observation};
+pub use writer::{Applied, Deleted, Preconditions, Writer};
+
+use crate::address::ObjectKey;
 
 /// One served kind, as discovery describes it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +50,30 @@ pub struct Api {
     pub verbs: Vec<String>,
     /// Who serves it, which decides whether `dryRun=All` can be trusted.
     pub served_by: ServedBy,
+}
+
+impl Api {
+    /// `apiVersion` of its objects.
+    #[must_use]
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
+    /// The key of one of its objects; the namespace is dropped for cluster-scoped kinds.
+    #[must_use]
+    pub fn key(&self, namespace: Option<&str>, name: &str) -> ObjectKey {
+        ObjectKey::new(&self.group, &self.kind, namespace.filter(|_| self.namespaced), name)
+    }
+
+    /// Whether the verb is served.
+    #[must_use]
+    pub fn can(&self, verb: &str) -> bool {
+        self.verbs.iter().any(|served| served == verb)
+    }
 }
 
 /// Who serves a kind.
