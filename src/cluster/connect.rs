@@ -89,7 +89,13 @@ pub async fn connect(options: &ConnectOptions) -> Result<(Reader, Writer), Conne
         0 => PARALLELISM,
         given => given,
     };
-    let transport = Transport::new(opened.client, opened.expires, login, parallelism, Patience::default());
+    let transport = Transport::new(
+        opened.client,
+        opened.expires,
+        login,
+        parallelism,
+        Patience::default(),
+    );
     let reader = Reader::new(Shared {
         transport,
         target: opened.target,
@@ -123,7 +129,9 @@ async fn open(options: &ConnectOptions) -> Result<Opened, ConnectError> {
     };
     if config.cluster_url.scheme().is_none() || config.cluster_url.host().is_none() {
         let server = &config.cluster_url;
-        return Err(ConnectError::Incomplete(format!("`{server}` is no server URL; it looks like https://host:6443")));
+        return Err(ConnectError::Incomplete(format!(
+            "`{server}` is no server URL; it looks like https://host:6443"
+        )));
     }
     if let Some(provider) = &config.auth_info.auth_provider {
         return Err(ConnectError::Incomplete(format!(

@@ -166,7 +166,10 @@ impl Reader {
     pub async fn find_kind(&self, api_version: &str, kind: &str) -> Result<Option<Api>, Error> {
         let (group, version) = split_api_version(api_version);
         let found = match self.resources(group, version).await {
-            Ok(found) => found.into_iter().filter(|api| api.kind == kind).max_by_key(|api| api.can("get")),
+            Ok(found) => found
+                .into_iter()
+                .filter(|api| api.kind == kind)
+                .max_by_key(|api| api.can("get")),
             Err(Error::Other { status: 404, .. }) => None,
             Err(error) => return Err(error),
         };
@@ -175,7 +178,9 @@ impl Reader {
         api.served_by = match self.get(&services_api(), None, &name).await {
             Ok(Some(service)) => service_of(&service).served_by,
             Ok(None) => ServedBy::Aggregated,
-            Err(Error::Forbidden(_) | Error::KindNotServed { .. }) if BUILT_IN.contains(&group) => ServedBy::BuiltIn,
+            Err(Error::Forbidden(_) | Error::KindNotServed { .. }) if BUILT_IN.contains(&group) => {
+                ServedBy::BuiltIn
+            }
             Err(Error::Forbidden(_) | Error::KindNotServed { .. }) => self.by_crd(&api).await?,
             Err(error) => return Err(error),
         };
@@ -224,7 +229,12 @@ impl Reader {
             own.sort_by_key(|version| *version != preferred);
             versions.extend(own.into_iter().map(|version| (text(group, "/name"), version)));
         }
-        let all = join_all(versions.iter().map(|(group, version)| self.resources(group, version))).await;
+        let all = join_all(
+            versions
+                .iter()
+                .map(|(group, version)| self.resources(group, version)),
+        )
+        .await;
         let mut apis = Vec::new();
         let mut unavailable = BTreeSet::new();
         for ((group, version), found) in versions.iter().zip(all) {
@@ -248,7 +258,9 @@ impl Reader {
     /// The kinds of one group and version, by plain discovery.
     async fn resources(&self, group: &str, version: &str) -> Result<Vec<Api>, Error> {
         let path = url::group_version(group, version);
-        let document = self.document(&Call::get(path.clone(), format!("GET {path}"))).await?;
+        let document = self
+            .document(&Call::get(path.clone(), format!("GET {path}")))
+            .await?;
         Ok(read_plain(&document, group, version))
     }
 
@@ -261,8 +273,11 @@ impl Reader {
         };
         let entry = |service: &Object| {
             let (group, version) = (text(&service.0, "/spec/group"), text(&service.0, "/spec/version"));
-            let group_version =
-                if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+            let group_version = if group.is_empty() {
+                version.to_owned()
+            } else {
+                format!("{group}/{version}")
+            };
             (group_version, service_of(service))
         };
         Ok(Some(services.iter().map(entry).collect()))
@@ -296,7 +311,10 @@ fn services_api() -> Api {
 }
 
 fn service_of(service: &Object) -> Service {
-    let remote = service.0.pointer("/spec/service").is_some_and(|value| !value.is_null());
+    let remote = service
+        .0
+        .pointer("/spec/service")
+        .is_some_and(|value| !value.is_null());
     let managed = service.label("kube-aggregator.kubernetes.io/automanaged");
     let group = text(&service.0, "/spec/group");
     let served_by = if remote {
@@ -320,11 +338,18 @@ fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
 }
 
 fn array<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = &'v Value> + use<'v> {
-    value.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
+    value
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 fn verbs(value: &Value) -> Vec<String> {
-    let mut verbs: Vec<String> = array(value, "/verbs").filter_map(Value::as_str).map(str::to_owned).collect();
+    let mut verbs: Vec<String> = array(value, "/verbs")
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
     verbs.sort();
     verbs
 }
@@ -376,7 +401,10 @@ fn read_plain(document: &Value, group: &str, version: &str) -> Vec<Api> {
             version: version.to_owned(),
             kind: text(resource, "/kind").to_owned(),
             plural: text(resource, "/name").to_owned(),
-            namespaced: resource.get("namespaced").and_then(Value::as_bool).unwrap_or_default(),
+            namespaced: resource
+                .get("namespaced")
+                .and_then(Value::as_bool)
+                .unwrap_or_default(),
             scalable: scalable.contains(text(resource, "/name")),
             verbs: verbs(resource),
             served_by: ServedBy::Aggregated,

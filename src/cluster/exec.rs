@@ -87,13 +87,19 @@ async fn run_within(
             command.env(key, value);
         }
     }
-    command.env("KUBERNETES_EXEC_INFO", exec_info(exec, interactive).map_err(&fail)?);
+    command.env(
+        "KUBERNETES_EXEC_INFO",
+        exec_info(exec, interactive).map_err(&fail)?,
+    );
     command.stdout(Stdio::piped()).kill_on_drop(true);
     if interactive {
         command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
     } else {
         // A group of its own, so that the deadline ends the plugin's children too.
-        command.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+        command
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .process_group(0);
     }
 
     let mut child = command.spawn().map_err(|error| fail(error.to_string()))?;
@@ -102,8 +108,20 @@ async fn run_within(
     let finished = async {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let (read_out, read_err, status) = tokio::join!(
-            async { if let Some(pipe) = &mut out { pipe.take(OUTPUT).read_to_end(&mut stdout).await } else { Ok(0) } },
-            async { if let Some(pipe) = &mut err { pipe.take(OUTPUT).read_to_end(&mut stderr).await } else { Ok(0) } },
+            async {
+                if let Some(pipe) = &mut out {
+                    pipe.take(OUTPUT).read_to_end(&mut stdout).await
+                } else {
+                    Ok(0)
+                }
+            },
+            async {
+                if let Some(pipe) = &mut err {
+                    pipe.take(OUTPUT).read_to_end(&mut stderr).await
+                } else {
+                    Ok(0)
+                }
+            },
             child.wait(),
         );
         read_out?;
@@ -121,12 +139,28 @@ async fn run_within(
     if !status.success() {
         let said = String::from_utf8_lossy(&stderr);
         let said = said.trim();
-        let last: String = said.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
-        return Err(fail(if last.is_empty() { status.to_string() } else { format!("{status}: {last}") }));
+        let last: String = said
+            .lines()
+            .rev()
+            .take(5)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .collect::<Vec<_>>()
+            .join("\n");
+        return Err(fail(if last.is_empty() {
+            status.to_string()
+        } else {
+            format!("{status}: {last}")
+        }));
     }
     // What it printed is a secret: an error says only where it stopped making sense.
     let answer: Answer = serde_json::from_slice(&stdout).map_err(|error| {
-        fail(format!("its output is no ExecCredential (line {}, column {})", error.line(), error.column()))
+        fail(format!(
+            "its output is no ExecCredential (line {}, column {})",
+            error.line(),
+            error.column()
+        ))
     })?;
     if exec.api_version.is_some() && answer.api_version != exec.api_version {
         return Err(fail(format!(
@@ -135,20 +169,26 @@ async fn run_within(
             exec.api_version.as_deref().unwrap_or_default(),
         )));
     }
-    let status = answer.status.ok_or_else(|| fail("its output has no status".to_owned()))?;
+    let status = answer
+        .status
+        .ok_or_else(|| fail("its output has no status".to_owned()))?;
     let credential = Credential {
         token: status.token.filter(|token| !token.is_empty()),
         certificate: status.client_certificate_data.zip(status.client_key_data),
         expires: status.expiration_timestamp,
     };
     if credential.token.is_none() && credential.certificate.is_none() {
-        return Err(fail("its output holds neither a token nor a certificate with key".to_owned()));
+        return Err(fail(
+            "its output holds neither a token nor a certificate with key".to_owned(),
+        ));
     }
     Ok(credential)
 }
 
 fn kill_group(pid: Option<u32>) {
-    let pid = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
+    let pid = pid
+        .and_then(|pid| i32::try_from(pid).ok())
+        .and_then(rustix::process::Pid::from_raw);
     if let Some(pid) = pid
         && let Err(error) = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL)
     {
@@ -209,11 +249,25 @@ mod tests {
     #[tokio::test]
     async fn trouble_is_told_with_what_the_plugin_said_on_stderr_but_never_on_stdout() {
         let text = why("echo expired session >&2; exit 3").await;
-        assert!(text.contains("expired session") && text.contains("apt install it"), "{text}");
+        assert!(
+            text.contains("expired session") && text.contains("apt install it"),
+            "{text}"
+        );
         let text = why("echo canary-token").await;
-        assert!(text.contains("no ExecCredential") && !text.contains("canary"), "{text}");
-        assert!(why(r#"echo '{"apiVersion":"v0","status":{"token":"x"}}'"#).await.contains("asks for"));
-        assert!(why(r#"echo '{"apiVersion":"client.authentication.k8s.io/v1"}'"#).await.contains("no status"));
+        assert!(
+            text.contains("no ExecCredential") && !text.contains("canary"),
+            "{text}"
+        );
+        assert!(
+            why(r#"echo '{"apiVersion":"v0","status":{"token":"x"}}'"#)
+                .await
+                .contains("asks for")
+        );
+        assert!(
+            why(r#"echo '{"apiVersion":"client.authentication.k8s.io/v1"}'"#)
+                .await
+                .contains("no status")
+        );
         assert!(why("read x || exit 7").await.contains('7'), "no standard input");
     }
 

@@ -55,7 +55,9 @@ pub(crate) fn client(log: &Log, answer: impl Fn(&Got) -> Say + Send + Sync + Clo
                 Say::Json(status, body) => (status, body.to_string()),
                 Say::Text(status, text) => (status, text.to_owned()),
                 Say::Wait(status, seconds) => {
-                    let response = Response::builder().status(status).header("retry-after", seconds.to_string());
+                    let response = Response::builder()
+                        .status(status)
+                        .header("retry-after", seconds.to_string());
                     return Ok::<_, BoxError>(response.body(Body::empty())?);
                 }
                 Say::Stream(parts) => (200, parts.concat()),
@@ -65,7 +67,9 @@ pub(crate) fn client(log: &Log, answer: impl Fn(&Got) -> Say + Send + Sync + Clo
                     return Err("unreachable".into());
                 }
             };
-            Ok(Response::builder().status(status).body(Body::from(body.into_bytes()))?)
+            Ok(Response::builder()
+                .status(status)
+                .body(Body::from(body.into_bytes()))?)
         }
     });
     Client::new(service, "default")
@@ -105,7 +109,9 @@ pub(crate) fn server(answer: impl Fn(&Got) -> Say + Send + Sync + Clone + 'stati
 
 /// A server that gives these answers in turn, the last for ever.
 pub(crate) fn script(answers: Vec<Say>) -> (Writer, Log) {
-    let answers = Arc::new(Mutex::new(answers.into_iter().collect::<std::collections::VecDeque<_>>()));
+    let answers = Arc::new(Mutex::new(
+        answers.into_iter().collect::<std::collections::VecDeque<_>>(),
+    ));
     server(move |_| {
         let mut left = answers.lock().unwrap();
         left.pop_front().unwrap_or(Say::Text(599, "the script is over"))
@@ -137,7 +143,9 @@ fn api(plural: &str, kind: &str, namespaced: bool) -> Api {
         plural: plural.to_owned(),
         namespaced,
         scalable: false,
-        verbs: ["create", "delete", "get", "list", "patch", "update", "watch"].map(str::to_owned).to_vec(),
+        verbs: ["create", "delete", "get", "list", "patch", "update", "watch"]
+            .map(str::to_owned)
+            .to_vec(),
         served_by: ServedBy::BuiltIn,
     }
 }

@@ -66,7 +66,12 @@ impl Api {
     /// The key of one of its objects; the namespace is dropped for cluster-scoped kinds.
     #[must_use]
     pub fn key(&self, namespace: Option<&str>, name: &str) -> ObjectKey {
-        ObjectKey::new(&self.group, &self.kind, namespace.filter(|_| self.namespaced), name)
+        ObjectKey::new(
+            &self.group,
+            &self.kind,
+            namespace.filter(|_| self.namespaced),
+            name,
+        )
     }
 
     /// Whether the verb is served.

@@ -36,7 +36,9 @@ pub(crate) struct Shared {
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reader").field("target", &self.shared.target).finish_non_exhaustive()
+        f.debug_struct("Reader")
+            .field("target", &self.shared.target)
+            .finish_non_exhaustive()
     }
 }
 
@@ -71,7 +73,10 @@ fn our_entry(object: &Object) -> Option<&Value> {
     entries.iter().find(|entry| {
         entry.get("manager").and_then(Value::as_str) == Some(FIELD_MANAGER)
             && entry.get("operation").and_then(Value::as_str) == Some("Apply")
-            && entry.get("subresource").and_then(Value::as_str).is_none_or(str::is_empty)
+            && entry
+                .get("subresource")
+                .and_then(Value::as_str)
+                .is_none_or(str::is_empty)
     })
 }
 
@@ -143,7 +148,9 @@ impl Reader {
         let value = self.document(&call).await?;
         match value.get("gitVersion").and_then(Value::as_str) {
             Some(version) => Ok(version.to_owned()),
-            None => Err(Error::Nonsense("/version has no gitVersion; is this a Kubernetes API?".to_owned())),
+            None => Err(Error::Nonsense(
+                "/version has no gitVersion; is this a Kubernetes API?".to_owned(),
+            )),
         }
     }
 
@@ -210,7 +217,9 @@ impl Reader {
         label_selector: Option<&str>,
     ) -> Result<Vec<Object>, Error> {
         let query = Query::default().maybe("labelSelector", label_selector);
-        self.list_all(api, namespace, &query).await.map(|listed| listed.objects)
+        self.list_all(api, namespace, &query)
+            .await
+            .map(|listed| listed.objects)
     }
 
     pub(super) async fn list_all(
@@ -227,11 +236,18 @@ impl Reader {
                 done => return done,
             }
         }
-        Err(Error::Unavailable(format!("the list of {} expires while it is read", api.plural)))
+        Err(Error::Unavailable(format!(
+            "the list of {} expires while it is read",
+            api.plural
+        )))
     }
 
     async fn list_once(&self, api: &Api, namespace: Option<&str>, query: &Query) -> Result<Listed, Error> {
-        let asked = Asked { api, namespace, name: "" };
+        let asked = Asked {
+            api,
+            namespace,
+            name: "",
+        };
         let path = url::collection(api, namespace);
         let mut listed = Listed {
             objects: Vec::new(),
@@ -255,7 +271,10 @@ impl Reader {
                 if page.get("items").is_some_and(Value::is_null) && text(&page, "/kind").ends_with("List") {
                     return Ok(listed);
                 }
-                return Err(Error::Nonsense(format!("the list of {} has no items", api.plural)));
+                return Err(Error::Nonsense(format!(
+                    "the list of {} has no items",
+                    api.plural
+                )));
             };
             listed.objects.reserve(items.len());
             for item in items {
@@ -383,17 +402,33 @@ impl Reader {
             return Ok(None);
         };
         let versions = crd.0.pointer("/spec/versions").and_then(Value::as_array);
-        let version = versions.into_iter().flatten().find(|version| {
-            version.get("name").and_then(Value::as_str) == Some(&api.version)
-        });
-        Ok(version.and_then(|version| version.pointer("/schema/openAPIV3Schema")).cloned())
+        let version = versions
+            .into_iter()
+            .flatten()
+            .find(|version| version.get("name").and_then(Value::as_str) == Some(&api.version));
+        Ok(version
+            .and_then(|version| version.pointer("/schema/openAPIV3Schema"))
+            .cloned())
     }
 }
 
 fn warning(event: &Object) -> WarningEvent {
-    let text = |pointer: &str| event.0.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let count = ["/series/count", "/count"].iter().find_map(|p| event.0.pointer(p)?.as_i64());
-    let times = ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"];
+    let text = |pointer: &str| {
+        event
+            .0
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    let count = ["/series/count", "/count"]
+        .iter()
+        .find_map(|p| event.0.pointer(p)?.as_i64());
+    let times = [
+        "/series/lastObservedTime",
+        "/lastTimestamp",
+        "/eventTime",
+        "/metadata/creationTimestamp",
+    ];
     WarningEvent {
         reason: text("/reason").unwrap_or_default(),
         message: text("/message").unwrap_or_default(),
@@ -422,7 +457,13 @@ pub(super) fn namespaces() -> Api {
 
 pub(super) fn crds() -> Api {
     let kind = "CustomResourceDefinition";
-    builtin("apiextensions.k8s.io", "v1", kind, "customresourcedefinitions", false)
+    builtin(
+        "apiextensions.k8s.io",
+        "v1",
+        kind,
+        "customresourcedefinitions",
+        false,
+    )
 }
 
 pub(super) fn kind_and_group(api: &Api) -> String {
@@ -469,7 +510,11 @@ pub(super) fn parse(body: &[u8], what: &str) -> Result<Value, Error> {
         let start: String = String::from_utf8_lossy(body).chars().take(60).collect();
         // A body cut short is no text of the user's: only what a proxy's page starts with is shown.
         let page = start.trim_start().starts_with('<');
-        let shown = if page { format!(", it starts with {start:?}") } else { String::new() };
+        let shown = if page {
+            format!(", it starts with {start:?}")
+        } else {
+            String::new()
+        };
         Error::Nonsense(format!("{what}: {} bytes that are no JSON{shown}", body.len()))
     })
 }
@@ -486,16 +531,25 @@ pub(super) fn echoed(value: Value, asked: &Asked<'_>) -> Result<Object, Error> {
     if same {
         return Ok(object);
     }
-    let got = if object.kind().is_empty() { "something without a kind".to_owned() } else { object.key().to_string() };
-    Err(Error::Nonsense(format!("asked for {}, got {got}", api.key(namespace, asked.name))))
+    let got = if object.kind().is_empty() {
+        "something without a kind".to_owned()
+    } else {
+        object.key().to_string()
+    };
+    Err(Error::Nonsense(format!(
+        "asked for {}, got {got}",
+        api.key(namespace, asked.name)
+    )))
 }
 
 /// Takes an item of a list. Items of built-in kinds come without apiVersion and kind.
 fn item_of(mut item: Value, asked: &Asked<'_>) -> Result<Object, Error> {
     let api = asked.api;
     if let Some(map) = item.as_object_mut() {
-        map.entry("apiVersion").or_insert_with(|| Value::String(api.api_version()));
-        map.entry("kind").or_insert_with(|| Value::String(api.kind.clone()));
+        map.entry("apiVersion")
+            .or_insert_with(|| Value::String(api.api_version()));
+        map.entry("kind")
+            .or_insert_with(|| Value::String(api.kind.clone()));
     }
     let name = Object(item);
     let namespace = match asked.namespace.filter(|_| api.namespaced) {
@@ -504,7 +558,10 @@ fn item_of(mut item: Value, asked: &Asked<'_>) -> Result<Object, Error> {
     };
     let own = name.name().to_owned();
     if own.is_empty() {
-        return Err(Error::Nonsense(format!("the list of {} has an item without a name", api.plural)));
+        return Err(Error::Nonsense(format!(
+            "the list of {} has an item without a name",
+            api.plural
+        )));
     }
     let item = Asked {
         api,

@@ -138,7 +138,10 @@ impl Transport {
                     continue;
                 }
             }
-            if let Err(Failure { broken: Broken::Tls, message }) = &answer
+            if let Err(Failure {
+                broken: Broken::Tls,
+                message,
+            }) = &answer
                 && message.contains("received fatal alert")
                 && !renewed
             {
@@ -171,7 +174,13 @@ impl Transport {
                 Ok(reply) => format!("{why}: {}", said(reply)),
                 Err(failure) => format!("{why}: {}", failure.message),
             };
-            tracing::debug!(what = call.what, status = answer.as_ref().ok().map(|r| r.status), ?why, ?pause, "retry");
+            tracing::debug!(
+                what = call.what,
+                status = answer.as_ref().ok().map(|r| r.status),
+                ?why,
+                ?pause,
+                "retry"
+            );
             if let Some(observer) = observer {
                 observer(&Retrying {
                     what: call.what.clone(),
@@ -216,7 +225,12 @@ impl Transport {
         }
     }
 
-    async fn once(&self, client: &Client, call: &Call, body: Option<&(&'static str, Body)>) -> Result<Reply, Failure> {
+    async fn once(
+        &self,
+        client: &Client,
+        call: &Call,
+        body: Option<&(&'static str, Body)>,
+    ) -> Result<Reply, Failure> {
         let request = request(call, body, None).map_err(|error| Failure {
             broken: Broken::Credentials,
             message: error.to_string(),
@@ -371,7 +385,11 @@ fn failure(error: &kube::Error) -> Failure {
         }
         next = error.source();
     }
-    let tls = ["invalid peer certificate", "received fatal alert", "received corrupt message"];
+    let tls = [
+        "invalid peer certificate",
+        "received fatal alert",
+        "received corrupt message",
+    ];
     if tls.iter().any(|text| message.contains(text)) {
         broken = Broken::Tls;
     }

@@ -99,7 +99,10 @@ impl Writer {
     /// # Errors
     /// [`Error::AlreadyExists`]; see [`Error::outcome_unknown`].
     pub async fn create(&self, api: &Api, namespace: Option<&str>, body: &Value) -> Result<Applied, Error> {
-        let name = body.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let name = body
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let asked = Asked { api, namespace, name };
         // The path of the object is not used, but a missing name or namespace is to be seen here.
         url::object(api, namespace, name)?;
@@ -150,7 +153,8 @@ impl Writer {
         name: &str,
         patch: &Value,
     ) -> Result<Applied, Error> {
-        self.patch(api, namespace, name, "application/merge-patch+json", patch).await
+        self.patch(api, namespace, name, "application/merge-patch+json", patch)
+            .await
     }
 
     /// JSON patch (RFC 6902): a list of operations. Start it with a `test` of `/metadata/resourceVersion`.
@@ -164,7 +168,8 @@ impl Writer {
         name: &str,
         operations: &Value,
     ) -> Result<Applied, Error> {
-        self.patch(api, namespace, name, "application/json-patch+json", operations).await
+        self.patch(api, namespace, name, "application/json-patch+json", operations)
+            .await
     }
 
     async fn patch(
@@ -243,7 +248,10 @@ impl Writer {
             return if about_it {
                 Ok(Deleted::Accepted(None))
             } else {
-                Err(Error::Nonsense(format!("deleted {}, got the status of {}", name, status.name)))
+                Err(Error::Nonsense(format!(
+                    "deleted {}, got the status of {}",
+                    name, status.name
+                )))
             };
         }
         let object = echoed(parse(&reply.body, &call.what)?, &asked)?;
