@@ -95,6 +95,7 @@ pub enum ServedBy {
 
 /// Identity of a cluster, for "is this the cluster that state is about".
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ClusterIdentity {
     /// How it was told. Identities of different kinds are never compared.
     pub kind: IdentityKind,

@@ -1,0 +1,311 @@
+//! The lock: one writer per state. The kernel frees it with its process, so it is never stale.
+//!
+//! The lock file is never removed or renamed, because a lock on a removed file excludes nobody. The holder
+//! writes who it is into it and empties it when it lets go: what is left in it with nobody holding the lock
+//! was left by a process that died.
+
+use std::fmt;
+use std::fs::{File, TryLockError};
+use std::io::{Seek, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+use super::files;
+
+/// How long a lock is tried even without a timeout: a reader that looks whether it is held holds it for a
+/// moment itself.
+const GRACE: Duration = Duration::from_millis(200);
+/// How often a held lock is tried again: the kernel tells nobody when it becomes free.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// Who holds a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Process id.
+    pub pid: u32,
+    /// User name.
+    pub user: String,
+    /// Host name.
+    pub host: String,
+    /// `apply`, `destroy`, …
+    pub operation: String,
+    /// Since when.
+    pub started: Timestamp,
+}
+
+impl Holder {
+    /// This process, doing `operation`.
+    #[must_use]
+    pub fn this_process(operation: &str, now: Timestamp) -> Self {
+        let user = ["USER", "LOGNAME"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok());
+        Self {
+            pid: std::process::id(),
+            user: user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw())),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            operation: operation.to_owned(),
+            started: now,
+        }
+    }
+
+    /// `user@host`.
+    #[must_use]
+    pub fn who(&self) -> String {
+        format!("{}@{}", self.user, self.host)
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.pid == 0 {
+            return f.write_str("another process");
+        }
+        write!(
+            f,
+            "`arrplan {}` of {} (process {}, since {})",
+            self.operation,
+            self.who(),
+            self.pid,
+            self.started.strftime("%Y-%m-%d %H:%M:%S UTC")
+        )
+    }
+}
+
+/// How long to wait for a lock that is held, and whom to tell.
+pub struct LockWait<'a> {
+    /// `--lock-timeout`; zero gives up at once.
+    pub timeout: Duration,
+    /// Called once for each holder that is waited for.
+    pub waiting: &'a mut (dyn FnMut(&Holder) + Send),
+}
+
+/// A held lock; dropping it lets go.
+#[derive(Debug)]
+pub(super) struct Lock {
+    file: File,
+}
+
+impl Lock {
+    /// Takes the lock.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when it is still held after the timeout, [`Error::NoLocks`] when the file system has
+    /// none: work never goes on unlocked.
+    pub(super) async fn acquire(path: &Path, holder: &Holder, wait: LockWait<'_>) -> Result<Self, Error> {
+        let start = Instant::now();
+        let mut told: Option<Holder> = None;
+        loop {
+            let file = files::open_or_create(path)?;
+            match file.try_lock() {
+                Ok(()) if is_at(&file, path) => {
+                    let mut lock = Self { file };
+                    lock.introduce(holder).map_err(files::failed("write", path))?;
+                    return Ok(lock);
+                }
+                // Somebody removed the file under us: the lock is on nothing.
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    let other = read_holder(path).unwrap_or_else(unknown);
+                    let waited = start.elapsed();
+                    if waited >= wait.timeout.max(GRACE) {
+                        return Err(Error::Locked {
+                            path: path.to_owned(),
+                            holder: other,
+                        });
+                    }
+                    if waited >= GRACE && told.as_ref() != Some(&other) {
+                        (wait.waiting)(&other);
+                        told = Some(other);
+                    }
+                }
+                Err(TryLockError::Error(source)) => {
+                    return Err(Error::NoLocks {
+                        path: path.to_owned(),
+                        source,
+                    });
+                }
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    fn introduce(&mut self, holder: &Holder) -> std::io::Result<()> {
+        let text = serde_json::to_string(holder)?;
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(text.as_bytes())
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Best effort: what stays behind is harmless, since the lock itself goes with the file.
+        drop(self.file.set_len(0));
+    }
+}
+
+/// Who holds the lock right now, if anybody. Takes nothing: only a file with a name in it is tried, for a
+/// moment, with a shared lock.
+pub(super) fn probe(path: &Path) -> Option<Holder> {
+    let held = files::read(path).ok()?.is_some_and(|bytes| !bytes.is_empty());
+    if !held {
+        return None;
+    }
+    let file = File::open(path).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(read_holder(path).unwrap_or_else(unknown)),
+        _ => None,
+    }
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), std::fs::symlink_metadata(path)) {
+        (Ok(ours), Ok(there)) => ours.ino() == there.ino() && ours.dev() == there.dev(),
+        _ => false,
+    }
+}
+
+fn read_holder(path: &Path) -> Option<Holder> {
+    let bytes = files::read(path).ok()??;
+    serde_json::from_slice(&bytes).ok()
+}
+
+fn unknown() -> Holder {
+    Holder {
+        pid: 0,
+        user: String::new(),
+        host: String::new(),
+        operation: String::new(),
+        started: Timestamp::UNIX_EPOCH,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::BufRead;
+    use std::process::{Command, Stdio};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn holder(operation: &str) -> Holder {
+        Holder {
+            pid: 7,
+            user: "ann".to_owned(),
+            host: "nas".to_owned(),
+            operation: operation.to_owned(),
+            started: "2026-01-02T03:04:05Z".parse().unwrap(),
+        }
+    }
+
+    async fn take(path: &Path, timeout: Duration, calls: &mut Vec<String>) -> Result<Lock, Error> {
+        let wait = LockWait {
+            timeout,
+            waiting: &mut |h: &Holder| calls.push(h.operation.clone()),
+        };
+        Lock::acquire(path, &holder("apply"), wait).await
+    }
+
+    #[tokio::test]
+    async fn one_holder_at_a_time_and_its_name_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.lock");
+        assert_eq!(probe(&path), None);
+        let lock = take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
+        assert_eq!(probe(&path), Some(holder("apply")));
+        let refused = take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            format!(
+                "the state is locked by `arrplan apply` of ann@nas (process 7, since 2026-01-02 03:04:05 UTC) ({})",
+                path.display()
+            )
+        );
+        drop(lock);
+        assert_eq!(probe(&path), None);
+        take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_told_once_and_gets_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.lock");
+        let lock = take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
+        let release = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            drop(lock);
+        });
+        let mut calls = Vec::new();
+        take(&path, Duration::from_secs(30), &mut calls).await.unwrap();
+        release.await.unwrap();
+        assert_eq!(calls, ["apply"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn many_tasks_never_hold_it_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.lock");
+        let inside = std::sync::Arc::new(AtomicUsize::new(0));
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let (path, inside) = (path.clone(), inside.clone());
+                tokio::spawn(async move {
+                    let lock = take(&path, Duration::from_secs(60), &mut Vec::new())
+                        .await
+                        .unwrap();
+                    assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                    drop(lock);
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    }
+
+    const CHILD: &str = "ARRPLAN_TEST_LOCK";
+
+    /// Not a test of its own: the other process of the next one.
+    #[tokio::test]
+    #[ignore = "runs as a child of killing_the_holder_frees_the_lock"]
+    async fn child_that_holds_the_lock() {
+        let Ok(path) = std::env::var(CHILD) else { return };
+        let _lock = take(Path::new(&path), Duration::ZERO, &mut Vec::new())
+            .await
+            .unwrap();
+        println!("\nheld");
+        std::thread::sleep(Duration::from_mins(1));
+    }
+
+    #[tokio::test]
+    async fn killing_the_holder_frees_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.lock");
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "state::lock::tests::child_that_holds_the_lock",
+                "--exact",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env(CHILD, &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.map_while(Result::ok).any(|line| line == "held"));
+        assert!(probe(&path).is_some());
+        assert!(take(&path, Duration::ZERO, &mut Vec::new()).await.is_err());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(probe(&path), None, "the dead holder's name alone is no lock");
+        take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
+    }
+}

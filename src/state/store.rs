@@ -1,0 +1,106 @@
+//! The state as one thing: read with its journal, opened under its lock, written as a whole.
+
+mod load;
+mod locked;
+
+use std::time::Duration;
+
+pub use load::Snapshot;
+pub use locked::{Committed, LockedStore};
+
+use super::error::Error;
+use super::location::Location;
+use super::lock::{Holder, LockWait};
+use super::model::State;
+use super::revision::Revision;
+
+/// Where a stack's state is kept. Opening it is the only way to it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    location: Location,
+    stack: String,
+}
+
+impl Store {
+    /// The state of `stack` in files at `location`.
+    #[must_use]
+    pub fn new(location: Location, stack: impl Into<String>) -> Self {
+        Self {
+            location,
+            stack: stack.into(),
+        }
+    }
+
+    /// Where it is, for people.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.location.state.display().to_string()
+    }
+
+    /// Reads the state with what its journal adds. Writes nothing and takes no lock; a writer may be at work.
+    /// `lineage` makes the lineage of a state that does not exist yet.
+    ///
+    /// # Errors
+    /// When a file cannot be read, is damaged or newer, or belongs to another stack.
+    #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
+    pub async fn open_read(&self, lineage: impl FnOnce() -> String + Send) -> Result<Snapshot, Error> {
+        load::snapshot(&self.location, &self.stack, lineage)
+    }
+
+    /// Takes the lock, then reads the state; only what this returns can write. The lock is held until it is
+    /// dropped.
+    ///
+    /// # Errors
+    /// As [`Self::open_read`]; when the lock is held or cannot be had; when the folder cannot be written.
+    pub async fn open_locked(
+        &self,
+        holder: &Holder,
+        wait: LockWait<'_>,
+        lineage: impl FnOnce() -> String + Send,
+    ) -> Result<LockedStore, Error> {
+        LockedStore::open(&self.location, &self.stack, holder, wait, lineage).await
+    }
+
+    /// As [`Self::open_locked`], without waiting for a lock that is held.
+    ///
+    /// # Errors
+    /// As [`Self::open_locked`].
+    pub async fn open_locked_now(
+        &self,
+        holder: &Holder,
+        lineage: impl FnOnce() -> String + Send,
+    ) -> Result<LockedStore, Error> {
+        let wait = LockWait {
+            timeout: Duration::ZERO,
+            waiting: &mut |_| {},
+        };
+        self.open_locked(holder, wait, lineage).await
+    }
+
+    /// The recorded revisions, oldest first; a damaged one is an error in its place.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
+    pub async fn revisions(&self) -> Result<Vec<(u64, Result<Revision, Error>)>, Error> {
+        load::revisions(&self.location)
+    }
+
+    /// One revision; `None` if it was not recorded or not kept.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged.
+    #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
+    pub async fn revision(&self, serial: u64) -> Result<Option<Revision>, Error> {
+        load::revision(&self.location, serial)
+    }
+}
+
+/// The bytes of a state file.
+fn render(state: &State) -> String {
+    let pretty = serde_json::to_string_pretty(state).expect("a state has text keys and no failing parts");
+    super::envelope::seal(&pretty)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,354 @@
+//! Reading: the state file, its journal, its key, its revisions.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::super::envelope::unseal;
+use super::super::error::Error;
+use super::super::files;
+use super::super::journal::{Begin, BeginId, Header, Journal, OpenBegin, Outcome, Unreadable, open_list};
+use super::super::key::HashKey;
+use super::super::ledger::{Ledger, record};
+use super::super::location::Location;
+use super::super::lock::{self, Holder};
+use super::super::model::{FORMAT_VERSION, State};
+use super::super::revision::Revision;
+
+/// How often a read starts again because a writer replaced files in between.
+const READS: usize = 5;
+
+/// A state as it was at one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The state with what the journal adds. Its serial is that of the file.
+    pub state: State,
+    /// The key of its digests; a new one, for this process only, if it has none.
+    pub key: HashKey,
+    /// Operations whose end is not known. Settle them in memory with [`Snapshot::settle`].
+    pub open: Vec<OpenBegin>,
+    /// Who is writing it right now.
+    pub held_by: Option<Holder>,
+    /// What a person should know: the key was lost, a file can be read by others, …
+    pub notes: Vec<String>,
+}
+
+impl Snapshot {
+    /// Records in memory how an open operation ended.
+    pub fn settle(&mut self, id: BeginId, outcome: &Outcome) {
+        if let Some(at) = self.open.iter().position(|open| open.id == id) {
+            let open = self.open.remove(at);
+            record(&mut self.state, &open.begin, outcome);
+        }
+    }
+}
+
+/// Everything that a state's files say.
+pub(super) struct Loaded {
+    /// The state file; a new state if there is none.
+    pub(super) base: State,
+    /// The state file exists.
+    pub(super) exists: bool,
+    /// The base with the journal's records.
+    pub(super) ledger: Ledger,
+    pub(super) open: BTreeMap<BeginId, Begin>,
+    /// The journal as it lies there, and whether its records continue the base; if not, they are in it
+    /// already and only what is open counts.
+    pub(super) journal: Option<(Journal, bool)>,
+    pub(super) notes: Vec<String>,
+}
+
+pub(super) fn snapshot(
+    location: &Location,
+    stack: &str,
+    lineage: impl FnOnce() -> String,
+) -> Result<Snapshot, Error> {
+    let held_by = lock::probe(&location.lock());
+    let mut loaded = load(location, stack, lineage)?;
+    let mut state = loaded.ledger.into_state();
+    let key = match load_key(location, &mut loaded.notes)? {
+        Some(key) => key,
+        None => HashKey::generate().map_err(Error::Random)?,
+    };
+    if let Some(note) = match_key(&mut state, &key) {
+        loaded.notes.push(note);
+    }
+    Ok(Snapshot {
+        state,
+        key,
+        open: open_list(&loaded.open),
+        held_by,
+        notes: loaded.notes,
+    })
+}
+
+/// Drops the digests that another key made; the note for people, if there were any.
+pub(super) fn match_key(state: &mut State, key: &HashKey) -> Option<String> {
+    let made_by = state.key_id.clone()?;
+    if made_by == key.id() {
+        return None;
+    }
+    state.forget_digests();
+    Some("the state's key was lost: what was written last is unknown, so everything is compared with the cluster".to_owned())
+}
+
+/// The key file; a missing one, or one of the wrong length, is no key.
+pub(super) fn load_key(location: &Location, notes: &mut Vec<String>) -> Result<Option<HashKey>, Error> {
+    let path = location.key();
+    let Some(bytes) = files::read(&path)?.map(zeroize::Zeroizing::new) else {
+        return Ok(None);
+    };
+    if files::is_exposed(&path) {
+        notes.push(format!(
+            "{0} can be read by others: chmod 600 {0}",
+            path.display()
+        ));
+    }
+    Ok(HashKey::from_bytes(&bytes))
+}
+
+pub(super) fn load(
+    location: &Location,
+    stack: &str,
+    lineage: impl FnOnce() -> String,
+) -> Result<Loaded, Error> {
+    let mut last = files::read(&location.state)?;
+    let mut journal = files::read(&location.journal())?;
+    // A writer replaces the state before the journal: a state that stayed the same around the reading of the
+    // journal belongs to it.
+    for _ in 1..READS {
+        let again = files::read(&location.state)?;
+        if again == last {
+            break;
+        }
+        last = again;
+        journal = files::read(&location.journal())?;
+    }
+    assemble(location, stack, last.as_deref(), journal.as_deref(), lineage)
+}
+
+fn assemble(
+    location: &Location,
+    stack: &str,
+    state: Option<&[u8]>,
+    journal: Option<&[u8]>,
+    lineage: impl FnOnce() -> String,
+) -> Result<Loaded, Error> {
+    let mut notes = Vec::new();
+    let journal = journal
+        .map(|bytes| parse_journal(&location.journal(), bytes))
+        .transpose()?;
+    let base = state
+        .map(|bytes| parse_state(location, stack, bytes))
+        .transpose()?;
+    let exists = base.is_some();
+    let base = match (base, &journal) {
+        (Some(base), _) => base,
+        (None, journal) => {
+            if let Some(witness) = witness(location, journal.as_ref()) {
+                return Err(Error::Missing {
+                    path: location.state.clone(),
+                    witness,
+                });
+            }
+            // A first apply that did not get to its end: its objects carry the journal's lineage.
+            let lineage = journal
+                .as_ref()
+                .map_or_else(lineage, |j| j.header.lineage.clone());
+            State::new(lineage, stack, location.recorded_stack_file())
+        }
+    };
+    check_stack_file(location, &base)?;
+    let mut ledger = Ledger::new(base.clone());
+    let mut open = BTreeMap::new();
+    let journal = match journal {
+        None => None,
+        Some(journal) if journal.header.lineage != base.lineage => {
+            if !journal.records.is_empty() {
+                return Err(Error::ForeignJournal {
+                    path: location.journal(),
+                    found: journal.header.lineage,
+                    expected: base.lineage,
+                });
+            }
+            Some((journal, false))
+        }
+        Some(journal) => {
+            open = journal.open();
+            // A crash between the two halves of a commit leaves the new state beside the old journal: what
+            // ended is in the state. A journal that is ahead continues a state put back from a backup; its
+            // records name objects by uid and hold there too.
+            let continues = journal.header.base_serial >= base.serial;
+            if continues {
+                journal.play(&mut ledger);
+            }
+            if journal.header.base_serial > base.serial {
+                notes.push(format!(
+                    "the state is older (serial {}) than its journal (serial {}): it was put back from a backup",
+                    base.serial, journal.header.base_serial
+                ));
+            }
+            Some((journal, continues))
+        }
+    };
+    Ok(Loaded {
+        base,
+        exists,
+        ledger,
+        open,
+        journal,
+        notes,
+    })
+}
+
+/// What says that there was a state although its file is not there.
+fn witness(location: &Location, journal: Option<&Journal>) -> Option<PathBuf> {
+    if journal.is_some_and(|j| j.header.base_serial > 0) {
+        return Some(location.journal());
+    }
+    let previous = location.previous();
+    previous.symlink_metadata().is_ok().then_some(previous)
+}
+
+fn parse_state(location: &Location, stack: &str, bytes: &[u8]) -> Result<State, Error> {
+    let path = &location.state;
+    let corrupt = |reason: String| Error::Corrupt {
+        what: "state file",
+        path: path.clone(),
+        reason,
+        previous: Some(location.previous()).filter(|p| p.symlink_metadata().is_ok()),
+    };
+    let state: State = parse_document(path, bytes, |s: &State| s.format_version, corrupt)?;
+    state.check().map_err(corrupt)?;
+    if state.stack != stack {
+        return Err(Error::OtherStack {
+            path: path.clone(),
+            found: state.stack,
+            expected: stack.to_owned(),
+        });
+    }
+    Ok(state)
+}
+
+/// A sealed document of our format. A newer one is told from a damaged one, whatever else is in it: another
+/// format may have another seal.
+fn parse_document<T: DeserializeOwned>(
+    path: &Path,
+    bytes: &[u8],
+    format: impl Fn(&T) -> u32,
+    corrupt: impl Fn(String) -> Error,
+) -> Result<T, Error> {
+    let parsed = unseal(bytes).map_err(str::to_owned).and_then(|text| {
+        let document: T = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        match format(&document) {
+            FORMAT_VERSION => Ok(document),
+            other => Err(format!("it has format {other}")),
+        }
+    });
+    parsed.map_err(|reason| match serde_json::from_slice(bytes) {
+        Ok(Format { format_version }) if format_version > FORMAT_VERSION => Error::Newer {
+            path: path.to_owned(),
+            found: format_version,
+            known: FORMAT_VERSION,
+        },
+        _ => corrupt(reason),
+    })
+}
+
+/// The one member that every format has.
+#[derive(Deserialize)]
+struct Format {
+    format_version: u32,
+}
+
+fn parse_journal(path: &Path, bytes: &[u8]) -> Result<Journal, Error> {
+    Journal::parse(bytes).map_err(|unreadable| match unreadable {
+        Unreadable::Damaged(reason) => Error::Corrupt {
+            what: "journal",
+            path: path.to_owned(),
+            reason,
+            previous: None,
+        },
+        Unreadable::Newer(found) => Error::Newer {
+            path: path.to_owned(),
+            found,
+            known: FORMAT_VERSION,
+        },
+    })
+}
+
+/// A state made by another stack file, which still exists and still has this name, is not ours to change.
+fn check_stack_file(location: &Location, state: &State) -> Result<(), Error> {
+    if state.stack_file == location.recorded_stack_file() {
+        return Ok(());
+    }
+    let other = location.project.join(&state.stack_file);
+    let Ok(text) = std::fs::read_to_string(&other) else {
+        return Ok(());
+    };
+    // A file that cannot be read as TOML right now may well have the name: better to ask.
+    let same = text.parse::<toml::Table>().map_or(true, |table| {
+        let name = table.get("stack").and_then(|s| s.get("name"));
+        name.and_then(toml::Value::as_str) == Some(&state.stack)
+    });
+    if same && other.canonicalize().ok() != location.stack_file.canonicalize().ok() {
+        return Err(Error::TwoFiles {
+            stack: state.stack.clone(),
+            ours: location.stack_file.clone(),
+            other,
+        });
+    }
+    Ok(())
+}
+
+pub(super) fn header_of(state: &State) -> Header {
+    Header::new(&state.lineage, state.serial)
+}
+
+pub(super) fn revisions(location: &Location) -> Result<Vec<(u64, Result<Revision, Error>)>, Error> {
+    let serials = serials(location)?;
+    let read = serials.into_iter().filter_map(|serial| {
+        let revision = revision(location, serial).transpose()?;
+        Some((serial, revision))
+    });
+    Ok(read.collect())
+}
+
+pub(super) fn revision(location: &Location, serial: u64) -> Result<Option<Revision>, Error> {
+    let path = location.revision(serial);
+    let Some(bytes) = files::read(&path)? else {
+        return Ok(None);
+    };
+    let corrupt = |reason| Error::Corrupt {
+        what: "revision",
+        path: path.clone(),
+        reason,
+        previous: None,
+    };
+    parse_document(&path, &bytes, |r: &Revision| r.format_version, corrupt).map(Some)
+}
+
+/// Serials of the recorded revisions, ascending.
+pub(super) fn serials(location: &Location) -> Result<Vec<u64>, Error> {
+    let folder = location.revisions();
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(files::failed("read", &folder)(error)),
+    };
+    let mut serials = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(files::failed("read", &folder))?.file_name();
+        let serial = name.to_str().and_then(|n| n.strip_suffix(".json"));
+        serials.extend(serial.and_then(|s| s.parse::<u64>().ok()));
+    }
+    serials.sort_unstable();
+    Ok(serials)
+}
+
+#[cfg(test)]
+pub(super) fn parse_for_tests(location: &Location, stack: &str, bytes: &[u8]) -> Result<State, Error> {
+    parse_state(location, stack, bytes)
+}

@@ -1,0 +1,439 @@
+//! Writing: the journal while it goes on, the state file at its end.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::super::error::Error;
+use super::super::files;
+use super::super::journal::{Begin, BeginId, End, Journal, OpenBegin, Outcome, Record, Writer, open_list};
+use super::super::key::HashKey;
+use super::super::ledger::Ledger;
+use super::super::location::Location;
+use super::super::lock::{Holder, Lock, LockWait};
+use super::super::model::{FORMAT_VERSION, State};
+use super::super::revision::Revision;
+use super::{load, render};
+
+/// Space set aside in the journal for each change, both records, and at least.
+const JOURNAL_BYTES: (u64, u64) = (16 << 10, 64 << 10);
+/// Space set aside for each change in the next state file, beyond twice its size now.
+const STATE_BYTES: u64 = 8 << 10;
+/// Revisions that are kept.
+const REVISIONS: usize = 10;
+
+/// A state whose lock is held: the only way to change it. All methods may be called from many tasks.
+#[derive(Debug)]
+pub struct LockedStore {
+    // Fields are dropped in this order: the journal's writer ends before the lock is let go.
+    inner: Mutex<Inner>,
+    location: Location,
+    key: HashKey,
+    notes: Vec<String>,
+    _lock: Lock,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// As the state file has it.
+    base: State,
+    /// Whether there is a state file.
+    exists: bool,
+    /// The base with all that has happened since.
+    ledger: Ledger,
+    open: BTreeMap<BeginId, Begin>,
+    next: u64,
+    /// The serial that the journal continues: beyond the base's if that was put back from a backup.
+    journal_serial: u64,
+    journal: OnDisk,
+    writer: Option<Writer>,
+    /// The next state file, with space set aside in it.
+    reserved: Option<File>,
+}
+
+/// The journal file between two writers.
+#[derive(Debug)]
+enum OnDisk {
+    None,
+    /// It goes on at its end.
+    Continued(End),
+    /// What ended in it is in the state: it is written anew, with what is open, before it goes on.
+    Stale,
+    /// It could not be written, and what is known is not in the state yet either: nothing may begin.
+    Broken,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The serial now.
+    pub serial: u64,
+    /// Whether the content changed, so that the serial did.
+    pub changed: bool,
+}
+
+impl LockedStore {
+    pub(super) async fn open(
+        location: &Location,
+        stack: &str,
+        holder: &Holder,
+        wait: LockWait<'_>,
+        lineage: impl FnOnce() -> String,
+    ) -> Result<Self, Error> {
+        files::create_folder(location.folder())?;
+        let lock = Lock::acquire(&location.lock(), holder, wait).await?;
+        for path in [
+            location.state.clone(),
+            location.previous(),
+            location.journal(),
+            location.key(),
+        ] {
+            files::remove(&files::temporary(&path))?;
+        }
+        let mut loaded = load::load(location, stack, lineage)?;
+        let key = match load::load_key(location, &mut loaded.notes)? {
+            Some(key) => key,
+            None => make_key(location)?,
+        };
+        let mut state = loaded.ledger.into_state();
+        loaded.notes.extend(load::match_key(&mut state, &key));
+        let journal_serial = loaded.journal.as_ref().map_or(0, |(j, _)| j.header.base_serial);
+        let next = loaded.journal.as_ref().map_or(1, |(j, _)| j.next());
+        let journal = match loaded.journal {
+            None => OnDisk::None,
+            Some((journal, true)) => OnDisk::Continued(End {
+                valid: journal.valid,
+                sum: journal.sum,
+                syncs: 0,
+            }),
+            Some((_, false)) => OnDisk::Stale,
+        };
+        Ok(Self {
+            inner: Mutex::new(Inner {
+                base: loaded.base,
+                exists: loaded.exists,
+                ledger: Ledger::new(state),
+                open: loaded.open,
+                next,
+                journal_serial,
+                journal,
+                writer: None,
+                reserved: None,
+            }),
+            location: location.clone(),
+            key,
+            notes: loaded.notes,
+            _lock: lock,
+        })
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // Every change under the lock is complete or is not made: a panic elsewhere leaves it usable.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state with all that has happened, as it would be written now.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.inner().ledger.state().clone()
+    }
+
+    /// The key of its digests.
+    #[must_use]
+    pub fn key(&self) -> &HashKey {
+        &self.key
+    }
+
+    /// What a person should know.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Operations whose end is not known. Those of an earlier run are settled, and ended, before a plan.
+    #[must_use]
+    pub fn open_begins(&self) -> Vec<OpenBegin> {
+        open_list(&self.inner().open)
+    }
+
+    /// Makes the journal and sets space aside for `changes` changes, so that trouble with the disk shows
+    /// before the first of them.
+    ///
+    /// # Errors
+    /// When the disk is full or cannot be written.
+    #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
+    pub async fn prepare(&self, changes: usize) -> Result<(), Error> {
+        let mut inner = self.inner();
+        self.start_journal(&mut inner)?;
+        let (each, least) = JOURNAL_BYTES;
+        let for_journal = least + each * changes as u64;
+        let path = self.location.journal();
+        let journal = files::open_append(&path)?;
+        let mut rest = if files::reserve(&journal, &path, for_journal)? {
+            0
+        } else {
+            for_journal
+        };
+        journal.sync_all().map_err(files::failed("sync", &path))?;
+        if inner.reserved.is_none() {
+            let path = files::temporary(&self.location.state);
+            let file = files::create(&path)?;
+            rest += 2 * render(inner.ledger.state()).len() as u64 + STATE_BYTES * (changes as u64 + 1);
+            if !files::reserve(&file, &path, rest)? {
+                files::try_space(&file, &path, rest)?;
+            }
+            inner.reserved = Some(file);
+        }
+        Ok(())
+    }
+
+    /// Records that an operation is about to be sent; durable when this returns. Calls that wait at the same
+    /// time share one sync.
+    ///
+    /// # Errors
+    /// When the journal cannot be written: the operation must not be sent, and nothing else started.
+    pub async fn begin(&self, begin: Begin) -> Result<BeginId, Error> {
+        let (id, durable) = {
+            let mut inner = self.inner();
+            self.start_journal(&mut inner)?;
+            let id = BeginId(inner.next);
+            let record = Record::Begin {
+                seq: id,
+                begin: begin.clone(),
+            };
+            let durable = match &inner.writer {
+                Some(writer) => writer.append_durably(record)?,
+                None => return Err(self.no_writer()),
+            };
+            inner.next += 1;
+            // Open from here on: if this future is dropped while it waits, the record may be on disk.
+            inner.open.insert(id, begin);
+            (id, durable)
+        };
+        if durable.await.is_ok() {
+            return Ok(id);
+        }
+        let mut inner = self.inner();
+        inner.open.remove(&id);
+        Err(inner
+            .writer
+            .as_ref()
+            .map_or_else(|| self.no_writer(), Writer::failed))
+    }
+
+    /// Records how an operation ended, and follows it in [`Self::state`] even if the journal fails. Durable
+    /// with the next `begin` or commit: if it is lost, the operation is settled by what the cluster says. An
+    /// operation that has ended already stays as it ended.
+    ///
+    /// # Errors
+    /// When the journal cannot be written: nothing else must be started.
+    pub fn end(&self, id: BeginId, outcome: Outcome) -> Result<(), Error> {
+        let mut inner = self.inner();
+        // First, so that a journal written anew still holds the `begin`.
+        let started = self.start_journal(&mut inner);
+        let Some(begin) = inner.open.remove(&id) else {
+            return Ok(());
+        };
+        inner.ledger.record(&begin, &outcome);
+        started?;
+        match &inner.writer {
+            Some(writer) => writer.append(Record::End { seq: id, outcome }),
+            None => Err(self.no_writer()),
+        }
+    }
+
+    /// Writes the state, after `edit` has set in it what no operation says: cluster, outputs, readiness,
+    /// durations, addresses. The serial grows if the content changed; else the state file stays as it is.
+    /// Operations that are still open stay in the journal. Works also after the journal failed.
+    ///
+    /// # Errors
+    /// When the edit breaks what must hold, or the state cannot be written. The journal is then still there.
+    #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
+    pub async fn commit(&self, edit: impl FnOnce(&mut State) + Send) -> Result<Committed, Error> {
+        let mut inner = self.inner();
+        let mut state = inner.ledger.state().clone();
+        edit(&mut state);
+        self.check_edit(&inner.base, &state)?;
+        if let Some(writer) = inner.writer.take() {
+            inner.journal = writer.finish().map_or(OnDisk::Broken, OnDisk::Continued);
+        }
+        if !state.resources.is_empty() || state.key_id.is_some() {
+            state.key_id = Some(self.key.id());
+        }
+        let changed = !state.same_content(&inner.base);
+        if changed {
+            state.format_version = FORMAT_VERSION;
+            state.serial = inner.base.serial.max(inner.journal_serial) + 1;
+            state.stack_file = self.location.recorded_stack_file();
+            env!("CARGO_PKG_VERSION").clone_into(&mut state.tool_version);
+            self.write_state(&mut inner, &state)?;
+            inner.journal_serial = state.serial;
+            inner.base = state.clone();
+            inner.exists = true;
+        } else {
+            state = inner.base.clone();
+        }
+        inner.ledger = Ledger::new(state);
+        self.compact_journal(&mut inner)?;
+        self.release_space(&mut inner)?;
+        Ok(Committed {
+            serial: inner.base.serial,
+            changed,
+        })
+    }
+
+    /// Records what was applied, and drops the oldest revisions: ten are kept, and the last that got ready.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
+    pub async fn record_revision(&self, revision: &Revision) -> Result<(), Error> {
+        let folder = self.location.revisions();
+        files::create_folder(&folder)?;
+        let pretty =
+            serde_json::to_string_pretty(revision).expect("a revision has text keys and no failing parts");
+        let sealed = super::super::envelope::seal(&pretty);
+        files::replace(&self.location.revision(revision.serial), sealed.as_bytes(), None)?;
+        self.drop_old_revisions()?;
+        files::sync_folder(&folder)
+    }
+
+    fn drop_old_revisions(&self) -> Result<(), Error> {
+        let serials = load::serials(&self.location)?;
+        let surplus = serials.len().saturating_sub(REVISIONS);
+        if surplus == 0 {
+            return Ok(());
+        }
+        let ready = |serial: &&u64| {
+            let revision = load::revision(&self.location, **serial);
+            revision.is_ok_and(|r| r.is_some_and(|r| r.ready))
+        };
+        let last_ready = serials.iter().rev().find(ready);
+        for serial in &serials[..surplus] {
+            if Some(serial) != last_ready {
+                files::remove(&self.location.revision(*serial))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_edit(&self, base: &State, edited: &State) -> Result<(), Error> {
+        let path = &self.location.state;
+        if edited.lineage != base.lineage {
+            return Err(Error::OtherLineage {
+                path: path.clone(),
+                found: edited.lineage.clone(),
+                expected: base.lineage.clone(),
+            });
+        }
+        edited.check().map_err(|reason| Error::Corrupt {
+            what: "new content of state file",
+            path: path.clone(),
+            reason,
+            previous: None,
+        })
+    }
+
+    fn write_state(&self, inner: &mut Inner, state: &State) -> Result<(), Error> {
+        let location = &self.location;
+        if inner.exists {
+            files::keep_previous(&location.state, &location.previous())?;
+        }
+        let reserved = inner.reserved.take();
+        files::replace(&location.state, render(state).as_bytes(), reserved)?;
+        files::sync_folder(location.folder())
+    }
+
+    /// Opens the journal to append to it, making or mending it first.
+    fn start_journal(&self, inner: &mut Inner) -> Result<(), Error> {
+        if inner.writer.is_some() {
+            return Ok(());
+        }
+        if matches!(inner.journal, OnDisk::None | OnDisk::Stale) {
+            self.write_journal(inner)?;
+        }
+        let OnDisk::Continued(end) = &inner.journal else {
+            return Err(self.no_writer());
+        };
+        let path = self.location.journal();
+        let file = files::open_append(&path)?;
+        let cut = file.set_len(end.valid).and_then(|()| file.sync_all());
+        cut.map_err(files::failed("write", &path))?;
+        inner.writer = Some(Writer::start(path, file, end.clone())?);
+        Ok(())
+    }
+
+    /// Writes a journal that continues the state file and holds what is open.
+    fn write_journal(&self, inner: &mut Inner) -> Result<(), Error> {
+        let header = load::header_of(&inner.base);
+        let records: Vec<_> = inner
+            .open
+            .iter()
+            .map(|(seq, begin)| Record::Begin {
+                seq: *seq,
+                begin: begin.clone(),
+            })
+            .collect();
+        let (text, sum) = Journal::render(&header, &records);
+        files::replace(&self.location.journal(), text.as_bytes(), None)?;
+        files::sync_folder(self.location.folder())?;
+        inner.journal = OnDisk::Continued(End {
+            valid: text.len() as u64,
+            sum,
+            syncs: 0,
+        });
+        Ok(())
+    }
+
+    /// After the state holds everything that ended: the journal goes, or holds what is open alone.
+    fn compact_journal(&self, inner: &mut Inner) -> Result<(), Error> {
+        if !inner.open.is_empty() {
+            return self.write_journal(inner);
+        }
+        if files::remove(&self.location.journal())? {
+            files::sync_folder(self.location.folder())?;
+        }
+        inner.journal = OnDisk::None;
+        Ok(())
+    }
+
+    fn release_space(&self, inner: &mut Inner) -> Result<(), Error> {
+        if inner.reserved.take().is_some() {
+            files::remove(&files::temporary(&self.location.state))?;
+        }
+        Ok(())
+    }
+
+    fn no_writer(&self) -> Error {
+        Error::Journal {
+            path: self.location.journal(),
+            reason: "its writer has ended".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl LockedStore {
+    /// How many syncs the journal made so far; ends its writer.
+    pub(super) fn syncs_for_tests(&self) -> u64 {
+        let mut inner = self.inner();
+        let end = inner.writer.take().and_then(Writer::finish);
+        let syncs = end.as_ref().map_or(0, |end| end.syncs);
+        inner.journal = end.map_or(OnDisk::Broken, OnDisk::Continued);
+        syncs
+    }
+}
+
+impl Drop for LockedStore {
+    fn drop(&mut self) {
+        // Best effort, without effect on anything: the next writer removes it too.
+        drop(self.release_space(&mut self.inner()));
+    }
+}
+
+fn make_key(location: &Location) -> Result<HashKey, Error> {
+    let key = HashKey::generate().map_err(Error::Random)?;
+    files::replace(&location.key(), key.bytes(), None)?;
+    files::sync_folder(location.folder())?;
+    Ok(key)
+}
