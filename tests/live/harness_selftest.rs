@@ -175,6 +175,48 @@ fn claims_of_both_classes_are_bound_and_pods_run() {
 }
 
 #[test]
+fn pods_fail_in_the_way_their_label_says() {
+    let Some(plane) = ControlPlane::with(&[Part::Nodes]) else {
+        return;
+    };
+    let namespace = plane.create_namespace("pods");
+    let reasons = [
+        ("crash", "Running", "/waiting/reason", "CrashLoopBackOff"),
+        ("image", "Pending", "/waiting/reason", "ImagePullBackOff"),
+        ("hang", "Pending", "/waiting/reason", "ContainerCreating"),
+    ];
+    for name in ["crash", "image", "hang", "unready", "works"] {
+        plane.create(&format!(
+            "{{ apiVersion: v1, kind: Pod, metadata: {{ name: {name}, namespace: {namespace}, labels: {{ \
+             {label}: {name} }} }}, spec: {{ containers: [{{ name: c, image: example.org/c:1 }}] }} }}",
+            label = if name == "works" {
+                "app"
+            } else {
+                "tests.arrplan.dev/pod"
+            },
+        ));
+    }
+    plane.wait_for("pod", &namespace, "works", "Ready");
+    for (name, phase, pointer, reason) in reasons {
+        let status = eventually(&format!("{name} to have a status"), || {
+            let status = plane.get_json("pod", &namespace, name)?["status"].clone();
+            status.get("containerStatuses").is_some().then_some(status)
+        });
+        let state = &status["containerStatuses"][0]["state"];
+        assert_eq!(
+            (&status["phase"], state.pointer(pointer)),
+            (&json!(phase), Some(&json!(reason))),
+            "{name}"
+        );
+    }
+    let unready = eventually("the unready pod to run", || {
+        let status = plane.get_json("pod", &namespace, "unready")?["status"].clone();
+        (status["phase"] == "Running").then_some(status)
+    });
+    assert_eq!(unready["containerStatuses"][0]["ready"], false);
+}
+
+#[test]
 fn flux_installs_two_releases_from_a_local_repository() {
     let Some(plane) = ControlPlane::with(&[Part::Flux, Part::Nodes]) else {
         return;

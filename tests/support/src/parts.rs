@@ -19,12 +19,20 @@ use crate::wait::eventually;
 pub const ARRSTACK_DEFINITION: &str = include_str!("arrstack-definition.yaml");
 
 const VOLUME_STAGES: &str = include_str!("kwok-volumes.yaml");
-const NODE_STAGES: [&str; 5] = [
-    "node/fast/node-initialize.yaml",
-    "node/heartbeat/node-heartbeat.yaml",
-    "pod/fast/pod-ready.yaml",
-    "pod/fast/pod-complete.yaml",
-    "pod/fast/pod-delete.yaml",
+const POD_STAGES: &str = include_str!("kwok-pods.yaml");
+/// What makes kwok's stages leave alone the pods of [`POD_STAGES`].
+const WORKING_PODS_ONLY: &str = "
+    matchExpressions:
+    - key: '.metadata.labels[\"tests.arrplan.dev/pod\"]'
+      operator: 'DoesNotExist'
+";
+/// kwok's stages, and whether they are for working pods only.
+const STAGES: [(&str, bool); 5] = [
+    ("node/fast/node-initialize.yaml", false),
+    ("node/heartbeat/node-heartbeat.yaml", false),
+    ("pod/fast/pod-ready.yaml", true),
+    ("pod/fast/pod-complete.yaml", true),
+    ("pod/fast/pod-delete.yaml", false),
 ];
 const FLUX_CRDS: [&str; 3] = [
     "share/crds/source-controller",
@@ -42,7 +50,9 @@ const START_ATTEMPTS: usize = 4;
 pub enum Part {
     /// kube-controller-manager and kube-scheduler: namespaces go away, garbage is collected, Deployments make pods.
     Controllers,
-    /// kwok and one Node, `node-1`: pods run. With [`Part::Controllers`].
+    /// kwok and one Node, `node-1`: pods run and are ready at once, Jobs complete. A pod with the label
+    /// `tests.arrplan.dev/pod` does not work, in the way of its value: `crash`, `image`, `unready` or `hang`. With
+    /// [`Part::Controllers`].
     Nodes,
     /// The storage classes `local` (`WaitForFirstConsumer`) and `replicated` (Immediate, the default class), and volumes for
     /// their claims. With [`Part::Nodes`].
@@ -70,7 +80,7 @@ impl Part {
     fn own_targets(self) -> &'static [&'static str] {
         match self {
             Self::Controllers => &["kube-controller-manager", "kube-scheduler"],
-            Self::Nodes => &["kwok", "share/kwok"],
+            Self::Nodes => &["kwok", "share/kwok-stages"],
             Self::Storage => &[],
             Self::FluxCrds => &FLUX_CRDS,
             Self::Flux => &["source-controller", "helm-controller", "kustomize-controller"],
@@ -225,13 +235,7 @@ impl ControlPlane {
             "status": { "capacity": capacity, "allocatable": capacity },
         });
         self.apply_as_installer(&node.to_string());
-        let volumes = self.data("kwok").join("volumes.yaml");
-        std::fs::write(&volumes, VOLUME_STAGES).expect("the plane's folder");
-        let stages = NODE_STAGES
-            .iter()
-            .map(|stage| programs.path("share/kwok").join(stage))
-            .chain([volumes]);
-        let stages: Vec<PathBuf> = stages.collect();
+        let stages = self.write_stages(programs.path("share/kwok-stages"));
         let kwok = || {
             let mut args = vec![
                 self.kubeconfig_flag("kwok"),
@@ -239,7 +243,7 @@ impl ControlPlane {
                 // Its kubelet look-alike would listen on a fixed port of every address.
                 "--node-port=0".to_owned(),
             ];
-            args.extend(stages.iter().map(|stage| format!("--config={}", stage.display())));
+            args.push(format!("--config={}", stages.display()));
             (args, Vec::new())
         };
         self.launch_until_ready(programs.path("kwok"), kwok, || {
@@ -250,6 +254,27 @@ impl ControlPlane {
             let ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
             conditions.is_some_and(|conditions| conditions.iter().any(ready))
         });
+    }
+
+    /// One file with all stages.
+    fn write_stages(&self, kwok: &Path) -> PathBuf {
+        let read = |(stage, working_pods_only): (&str, bool)| {
+            let text =
+                std::fs::read_to_string(kwok.join(stage)).unwrap_or_else(|error| panic!("{stage}: {error}"));
+            if !working_pods_only {
+                return text;
+            }
+            let changed = text.replacen("\n    matchExpressions:\n", WORKING_PODS_ONLY, 1);
+            assert_ne!(changed, text, "{stage} has no selector as it used to");
+            changed
+        };
+        let stages = STAGES
+            .map(read)
+            .into_iter()
+            .chain([VOLUME_STAGES.to_owned(), POD_STAGES.to_owned()]);
+        let path = self.data("kwok").join("stages.yaml");
+        std::fs::write(&path, stages.collect::<Vec<_>>().join("\n---\n")).expect("the plane's folder");
+        path
     }
 
     fn create_storage_classes(&self) {

@@ -2,6 +2,8 @@ module arrplan.dev/controlplane/cozystack
 
 go 1.26.4
 
+// As in its own go.mod, whose replacements count only where it is the main module.
+// The checksum database does not know this fork: go.sum began as the go.sum of the verified module.
 replace k8s.io/apimachinery => github.com/cozystack/apimachinery v0.0.0-20260710062224-763e1451713b
 
 tool (

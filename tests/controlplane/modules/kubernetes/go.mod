@@ -176,6 +176,8 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
+// As in its own go.mod, whose replacements count only where it is the main module.
+// There they point into its folder staging/, published as these modules.
 replace (
 	k8s.io/api => k8s.io/api v0.37.1
 	k8s.io/apiextensions-apiserver => k8s.io/apiextensions-apiserver v0.37.1

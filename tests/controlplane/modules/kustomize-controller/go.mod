@@ -2,6 +2,7 @@ module arrplan.dev/controlplane/kustomize-controller
 
 go 1.26.0
 
+// As in its own go.mod, whose replacements count only where it is the main module.
 replace github.com/opencontainers/go-digest => github.com/opencontainers/go-digest v1.0.1-0.20220411205349-bde1400a84be
 
 replace sigs.k8s.io/kustomize/api => sigs.k8s.io/kustomize/api v0.21.1
