@@ -16,6 +16,8 @@ pub use quantity::{Quantity, QuantityError};
 pub use suggest::Suggestion;
 pub use table::ListKey;
 
+use std::sync::OnceLock;
+
 use table::{Def, Table, TypeId};
 
 use crate::path::{FieldPath, Segment};
@@ -49,6 +51,22 @@ pub struct Kind {
     pub namespaced: bool,
     /// The structure of a whole object.
     pub root: Node,
+}
+
+impl Kind {
+    /// Whether the API server itself defines this kind, so that it stores typed values: a quantity in its own
+    /// form, where a custom resource's stays as it was written.
+    #[must_use]
+    pub fn is_built_in(self) -> bool {
+        let (group, _) = crate::address::split_api_version(self.api_version);
+        !group.contains('.') || group.ends_with(".k8s.io")
+    }
+}
+
+/// The structure of this kind, or of any object if the table does not have it.
+#[must_use]
+pub fn root_of(api_version: &str, kind: &str) -> Node {
+    lookup(api_version, kind).map_or_else(Node::generic, |kind| kind.root)
 }
 
 /// The kind of this `apiVersion` and name; `None` if the table does not have it.
@@ -262,13 +280,26 @@ impl Node {
         matches!(self.def(), Def::Int32)
     }
 
+    /// The structure of an object of any kind: known metadata, and free-form otherwise.
+    #[must_use]
+    pub fn generic() -> Self {
+        static GENERIC: OnceLock<Node> = OnceLock::new();
+        *GENERIC.get_or_init(|| {
+            let tenant = lookup("apps.cozystack.io/v1alpha1", "Tenant");
+            tenant
+                .expect("the table has Tenant, whose spec is free-form")
+                .root
+        })
+    }
+
     /// The free-form structure: what every field of an unknown kind has.
     #[must_use]
     pub fn any() -> Self {
-        static ANY: std::sync::OnceLock<Node> = std::sync::OnceLock::new();
+        static ANY: OnceLock<Node> = OnceLock::new();
         *ANY.get_or_init(|| {
-            let tenant = lookup("apps.cozystack.io/v1alpha1", "Tenant").expect("the table has Tenant");
-            tenant.root.field("spec").expect("Tenant has a spec")
+            Self::generic()
+                .field("spec")
+                .expect("every object may have a spec")
         })
     }
 }
