@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::compare::{FieldDiff, named};
-use crate::fields::element_key;
+use crate::fields::{element_key, scalar_text};
 use crate::path::{FieldPath, Segment};
 use crate::schema::{Node, Type};
 
@@ -88,7 +88,9 @@ fn position(list: Node, items: &[Value], segment: &Segment) -> Option<usize> {
         (Segment::Select(wanted), Type::ListMap(keys)) => items
             .iter()
             .position(|item| element_key(keys, item).as_ref() == Some(wanted)),
-        (Segment::Item(text), _) => items.iter().position(|item| item.to_string() == *text),
+        (Segment::Item(text), _) => items
+            .iter()
+            .position(|item| scalar_text(item).as_ref() == Some(text)),
         _ => None,
     }
 }

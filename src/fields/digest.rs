@@ -11,7 +11,10 @@ use crate::path::FieldPath;
 /// digest says nothing about another field; without the key it says nothing at all.
 #[must_use]
 pub fn digest(key: &[u8; 32], address: &Address, path: &FieldPath, value: &Value) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    // HMAC itself fills a key up to the block with zeros; done here, there is no length to refuse.
+    let mut block = [0; 64];
+    block[..key.len()].copy_from_slice(key);
+    let mut mac = Hmac::<Sha256>::new(&block.into());
     let mut canonical = String::new();
     write_canonical(value, &mut canonical);
     for part in [address.to_string(), path.to_string(), canonical] {
@@ -19,8 +22,11 @@ pub fn digest(key: &[u8; 32], address: &Address, path: &FieldPath, value: &Value
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part.as_bytes());
     }
-    let bytes = mac.finalize().into_bytes();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hex = String::new();
+    for byte in mac.finalize().into_bytes() {
+        hex.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+    }
+    hex
 }
 
 /// JSON without spaces, keys sorted, whatever order the map type keeps.

@@ -260,7 +260,20 @@ impl Checker {
     fn value<T: Tree>(&mut self, node: Node, value: &T, whole: bool) {
         let view = value.view();
         match (node.node_type(), view) {
-            (Type::Any, _) | (_, View::Unknown) => {}
+            (Type::Any, _)
+            | (_, View::Unknown)
+            | (
+                Type::String
+                | Type::Bytes
+                | Type::DateTime
+                | Type::Duration(_)
+                | Type::Quantity
+                | Type::IntOrString,
+                View::SomeText,
+            )
+            | (Type::Number | Type::Quantity, View::Number(_))
+            | (Type::Bool, View::Bool(_))
+            | (Type::IntOrString, View::String(_)) => {}
             (_, View::Null) => self.report(Problem::Null),
             (Type::Object, View::Map(entries)) => self.object(node, &entries, whole),
             (Type::Map, View::Map(entries)) => {
@@ -280,18 +293,6 @@ impl Checker {
                     _ => {}
                 }
             }
-            (
-                Type::String
-                | Type::Bytes
-                | Type::DateTime
-                | Type::Duration(_)
-                | Type::Quantity
-                | Type::IntOrString,
-                View::SomeText,
-            )
-            | (Type::Number | Type::Quantity, View::Number(_))
-            | (Type::Bool, View::Bool(_))
-            | (Type::IntOrString, View::String(_)) => {}
             (Type::Integer | Type::IntOrString, View::Number(number)) if !number.is_f64() => {
                 let (bits, fits) = if node.is_int32() || node.node_type() == Type::IntOrString {
                     (32, number.as_i64().is_some_and(|n| i32::try_from(n).is_ok()))

@@ -73,7 +73,7 @@ fn below(name: &str, node: Node) -> Option<Vec<&'static str>> {
 /// A name as it sounds: without case and separators, so that `storage_class_name` finds `storageClassName`.
 fn plain(name: &str) -> String {
     name.chars()
-        .filter(|c| c.is_ascii_alphanumeric())
+        .filter(char::is_ascii_alphanumeric)
         .map(|c| c.to_ascii_lowercase())
         .collect()
 }
