@@ -1,7 +1,7 @@
 //! What the integration tests stand on: a real control plane, its audit log, a local Git server and the real binary.
 //!
 //! ```ignore
-//! use support::{ControlPlane, Part};
+//! use support::{ControlPlane, Part, User};
 //!
 //! #[test]
 //! fn a_second_apply_writes_nothing() {
@@ -32,26 +32,31 @@
 
 mod audit;
 mod cli;
+mod cozystack;
 mod git;
 mod http_api;
 mod identity;
+mod nodes;
 mod parts;
 mod plane;
 mod process;
 mod programs;
 mod redact;
 mod scratch;
+mod talk;
 mod wait;
 
 pub use audit::{AuditLog, AuditRecord, Mark, Records};
 pub use cli::{ArrplanCmd, RunOutput, Running};
+pub use cozystack::ARRSTACK_DEFINITION;
 pub use git::GitRepo;
 pub use http_api::Reply;
 pub use identity::User;
-pub use parts::{ARRSTACK_DEFINITION, Part};
-pub use plane::{ControlPlane, Kubectl};
+pub use parts::Part;
+pub use plane::ControlPlane;
 pub use process::{Process, free_port};
 pub use programs::program;
 pub use redact::redact;
 pub use scratch::scratch_dir;
+pub use talk::Kubectl;
 pub use wait::{eventually, eventually_within};

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::identity::User;
 use crate::plane::{ControlPlane, lock};
@@ -15,32 +15,12 @@ use crate::process::free_port;
 use crate::programs::Programs;
 use crate::wait::eventually;
 
-/// An `ApplicationDefinition` of kind `ArrStack`, for [`ControlPlane::serve_cozystack`].
-pub const ARRSTACK_DEFINITION: &str = include_str!("arrstack-definition.yaml");
-
-const VOLUME_STAGES: &str = include_str!("kwok-volumes.yaml");
-const POD_STAGES: &str = include_str!("kwok-pods.yaml");
-/// What makes kwok's stages leave alone the pods of [`POD_STAGES`].
-const WORKING_PODS_ONLY: &str = "
-    matchExpressions:
-    - key: '.metadata.labels[\"tests.arrplan.dev/pod\"]'
-      operator: 'DoesNotExist'
-";
-/// kwok's stages, and whether they are for working pods only.
-const STAGES: [(&str, bool); 5] = [
-    ("node/fast/node-initialize.yaml", false),
-    ("node/heartbeat/node-heartbeat.yaml", false),
-    ("pod/fast/pod-ready.yaml", true),
-    ("pod/fast/pod-complete.yaml", true),
-    ("pod/fast/pod-delete.yaml", false),
-];
 const FLUX_CRDS: [&str; 3] = [
     "share/crds/source-controller",
     "share/crds/helm-controller",
     "share/crds/kustomize-controller",
 ];
 const FLUX_NAMESPACE: &str = "flux-system";
-const COZYSTACK_NAMESPACE: &str = "cozy-system";
 /// How long a controller may take to be ready on a machine busy with other tests.
 const READY_LIMIT: Duration = Duration::from_mins(1);
 const START_ATTEMPTS: usize = 4;
@@ -143,57 +123,6 @@ impl ControlPlane {
         }
     }
 
-    /// (Re)starts Cozystack's own API server with one more `ApplicationDefinition` (YAML, with any objects it needs), as
-    /// its controller would, and waits until `plural.apps.cozystack.io` of it is served. Needs [`Part::Cozystack`]; the releases
-    /// it makes come to life only with [`Part::Flux`]. A restart disturbs others that use this API on the same plane.
-    ///
-    /// `kubectl create` and `apply` of its kinds need `--validate=false`: v1.6.1 publishes an OpenAPI with a dangling reference.
-    #[track_caller]
-    pub fn serve_cozystack(&self, definition: &str, plural: &str) {
-        let programs =
-            Programs::find(&Part::targets(&[Part::Cozystack], &[])).expect("Part::Cozystack was asked for");
-        let mut definitions = lock(&self.definitions);
-        if definitions.iter().any(|known| known == definition) {
-            return;
-        }
-        self.apply_as_installer(definition);
-        let program = programs.path("cozystack-api");
-        let mut port = 0;
-        self.launch_until_ready(
-            program,
-            || {
-                port = free_port();
-                let kubeconfig = self
-                    .kubeconfig(User::Controller("cozystack-api"))
-                    .display()
-                    .to_string();
-                let args = vec![
-                    format!("--kubeconfig={kubeconfig}"),
-                    format!("--authentication-kubeconfig={kubeconfig}"),
-                    format!("--authorization-kubeconfig={kubeconfig}"),
-                    format!("--secure-port={port}"),
-                    "--bind-address=127.0.0.1".to_owned(),
-                    format!("--cert-dir={}", self.data("cozystack-api").display()),
-                ];
-                let environment = vec![("KUBECONFIG", OsString::from(kubeconfig))];
-                (args, environment)
-            },
-            // TLS with a certificate of its own: whether it serves is asked through the API server, below.
-            || true,
-        );
-        self.apply_as_installer(&cozystack_service(port).to_string());
-        eventually(&format!("{plural}.apps.cozystack.io to be served"), || {
-            let reply = self.request(
-                User::Admin,
-                "GET",
-                &format!("/apis/apps.cozystack.io/v1alpha1/{plural}"),
-                None,
-            );
-            (reply.status == 200).then_some(())
-        });
-        definitions.push(definition.to_owned());
-    }
-
     fn start_controllers(&self, programs: &Programs) {
         let manager = || {
             let args = vec![
@@ -222,77 +151,6 @@ impl ControlPlane {
             )
         };
         self.launch_until_ready(programs.path("kube-scheduler"), scheduler, || true);
-    }
-
-    fn start_nodes(&self, programs: &Programs) {
-        let capacity = json!({ "cpu": "64", "memory": "256Gi", "pods": "1000", "ephemeral-storage": "1Ti" });
-        let node = json!({
-            "apiVersion": "v1",
-            "kind": "Node",
-            "metadata": { "name": "node-1", "labels": {
-                "kubernetes.io/hostname": "node-1", "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
-            } },
-            "status": { "capacity": capacity, "allocatable": capacity },
-        });
-        self.apply_as_installer(&node.to_string());
-        let stages = self.write_stages(programs.path("share/kwok-stages"));
-        let kwok = || {
-            let mut args = vec![
-                self.kubeconfig_flag("kwok"),
-                "--manage-all-nodes=true".to_owned(),
-                // Its kubelet look-alike would listen on a fixed port of every address.
-                "--node-port=0".to_owned(),
-            ];
-            args.push(format!("--config={}", stages.display()));
-            (args, Vec::new())
-        };
-        self.launch_until_ready(programs.path("kwok"), kwok, || {
-            let node = self
-                .request(User::Admin, "GET", "/api/v1/nodes/node-1", None)
-                .body;
-            let conditions = node.pointer("/status/conditions").and_then(Value::as_array);
-            let ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
-            conditions.is_some_and(|conditions| conditions.iter().any(ready))
-        });
-    }
-
-    /// One file with all stages.
-    fn write_stages(&self, kwok: &Path) -> PathBuf {
-        let read = |(stage, working_pods_only): (&str, bool)| {
-            let text =
-                std::fs::read_to_string(kwok.join(stage)).unwrap_or_else(|error| panic!("{stage}: {error}"));
-            if !working_pods_only {
-                return text;
-            }
-            let changed = text.replacen("\n    matchExpressions:\n", WORKING_PODS_ONLY, 1);
-            assert_ne!(changed, text, "{stage} has no selector as it used to");
-            changed
-        };
-        let stages = STAGES
-            .map(read)
-            .into_iter()
-            .chain([VOLUME_STAGES.to_owned(), POD_STAGES.to_owned()]);
-        let path = self.data("kwok").join("stages.yaml");
-        std::fs::write(&path, stages.collect::<Vec<_>>().join("\n---\n")).expect("the plane's folder");
-        path
-    }
-
-    fn create_storage_classes(&self) {
-        for (name, mode) in [("local", "WaitForFirstConsumer"), ("replicated", "Immediate")] {
-            let is_default = (name == "replicated").to_string();
-            let class = json!({
-                "apiVersion": "storage.k8s.io/v1",
-                "kind": "StorageClass",
-                "metadata": {
-                    "name": name,
-                    "annotations": { "storageclass.kubernetes.io/is-default-class": is_default },
-                },
-                "provisioner": "tests.arrplan.dev/volumes",
-                "volumeBindingMode": mode,
-                "allowVolumeExpansion": true,
-            });
-            self.apply_as_installer(&class.to_string());
-        }
     }
 
     fn start_flux(&self, programs: &Programs) {
@@ -359,31 +217,25 @@ impl ControlPlane {
         );
     }
 
-    fn prepare_cozystack(&self, programs: &Programs) {
-        self.install_crds(programs.path("share/crds/cozystack-definitions"));
-        self.install_crds(programs.path("share/crds/cozystack-controller"));
-        self.ensure_namespace(COZYSTACK_NAMESPACE);
-    }
-
-    fn kubeconfig_flag(&self, name: &'static str) -> String {
+    pub(crate) fn kubeconfig_flag(&self, name: &'static str) -> String {
         format!(
             "--kubeconfig={}",
             self.kubeconfig(User::Controller(name)).display()
         )
     }
 
-    fn ensure_namespace(&self, name: &str) {
+    pub(crate) fn ensure_namespace(&self, name: &str) {
         let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
         self.apply_as_installer(&namespace.to_string());
     }
 
     /// Server-side apply: a part that was half started by a test that then failed can be started again.
-    fn apply_as_installer(&self, manifests: &str) {
+    pub(crate) fn apply_as_installer(&self, manifests: &str) {
         let args = ["apply", "--server-side", "--field-manager=installer", "-f", "-"];
         self.kubectl_as(User::Admin, &args, manifests).ok();
     }
 
-    fn install_crds(&self, folder: &Path) {
+    pub(crate) fn install_crds(&self, folder: &Path) {
         let path = folder.display().to_string();
         self.kubectl(&["apply", "--server-side", "--field-manager=installer", "-f", &path])
             .ok();
@@ -398,7 +250,7 @@ impl ControlPlane {
     }
 
     /// Launches a program and waits; again with new arguments when a port of it was taken in between.
-    fn launch_until_ready(
+    pub(crate) fn launch_until_ready(
         &self,
         program: &Path,
         mut arguments: impl FnMut() -> Launch,
@@ -437,30 +289,7 @@ impl ControlPlane {
 }
 
 /// Arguments and environment of one start.
-type Launch = (Vec<String>, Vec<(&'static str, OsString)>);
-
-fn cozystack_service(port: u16) -> Value {
-    let service = json!({
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": { "name": "cozystack-api", "namespace": COZYSTACK_NAMESPACE },
-        "spec": { "type": "ExternalName", "externalName": "localhost", "ports": [{ "port": port }] },
-    });
-    let api_service = json!({
-        "apiVersion": "apiregistration.k8s.io/v1",
-        "kind": "APIService",
-        "metadata": { "name": "v1alpha1.apps.cozystack.io" },
-        "spec": {
-            "group": "apps.cozystack.io",
-            "version": "v1alpha1",
-            "groupPriorityMinimum": 1000,
-            "versionPriority": 15,
-            "insecureSkipTLSVerify": true,
-            "service": { "name": "cozystack-api", "namespace": COZYSTACK_NAMESPACE, "port": port },
-        },
-    });
-    json!({ "apiVersion": "v1", "kind": "List", "items": [service, api_service] })
-}
+pub(crate) type Launch = (Vec<String>, Vec<(&'static str, OsString)>);
 
 /// Whether a controller's health endpoint says yes.
 fn answers_ok(address: &str) -> bool {

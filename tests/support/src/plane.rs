@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -31,34 +29,14 @@ pub struct ControlPlane {
     folder: PathBuf,
     server: String,
     keys: Keys,
-    core: Programs,
-    admin: Api,
+    pub(crate) core: Programs,
+    pub(crate) admin: Api,
     audit: AuditLog,
     names: Mutex<BTreeMap<String, u32>>,
     processes: Mutex<BTreeMap<String, Process>>,
     pub(crate) parts: Mutex<BTreeSet<Part>>,
     pub(crate) definitions: Mutex<Vec<String>>,
-    users: Mutex<BTreeMap<User, Api>>,
-}
-
-/// What a kubectl run gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kubectl {
-    /// Standard output.
-    pub stdout: String,
-    /// Standard error.
-    pub stderr: String,
-    /// The exit status.
-    pub status: i32,
-}
-
-impl Kubectl {
-    /// Standard output, when the status is 0.
-    #[track_caller]
-    pub fn ok(self) -> String {
-        assert_eq!(self.status, 0, "kubectl: {}{}", self.stderr, self.stdout);
-        self.stdout
-    }
+    pub(crate) users: Mutex<BTreeMap<User, Api>>,
 }
 
 impl ControlPlane {
@@ -147,124 +125,6 @@ impl ControlPlane {
         name
     }
 
-    /// Runs kubectl as [`User::Admin`].
-    pub fn kubectl(&self, args: &[&str]) -> Kubectl {
-        self.kubectl_as(User::Admin, args, "")
-    }
-
-    /// Runs kubectl as `user` with `stdin` on its standard input.
-    pub fn kubectl_as(&self, user: User, args: &[&str], stdin: &str) -> Kubectl {
-        let mut child = Command::new(self.core.path("kubectl"))
-            .args(args)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            // Its discovery cache lives below the home folder, and must not be a person's.
-            .env("HOME", &self.folder)
-            .env("KUBECONFIG", self.kubeconfig(user))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("kubectl");
-        let mut pipe = child.stdin.take().expect("standard input is a pipe");
-        let output = std::thread::scope(|scope| {
-            scope.spawn(move || {
-                // kubectl may end without having read it all.
-                drop(pipe.write_all(stdin.as_bytes()));
-            });
-            child.wait_with_output().expect("kubectl")
-        });
-        Kubectl {
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            status: output.status.code().unwrap_or(-1),
-        }
-    }
-
-    /// Creates the objects of a YAML text by `kubectl create`, so that no annotation of `kubectl apply` is on them.
-    #[track_caller]
-    pub fn create(&self, yaml: &str) {
-        self.kubectl_as(User::Admin, &["create", "-f", "-"], yaml).ok();
-    }
-
-    /// One object by kind as kubectl takes it, namespace (empty for none) and name; `None` when it is not there.
-    #[track_caller]
-    pub fn get_json(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
-        let mut args = vec![
-            "get",
-            kind,
-            name,
-            "--ignore-not-found",
-            "--show-managed-fields",
-            "-o",
-            "json",
-        ];
-        if !namespace.is_empty() {
-            args.extend(["-n", namespace]);
-        }
-        let output = self.kubectl(&args).ok();
-        if output.trim().is_empty() {
-            None
-        } else {
-            Some(serde_json::from_str(&output).expect("kubectl writes JSON"))
-        }
-    }
-
-    /// Waits for a condition of an object to be `True`, for at most a minute, and returns the object.
-    #[track_caller]
-    pub fn wait_for(&self, kind: &str, namespace: &str, name: &str, condition: &str) -> Value {
-        eventually(&format!("{kind} {namespace}/{name} to be {condition}"), || {
-            let object = self.get_json(kind, namespace, name)?;
-            let conditions = object.pointer("/status/conditions")?.as_array()?;
-            let holds = conditions
-                .iter()
-                .any(|entry| entry["type"] == condition && entry["status"] == "True");
-            holds.then_some(object)
-        })
-    }
-
-    /// One request with a JSON body (merge patch for `PATCH`).
-    ///
-    /// # Panics
-    /// When no answer came at all.
-    #[track_caller]
-    pub fn request(&self, user: User, method: &str, path: &str, body: Option<&Value>) -> Reply {
-        let content_type = if method == "PATCH" {
-            "application/merge-patch+json"
-        } else {
-            "application/json"
-        };
-        self.request_typed(user, method, path, content_type, body)
-    }
-
-    /// Server-side apply of one manifest by a field manager of the test's choice.
-    #[track_caller]
-    pub fn server_side_apply(&self, path: &str, manager: &str, manifest: &Value, force: bool) -> Reply {
-        let path = format!("{path}?fieldManager={manager}&force={force}");
-        self.request_typed(
-            User::Admin,
-            "PATCH",
-            &path,
-            "application/apply-patch+yaml",
-            Some(manifest),
-        )
-    }
-
-    /// One request with a body of the content type named.
-    #[track_caller]
-    pub fn request_typed(
-        &self,
-        user: User,
-        method: &str,
-        path: &str,
-        content_type: &str,
-        body: Option<&Value>,
-    ) -> Reply {
-        let api = self.api(user);
-        api.send(method, path, body.map(|body| (content_type, body)))
-            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
-    }
-
     /// Runs `act` with the process of this name (`etcd`, `kube-apiserver`, a controller), to signal it or read its log.
     #[track_caller]
     pub fn process<T>(&self, name: &str, act: impl FnOnce(&mut Process) -> T) -> T {
@@ -284,17 +144,6 @@ impl ControlPlane {
     /// Ends one process at once, as a crash would.
     pub fn stop(&self, name: &str) {
         drop(lock(&self.processes).remove(name));
-    }
-
-    pub(crate) fn api(&self, user: User) -> Api {
-        if user == User::Admin {
-            return self.admin.clone();
-        }
-        let authority = std::fs::read_to_string(self.authority()).expect("written at start");
-        lock(&self.users)
-            .entry(user)
-            .or_insert_with(|| Api::new(&self.server, &authority, user))
-            .clone()
     }
 
     pub(crate) fn key(&self, name: &str) -> PathBuf {
