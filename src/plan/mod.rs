@@ -1,5 +1,28 @@
 //! Planning: stack, state and live objects in, a [`Plan`] out. Holds a reader; cannot write.
 
+mod assess;
+mod build;
+mod conflict;
+pub mod guard;
+mod immutable;
+mod input;
+mod live;
 mod model;
+mod moves;
+mod not_ours;
+mod order;
+mod owned;
+mod proof;
+mod reach;
+mod ready;
+mod refuse;
+mod releases;
+mod removal;
+mod show;
+mod update;
 
+pub use build::build;
+pub use input::{Options, PlanInput, Take as TakeOption};
 pub use model::*;
+pub use reach::{Held, Survey};
+pub use ready::wait_for_first_consumer;

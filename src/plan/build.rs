@@ -1,0 +1,401 @@
+//! From stack, state and cluster to a plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt as _;
+use serde_json::Value;
+
+use crate::address::{Address, ObjectKey};
+use crate::cluster::{Api, Discovery, Error};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::graph::Graph;
+use crate::manifest::{self, Desired, SecretValue};
+use crate::object::{Mark, Object};
+use crate::plan::assess::{Assessed, Assessor, Subject};
+use crate::plan::input::{Known, PlanInput};
+use crate::plan::live::{Live, Wanted};
+use crate::plan::order::{self, Dependencies};
+use crate::plan::reach::Survey;
+use crate::plan::removal::{self, Remover};
+use crate::plan::{Action, Change, Plan, Shown, TargetCluster, moves, ready, refuse};
+use crate::stack::{FieldRef, Part, Resource, Stack, Target, Val, VariableValue, SecretSource};
+use crate::state::Owned;
+
+/// Resources whose dry-runs are under way at once.
+const CONCURRENCY: usize = 16;
+
+/// Builds the plan. What forbids it is in [`Plan::problems`]; nothing is written, not even a dry-run that an
+/// API would persist.
+///
+/// # Errors
+/// When the cluster does not answer, does not let us in, or persisted a dry-run.
+pub async fn build(input: &PlanInput<'_>) -> Result<Plan, Error> {
+    let identity = input.reader.identity().await?;
+    let version = input.reader.version().await?;
+    let cluster = TargetCluster {
+        context: input.target.context.clone(),
+        server: input.target.server.clone(),
+        identity,
+        version,
+    };
+    let mut plan = Plan {
+        stack: input.state.stack.clone(),
+        lineage: input.state.lineage.clone(),
+        serial: input.state.serial,
+        destroy: input.stack.is_none(),
+        changes: Vec::new(),
+        not_ours: Vec::new(),
+        left_behind: Vec::new(),
+        problems: Diagnostics::default(),
+        outputs: BTreeMap::new(),
+        cluster,
+    };
+    if let Some(recorded) = &input.state.cluster
+        && recorded.kind == plan.cluster.identity.kind
+        && recorded.id != plan.cluster.identity.id
+    {
+        plan.problems.push(refuse::other_cluster(&recorded.id, &plan.cluster.identity.id));
+        return Ok(plan);
+    }
+    Builder::new(input).fill(&mut plan).await?;
+    Ok(plan)
+}
+
+struct Builder<'a> {
+    input: &'a PlanInput<'a>,
+    mark: Mark,
+    /// State with moves applied, and where each moved resource came from.
+    owned: BTreeMap<Address, Owned>,
+    moved: BTreeMap<Address, Address>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(input: &'a PlanInput<'a>) -> Self {
+        let mark = Mark { stack: input.state.stack.clone(), lineage: input.state.lineage.clone() };
+        let (owned, moved) = moves::apply(&input.state.resources, input.stack);
+        Self { input, mark, owned, moved }
+    }
+
+    async fn fill(&self, plan: &mut Plan) -> Result<(), Error> {
+        let empty = BTreeMap::new();
+        let resources = self.input.stack.map_or(&empty, |stack| &stack.resources);
+        let desired_keys: BTreeMap<Address, ObjectKey> =
+            resources.iter().map(|(address, resource)| (address.clone(), resource.key())).collect();
+        let leaving = removal::leaving(&self.owned, &desired_keys);
+        let discovery = self.input.reader.discover(&self.kinds(resources, &leaving)).await?;
+        let wanted = self.wanted(resources, &leaving, &discovery);
+        let live = Live::read(self.input.reader, &discovery, &self.input.state.stack, &wanted).await?;
+
+        let mut changes = Vec::new();
+        let graph;
+        if let Some(stack) = self.input.stack {
+            changes.extend(self.desired(stack, &discovery, &live, plan).await?);
+            graph = stack.graph.clone();
+        } else {
+            graph = empty_graph();
+        }
+        let removed = self.input.stack.map_or(&[][..], |stack| &stack.removed);
+        let remover = Remover { input: self.input, discovery: &discovery, live: &live, removed };
+        let (removals, problems) = remover.judge(&leaving).await?;
+        plan.problems.extend(problems);
+        changes.extend(removals);
+        self.reach_of_replacements(&mut changes, &discovery, &live).await?;
+        plan.left_behind = left_behind(&changes);
+        self.check_options(&changes, plan);
+
+        let recorded: BTreeMap<Address, Vec<Address>> =
+            self.owned.iter().map(|(address, owned)| (address.clone(), owned.depends_on.clone())).collect();
+        plan.changes = order::arrange(changes, &Dependencies { desired: &graph, recorded: &recorded });
+        if let Some(stack) = self.input.stack {
+            plan.outputs = self.outputs(stack, &live, &plan.changes);
+        }
+        Ok(())
+    }
+
+    /// Every kind the plan talks about.
+    fn kinds(
+        &self,
+        resources: &BTreeMap<Address, Resource>,
+        leaving: &[removal::Leaving<'_>],
+    ) -> BTreeSet<(String, String)> {
+        let mut kinds: BTreeSet<(String, String)> = BTreeSet::new();
+        kinds.extend(resources.values().map(|r| (r.api_version.clone(), r.kind.clone())));
+        kinds.extend(leaving.iter().map(|l| (l.api_version.clone(), l.key.kind.clone())));
+        if let Some(stack) = self.input.stack {
+            kinds.extend(stack.existing.values().map(|e| (e.api_version.clone(), e.kind.clone())));
+        }
+        kinds
+    }
+
+    fn wanted<'d>(
+        &self,
+        resources: &BTreeMap<Address, Resource>,
+        leaving: &[removal::Leaving<'_>],
+        discovery: &'d Discovery,
+    ) -> BTreeSet<Wanted<'d>> {
+        let mut wanted = BTreeSet::new();
+        let mut want = |api: Option<&'d Api>, key: ObjectKey| {
+            if let Some(api) = api {
+                wanted.insert(Wanted { api, key });
+            }
+        };
+        for resource in resources.values() {
+            want(discovery.find(&resource.api_version, &resource.kind), resource.key());
+        }
+        for item in leaving {
+            let api = discovery.find(&item.api_version, &item.key.kind);
+            want(api.or_else(|| discovery.preferred(&item.key.group, &item.key.kind)), item.key.clone());
+        }
+        for existing in self.input.stack.into_iter().flat_map(|stack| stack.existing.values()) {
+            let (group, _) = crate::address::split_api_version(&existing.api_version);
+            let key = ObjectKey::new(group, &existing.kind, existing.namespace.as_deref(), &existing.name);
+            want(discovery.find(&existing.api_version, &existing.kind), key);
+        }
+        wanted
+    }
+
+    async fn desired(
+        &self,
+        stack: &Stack,
+        discovery: &Discovery,
+        live: &Live,
+        plan: &mut Plan,
+    ) -> Result<Vec<Change>, Error> {
+        let after_installer = after_installer(stack);
+        let assessor = Assessor {
+            input: self.input,
+            stack,
+            discovery,
+            live,
+            mark: &self.mark,
+            after_installer: &after_installer,
+        };
+        let mut changes: BTreeMap<Address, Change> = BTreeMap::new();
+        let mut absorb = |address: &Address, assessed: Assessed, changes: &mut BTreeMap<Address, Change>| {
+            plan.problems.extend(assessed.problems);
+            plan.not_ours.extend(assessed.not_ours);
+            if let Some(change) = assessed.change {
+                changes.insert(address.clone(), change);
+            }
+        };
+        // What refers to no other object's live fields is judged side by side; the rest in order, since what
+        // it refers to may change by this very plan.
+        let (alone, referring): (Vec<&Address>, Vec<&Address>) =
+            stack.graph.order().iter().filter(|a| stack.resources.contains_key(*a)).partition(|address| {
+                !refers(&stack.resources[*address].manifest)
+            });
+        let assessor = &assessor;
+        let mut judged = futures::stream::iter(alone)
+            .map(|address| async move {
+                let subject = self.subject(stack, &stack.resources[address], live, &BTreeMap::new());
+                (address, assessor.assess(&subject).await)
+            })
+            .buffer_unordered(CONCURRENCY);
+        while let Some((address, assessed)) = judged.next().await {
+            absorb(address, assessed?, &mut changes);
+        }
+        drop(judged);
+        for address in referring {
+            let subject = self.subject(stack, &stack.resources[address], live, &changes);
+            let assessed = assessor.assess(&subject).await?;
+            absorb(address, assessed, &mut changes);
+        }
+        ready::judge(self.input, discovery, live, &mut changes).await?;
+        plan.problems.extend(rotated_notes(stack, &mut changes, |home, key| self.generated(stack, live, home, key)));
+        plan.not_ours.sort_by(|a, b| (&a.address, &a.path).cmp(&(&b.address, &b.path)));
+        Ok(changes.into_values().collect())
+    }
+
+    fn subject<'s>(
+        &'s self,
+        stack: &'s Stack,
+        resource: &'s Resource,
+        live: &Live,
+        changes: &BTreeMap<Address, Change>,
+    ) -> Subject<'s> {
+        let prior = self.owned.get(&resource.address).filter(|owned| owned.key == resource.key());
+        let protect = resource.protect.unwrap_or(false);
+        let desired = self.compile(stack, resource, protect, live, changes);
+        let moved_from = self.moved.get(&resource.address).cloned();
+        Subject { resource, prior, moved_from, protect, desired }
+    }
+
+    fn compile(
+        &self,
+        stack: &Stack,
+        resource: &Resource,
+        protect: bool,
+        live: &Live,
+        changes: &BTreeMap<Address, Change>,
+    ) -> Desired {
+        let fields = |field: &FieldRef| self.field(stack, field, live, changes);
+        let secrets = |name: &str| self.secret(stack, name, live);
+        manifest::desired(resource, &self.mark, protect, &Known { fields: &fields, secrets: &secrets })
+    }
+
+    /// The value of a field of another object, unless this plan may change it.
+    fn field(
+        &self,
+        stack: &Stack,
+        field: &FieldRef,
+        live: &Live,
+        changes: &BTreeMap<Address, Change>,
+    ) -> Option<Value> {
+        let object = match &field.target {
+            Target::Existing(address) => {
+                let existing = stack.existing.get(address)?;
+                let (group, _) = crate::address::split_api_version(&existing.api_version);
+                let key = ObjectKey::new(group, &existing.kind, existing.namespace.as_deref(), &existing.name);
+                live.get(&key).ok()??
+            }
+            Target::Resource(address) => {
+                let change = changes.get(address)?;
+                let is_uid = field.path.to_string() == "metadata.uid";
+                let stays = match change.action {
+                    Action::NoOp => change.not_ready.is_none(),
+                    Action::Update | Action::Adopt => is_uid,
+                    _ => false,
+                };
+                if !stays {
+                    return None;
+                }
+                live.get(&change.key).ok()??
+            }
+        };
+        field.path.get(&object.0).cloned()
+    }
+
+    fn secret(&self, stack: &Stack, name: &str, live: &Live) -> SecretValue {
+        if let Some(variable) = stack.variables.get(name)
+            && let VariableValue::Secret(SecretSource::Generate { length, home, .. }) = &variable.value
+        {
+            let (address, key) = home.as_ref();
+            return match self.generated(stack, live, address, key) {
+                Some(value) => SecretValue::Known(value),
+                None => SecretValue::Drawn(*length),
+            };
+        }
+        match self.input.secrets.get(name) {
+            Some(value) => SecretValue::Known(value.to_owned()),
+            None => SecretValue::NotRead,
+        }
+    }
+
+    /// A generated value, read back from its home: a live Secret with our mark and lineage, whatever its uid.
+    fn generated(&self, stack: &Stack, live: &Live, home: &Address, key: &str) -> Option<String> {
+        let resource = stack.resources.get(home)?;
+        let object: &Object = live.get(&resource.key()).ok()??;
+        if object.is_terminating() || object.mark().as_ref() != Some(&self.mark) {
+            return None;
+        }
+        let value = String::from_utf8(crate::secrets::from_live(object, key)?).ok()?;
+        self.input.redactor.add(&value);
+        Some(value)
+    }
+
+    /// A replace deletes, and a reinstall uninstalls: both take along what a delete would.
+    async fn reach_of_replacements(
+        &self,
+        changes: &mut [Change],
+        discovery: &Discovery,
+        live: &Live,
+    ) -> Result<(), Error> {
+        let going = changes.iter().filter(|c| c.action == Action::Delete).map(|c| c.key.clone()).collect();
+        let survey = Survey::new(self.input.reader, discovery, going);
+        for change in changes.iter_mut().filter(|c| c.action == Action::Replace || c.reinstalls) {
+            if let Ok(Some(object)) = live.get(&change.key) {
+                removal::add_reach(change, object, &survey).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Options that name nothing, and changes that are not checked as far as was asked.
+    fn check_options(&self, changes: &[Change], plan: &mut Plan) {
+        let known = |address: &Address| changes.iter().any(|change| change.address == *address);
+        let options = self.input.options;
+        let unknown_takes = options.take.iter().map(|take| ("--take", &take.address));
+        let unknown_adopts = options.adopt.iter().map(|address| ("--adopt", address));
+        for (flag, address) in unknown_takes.chain(unknown_adopts).filter(|(_, address)| !known(address)) {
+            let in_stack = self.input.stack.is_some_and(|stack| stack.resources.contains_key(address));
+            if !in_stack {
+                plan.problems.push(refuse::nothing_named(flag, address));
+            }
+        }
+        if let Some(least) = options.min_fidelity {
+            let below = |c: &&Change| c.fidelity < least && !matches!(c.action, Action::Keep | Action::Forget);
+            plan.problems.extend(changes.iter().filter(below).map(|change| {
+                refuse::fidelity(&change.address, change.fidelity_reason.as_deref().unwrap_or_default())
+            }));
+        }
+    }
+
+    fn outputs(&self, stack: &Stack, live: &Live, changes: &[Change]) -> BTreeMap<String, Shown> {
+        let by_address: BTreeMap<Address, Change> =
+            changes.iter().filter(|c| !c.former).map(|c| (c.address.clone(), c.clone())).collect();
+        let fields = |field: &FieldRef| self.field(stack, field, live, &by_address);
+        let secrets = |_: &str| SecretValue::NotRead;
+        let known = Known { fields: &fields, secrets: &secrets };
+        let shown = |val: &Val| manifest::value(val, &known).map_or(Shown::KnownAfterApply, Shown::Plain);
+        stack.outputs.iter().map(|(name, output)| (name.clone(), shown(&output.value))).collect()
+    }
+}
+
+/// Whether a value refers to a live field of another object.
+fn refers(val: &Val) -> bool {
+    match val {
+        Val::Late(late) => late.parts.iter().any(|part| matches!(part, Part::Field(_))),
+        Val::List(items) => items.iter().any(refers),
+        Val::Map(map) => map.values().any(refers),
+        _ => false,
+    }
+}
+
+/// Resources that depend, directly or not, on something that installs kinds or makes namespaces.
+fn after_installer(stack: &Stack) -> BTreeSet<Address> {
+    let installs = |r: &&Resource| {
+        matches!(r.kind.as_str(), "HelmRelease" | "Kustomization" | "ApplicationDefinition" | "Tenant")
+    };
+    stack.resources.values().filter(installs).flat_map(|r| stack.graph.all_dependents(&r.address)).collect()
+}
+
+/// Says which generated secrets are drawn anew although their home was applied before, and who uses them.
+fn rotated_notes(
+    stack: &Stack,
+    changes: &mut BTreeMap<Address, Change>,
+    known: impl Fn(&Address, &str) -> Option<String>,
+) -> Vec<Diagnostic> {
+    for variable in stack.variables.values() {
+        let VariableValue::Secret(SecretSource::Generate { home, .. }) = &variable.value else { continue };
+        let (address, key) = home.as_ref();
+        let Some(change) = changes.get_mut(address) else { continue };
+        let lost = change.reason.as_deref() == Some("deleted outside") || change.action == Action::Adopt;
+        if !lost || known(address, key).is_some() {
+            continue;
+        }
+        let users: Vec<String> = stack.graph.dependents(address).iter().map(ToString::to_string).collect();
+        let users = if users.is_empty() { "nothing in the stack".to_owned() } else { users.join(", ") };
+        change.notes.push(format!("{key} is rotated: a new value is drawn; used by {users}"));
+        change.notes.push("pods that read it at start keep the old value until they restart".to_owned());
+    }
+    Vec::new()
+}
+
+/// What nobody deletes: certificate Secrets and DNS records of the Ingresses that go (D8), and what a reach
+/// says stays.
+fn left_behind(changes: &[Change]) -> Vec<String> {
+    let mut left: BTreeSet<String> = BTreeSet::new();
+    for change in changes.iter().filter(|c| c.action == Action::Delete) {
+        left.extend(change.reach.stays.iter().cloned());
+        let ingresses = change.reach.items.iter().filter(|item| item.key.kind == "Ingress").count()
+            + usize::from(change.key.kind == "Ingress");
+        if ingresses > 0 {
+            left.insert("certificate Secrets and DNS records of the Ingresses".to_owned());
+        }
+    }
+    left.into_iter().collect()
+}
+
+fn empty_graph() -> Graph<Address> {
+    Graph::new([], []).unwrap_or_else(|_| unreachable!("a graph without nodes has no cycle"))
+}

@@ -1,0 +1,26 @@
+//! What decides about a change, as one digest: planned and applied from the same bytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::address::Address;
+use crate::object::Object;
+use crate::path::FieldPath;
+use crate::plan::{Take, owned};
+use crate::state::HashKey;
+
+/// Digest of the live fields that a change was decided by: those we own, and those it takes by force.
+/// Status and other managers' fields do not move it; an edit of one of ours does, since the field leaves
+/// our entry.
+#[must_use]
+pub fn digest(key: &HashKey, address: &Address, live: &Object, force: &[Take]) -> String {
+    let mut paths: BTreeSet<FieldPath> = owned::ours(live);
+    paths.extend(force.iter().map(|take| take.path.clone()));
+    let values: BTreeMap<String, Value> = paths
+        .iter()
+        .map(|path| (path.to_string(), path.get(&live.0).cloned().unwrap_or(Value::Null)))
+        .collect();
+    let all = Value::Array(values.into_iter().map(|(path, value)| Value::Array(vec![path.into(), value])).collect());
+    key.manifest(address, &all).0
+}
