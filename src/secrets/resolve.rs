@@ -134,7 +134,7 @@ fn from_file(path: &Path, folder: &Path) -> Result<Zeroizing<String>, Failure> {
         return Err(fail("it is not below the stack's folder"));
     }
     let bytes = read_regular(&real).map_err(|reason| fail(&reason))?;
-    text(bytes).map_err(fail)
+    text(&bytes).map_err(fail)
 }
 
 fn from_variable_file(path: &Path, name: &str) -> Result<Zeroizing<String>, Failure> {
@@ -195,7 +195,7 @@ async fn run(words: &[String], folder: &Path, timeout: Duration) -> Result<Zeroi
             Err(fail("it printed more than 1 MiB".to_owned()))
         }
         Ok(Ok((status, _))) if !status.success() => Err(fail(format!("it failed with {status}"))),
-        Ok(Ok((_, bytes))) => text(bytes).map_err(|reason| fail(reason.to_owned())),
+        Ok(Ok((_, bytes))) => text(&bytes).map_err(|reason| fail(reason.to_owned())),
     }
 }
 
@@ -221,8 +221,8 @@ fn read_regular(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
 }
 
 /// Bytes as a value: text, without the newline that editors and commands put at the end.
-fn text(bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, &'static str> {
-    let text = std::str::from_utf8(&bytes).map_err(|_| "the value is not text")?;
+fn text(bytes: &[u8]) -> Result<Zeroizing<String>, &'static str> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "the value is not text")?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {

@@ -215,6 +215,8 @@ impl Error {
             diagnostic = diagnostic.note(error.to_string());
             cause = error.source();
         }
-        self.help().into_iter().fold(diagnostic, |d, line| d.help(line))
+        self.help()
+            .into_iter()
+            .fold(diagnostic, crate::diag::Diagnostic::help)
     }
 }

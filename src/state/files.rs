@@ -112,12 +112,11 @@ pub(super) fn is_exposed(path: &Path) -> bool {
 /// synced, renamed. The caller syncs the folder.
 pub(super) fn replace(path: &Path, bytes: &[u8], reserved: Option<File>) -> Result<(), Error> {
     let temporary = temporary(path);
-    let mut file = match reserved {
-        Some(file) => file,
-        None => {
-            remove(&temporary)?;
-            create(&temporary)?
-        }
+    let mut file = if let Some(file) = reserved {
+        file
+    } else {
+        remove(&temporary)?;
+        create(&temporary)?
     };
     let written = file
         .write_all(bytes)

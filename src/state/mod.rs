@@ -33,6 +33,6 @@ pub use ledger::record;
 pub use location::{Location, locate};
 pub use lock::{Holder, LockWait};
 pub use model::{Former, FormerStatus, Owned, State};
-pub use revision::{ChangeCounts, Revision, RevisionManifest};
+pub use revision::{ChangeCounts, Recorded, Revision, RevisionManifest};
 pub use settle::{settle, settle_adopt, settle_create, settle_delete, settle_forget};
 pub use store::{Committed, LockedStore, Snapshot, Store};

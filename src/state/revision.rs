@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::error::Error;
 use super::key::{Digest, HashKey};
 use super::model::FORMAT_VERSION;
 use crate::address::Address;
@@ -42,6 +43,9 @@ pub struct Revision {
     /// What was desired.
     pub resources: BTreeMap<Address, RevisionManifest>,
 }
+
+/// A serial and its revision, or what is wrong with it.
+pub type Recorded = (u64, Result<Revision, Error>);
 
 /// How many changes of each kind were done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 mod load;
 mod locked;
+mod revisions;
 
 use std::time::Duration;
 
@@ -11,8 +12,7 @@ pub use locked::{Committed, LockedStore};
 use super::error::Error;
 use super::location::Location;
 use super::lock::{Holder, LockWait};
-use super::model::State;
-use super::revision::Revision;
+use super::revision::{Recorded, Revision};
 
 /// Where a stack's state is kept. Opening it is the only way to it.
 #[derive(Debug, Clone)]
@@ -82,8 +82,8 @@ impl Store {
     /// # Errors
     /// When the folder cannot be read.
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
-    pub async fn revisions(&self) -> Result<Vec<(u64, Result<Revision, Error>)>, Error> {
-        load::revisions(&self.location)
+    pub async fn revisions(&self) -> Result<Vec<Recorded>, Error> {
+        revisions::list(&self.location)
     }
 
     /// One revision; `None` if it was not recorded or not kept.
@@ -92,13 +92,14 @@ impl Store {
     /// When it cannot be read or is damaged.
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
     pub async fn revision(&self, serial: u64) -> Result<Option<Revision>, Error> {
-        load::revision(&self.location, serial)
+        revisions::read(&self.location, serial)
     }
 }
 
-/// The bytes of a state file.
-fn render(state: &State) -> String {
-    let pretty = serde_json::to_string_pretty(state).expect("a state has text keys and no failing parts");
+/// The text of a state file or revision.
+fn render(document: &impl serde::Serialize) -> String {
+    let pretty =
+        serde_json::to_string_pretty(document).expect("documents have text keys and no failing parts");
     super::envelope::seal(&pretty)
 }
 

@@ -107,6 +107,10 @@ impl Header {
 }
 
 /// One line behind the header.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "half of them are begins, and none lives long"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "record")]
 pub(super) enum Record {

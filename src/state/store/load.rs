@@ -15,7 +15,6 @@ use super::super::ledger::{Ledger, record};
 use super::super::location::Location;
 use super::super::lock::{self, Holder};
 use super::super::model::{FORMAT_VERSION, State};
-use super::super::revision::Revision;
 
 /// How often a read starts again because a writer replaced files in between.
 const READS: usize = 5;
@@ -234,7 +233,7 @@ fn parse_state(location: &Location, stack: &str, bytes: &[u8]) -> Result<State, 
 
 /// A sealed document of our format. A newer one is told from a damaged one, whatever else is in it: another
 /// format may have another seal.
-fn parse_document<T: DeserializeOwned>(
+pub(super) fn parse_document<T: DeserializeOwned>(
     path: &Path,
     bytes: &[u8],
     format: impl Fn(&T) -> u32,
@@ -305,47 +304,6 @@ fn check_stack_file(location: &Location, state: &State) -> Result<(), Error> {
 
 pub(super) fn header_of(state: &State) -> Header {
     Header::new(&state.lineage, state.serial)
-}
-
-pub(super) fn revisions(location: &Location) -> Result<Vec<(u64, Result<Revision, Error>)>, Error> {
-    let serials = serials(location)?;
-    let read = serials.into_iter().filter_map(|serial| {
-        let revision = revision(location, serial).transpose()?;
-        Some((serial, revision))
-    });
-    Ok(read.collect())
-}
-
-pub(super) fn revision(location: &Location, serial: u64) -> Result<Option<Revision>, Error> {
-    let path = location.revision(serial);
-    let Some(bytes) = files::read(&path)? else {
-        return Ok(None);
-    };
-    let corrupt = |reason| Error::Corrupt {
-        what: "revision",
-        path: path.clone(),
-        reason,
-        previous: None,
-    };
-    parse_document(&path, &bytes, |r: &Revision| r.format_version, corrupt).map(Some)
-}
-
-/// Serials of the recorded revisions, ascending.
-pub(super) fn serials(location: &Location) -> Result<Vec<u64>, Error> {
-    let folder = location.revisions();
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(files::failed("read", &folder)(error)),
-    };
-    let mut serials = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(files::failed("read", &folder))?.file_name();
-        let serial = name.to_str().and_then(|n| n.strip_suffix(".json"));
-        serials.extend(serial.and_then(|s| s.parse::<u64>().ok()));
-    }
-    serials.sort_unstable();
-    Ok(serials)
 }
 
 #[cfg(test)]

@@ -13,14 +13,12 @@ use super::super::location::Location;
 use super::super::lock::{Holder, Lock, LockWait};
 use super::super::model::{FORMAT_VERSION, State};
 use super::super::revision::Revision;
-use super::{load, render};
+use super::{load, render, revisions};
 
 /// Space set aside in the journal for each change, both records, and at least.
 const JOURNAL_BYTES: (u64, u64) = (16 << 10, 64 << 10);
 /// Space set aside for each change in the next state file, beyond twice its size now.
 const STATE_BYTES: u64 = 8 << 10;
-/// Revisions that are kept.
-const REVISIONS: usize = 10;
 
 /// A state whose lock is held: the only way to change it. All methods may be called from many tasks.
 #[derive(Debug)]
@@ -132,7 +130,7 @@ impl LockedStore {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state with all that has happened, as it would be written now.
+    /// The state with all that has happened, as it would be written now. A copy: not for every change.
     #[must_use]
     pub fn state(&self) -> State {
         self.inner().ledger.state().clone()
@@ -288,33 +286,7 @@ impl LockedStore {
     /// When it cannot be written.
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
     pub async fn record_revision(&self, revision: &Revision) -> Result<(), Error> {
-        let folder = self.location.revisions();
-        files::create_folder(&folder)?;
-        let pretty =
-            serde_json::to_string_pretty(revision).expect("a revision has text keys and no failing parts");
-        let sealed = super::super::envelope::seal(&pretty);
-        files::replace(&self.location.revision(revision.serial), sealed.as_bytes(), None)?;
-        self.drop_old_revisions()?;
-        files::sync_folder(&folder)
-    }
-
-    fn drop_old_revisions(&self) -> Result<(), Error> {
-        let serials = load::serials(&self.location)?;
-        let surplus = serials.len().saturating_sub(REVISIONS);
-        if surplus == 0 {
-            return Ok(());
-        }
-        let ready = |serial: &&u64| {
-            let revision = load::revision(&self.location, **serial);
-            revision.is_ok_and(|r| r.is_some_and(|r| r.ready))
-        };
-        let last_ready = serials.iter().rev().find(ready);
-        for serial in &serials[..surplus] {
-            if Some(serial) != last_ready {
-                files::remove(&self.location.revision(*serial))?;
-            }
-        }
-        Ok(())
+        revisions::write(&self.location, revision)
     }
 
     fn check_edit(&self, base: &State, edited: &State) -> Result<(), Error> {

@@ -10,6 +10,7 @@ use super::super::envelope::seal;
 use super::super::files;
 use super::super::journal::tests::{begin, owned};
 use super::super::journal::{Begin, Operation, Outcome};
+use super::super::model::State;
 use super::super::{ChangeCounts, Digest, Location, Owned, RevisionManifest, locate};
 use super::*;
 use crate::address::{Address, ObjectKey};
