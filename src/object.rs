@@ -129,8 +129,8 @@ impl Object {
     }
 
     /// Our mark, counted only with both its parts and without a controlling owner: controllers copy labels
-    /// and annotations to what they make, where they mean nothing (measured for ReplicaSets,
-    /// ControllerRevisions, Endpoints and EndpointSlices).
+    /// and annotations to what they make, where they mean nothing (measured for `ReplicaSet`,
+    /// `ControllerRevision`, `Endpoints` and `EndpointSlice`).
     #[must_use]
     pub fn mark(&self) -> Option<Mark> {
         if self.controller().is_some() {

@@ -94,9 +94,9 @@ impl FieldPath {
 
     /// Takes the value at this path out of `root`; list elements close up.
     pub fn remove(&self, root: &mut Value) -> Option<Value> {
-        let (last, parents) = self.0.split_last()?;
-        let parent = Self(parents.to_vec()).get_mut(root)?;
-        match last {
+        let (step, above) = self.0.split_last()?;
+        let parent = Self(above.to_vec()).get_mut(root)?;
+        match step {
             Segment::Key(key) => parent.as_object_mut()?.remove(key),
             segment => {
                 let list = parent.as_array_mut()?;
@@ -114,7 +114,7 @@ impl FieldPath {
 
 fn selects(keys: &BTreeMap<String, String>, item: &Value) -> bool {
     keys.iter()
-        .all(|(key, text)| item.get(key).is_some_and(|value| value.to_string() == *text))
+        .all(|(key, text)| item.get(key).map(Value::to_string).as_deref() == Some(text.as_str()))
 }
 
 fn is_bare(word: &str) -> bool {

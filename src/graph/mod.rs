@@ -146,26 +146,27 @@ impl<N: Ord + Clone + Debug> Graph<N> {
     /// Every node that `node` depends on, directly or not, itself excluded.
     #[must_use]
     pub fn all_dependencies(&self, node: &N) -> std::collections::BTreeSet<N> {
-        self.reach(node, |n| self.dependencies(n).map(|(to, _)| to.clone()).collect())
+        closure(node, |n| self.dependencies(n).map(|(to, _)| to.clone()).collect())
     }
 
     /// Every node that depends on `node`, directly or not, itself excluded.
     #[must_use]
     pub fn all_dependents(&self, node: &N) -> std::collections::BTreeSet<N> {
-        self.reach(node, |n| self.dependents(n).to_vec())
+        closure(node, |n| self.dependents(n).to_vec())
     }
+}
 
-    fn reach(&self, node: &N, next: impl Fn(&N) -> Vec<N>) -> std::collections::BTreeSet<N> {
-        let mut seen = std::collections::BTreeSet::new();
-        let mut todo = next(node);
-        while let Some(n) = todo.pop() {
-            if !seen.contains(&n) {
-                todo.extend(next(&n));
-                seen.insert(n);
-            }
+/// Every node that `next` leads to from `node`, itself excluded unless it is on a way back.
+fn closure<N: Ord + Clone>(node: &N, next: impl Fn(&N) -> Vec<N>) -> std::collections::BTreeSet<N> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut todo = next(node);
+    while let Some(n) = todo.pop() {
+        if !seen.contains(&n) {
+            todo.extend(next(&n));
+            seen.insert(n);
         }
-        seen
     }
+    seen
 }
 
 /// Kahn's algorithm with a sorted frontier; shorter than the number of nodes iff there is a cycle.

@@ -28,7 +28,7 @@ pub(super) struct Assessor<'a> {
     pub(super) discovery: &'a Discovery,
     pub(super) live: &'a Live,
     pub(super) mark: &'a Mark,
-    /// Resources that an installer of the plan (a HelmRelease, Kustomization, Tenant or ApplicationDefinition
+    /// Resources that an installer of the plan (a HelmRelease, Kustomization, Tenant or `ApplicationDefinition`
     /// being created or changed) comes before: kinds and namespaces may appear by then.
     pub(super) after_installer: &'a BTreeSet<Address>,
 }
@@ -43,11 +43,19 @@ pub(super) struct Assessed {
 
 impl Assessed {
     pub(super) fn refused(problem: Diagnostic) -> Self {
-        Self { change: None, problems: vec![problem], not_ours: Vec::new() }
+        Self {
+            change: None,
+            problems: vec![problem],
+            not_ours: Vec::new(),
+        }
     }
 
     fn done(change: Change) -> Self {
-        Self { change: Some(change), problems: Vec::new(), not_ours: Vec::new() }
+        Self {
+            change: Some(change),
+            problems: Vec::new(),
+            not_ours: Vec::new(),
+        }
     }
 }
 
@@ -75,7 +83,13 @@ impl Assessor<'_> {
         }
         let live = match self.live.get(&subject.desired.key) {
             Ok(live) => live,
-            Err(error) => return Ok(Assessed::refused(refuse::unreadable(resource, error, self.input.redactor))),
+            Err(error) => {
+                return Ok(Assessed::refused(refuse::unreadable(
+                    resource,
+                    error,
+                    self.input.redactor,
+                )));
+            }
         };
         let Some(live) = live else {
             let reason = subject.prior.map(|_| "deleted outside".to_owned());
@@ -86,9 +100,22 @@ impl Assessor<'_> {
         }
         if live.is_terminating() {
             let finalizers = live.finalizers().join(", ");
-            let held = if finalizers.is_empty() { String::new() } else { format!(", held by {finalizers}") };
+            let held = if finalizers.is_empty() {
+                String::new()
+            } else {
+                format!(", held by {finalizers}")
+            };
             let reason = Some(format!("is being deleted{held}: made anew once it is gone"));
-            return self.create(subject, api, Guard::AfterGone { uid: live.uid().to_owned() }, reason).await;
+            return self
+                .create(
+                    subject,
+                    api,
+                    Guard::AfterGone {
+                        uid: live.uid().to_owned(),
+                    },
+                    reason,
+                )
+                .await;
         }
         match subject.prior {
             Some(prior) if prior.uid == live.uid() => self.present(subject, api, live).await,
@@ -114,9 +141,15 @@ impl Assessor<'_> {
             other.kind == "CustomResourceDefinition" && defines(&other.manifest, group, &resource.kind)
         });
         let (fidelity, why) = if defined_here {
-            (Fidelity::Schema, "its kind is defined by this plan; checked again at apply")
+            (
+                Fidelity::Schema,
+                "its kind is defined by this plan; checked again at apply",
+            )
         } else if self.after_installer.contains(&resource.address) {
-            (Fidelity::Offline, "its kind arrives with what it depends on; checked at apply")
+            (
+                Fidelity::Offline,
+                "its kind arrives with what it depends on; checked at apply",
+            )
         } else {
             if !self.discovery.unavailable().is_empty() && subject.prior.is_some() {
                 let (address, key) = (&resource.address, &subject.desired.key);
@@ -129,15 +162,23 @@ impl Assessor<'_> {
         change.fidelity = fidelity;
         change.fidelity_reason = Some(why.to_owned());
         change.fields = self.added(subject, &subject.desired.body, None);
-        change.write = Some(self.write(subject, subject.desired.body.clone()));
+        change.write = Some(Self::write(subject, subject.desired.body.clone()));
         Assessed::done(change)
     }
 
     async fn present(&self, subject: &Subject<'_>, api: &Api, live: &Object) -> Result<Assessed, Error> {
-        let Some(prior) = subject.prior else { return self.adopt(subject, api, live, "exists already").await };
-        let hash = self.input.key.manifest(&subject.resource.address, &subject.desired.body);
+        let Some(prior) = subject.prior else {
+            return self.adopt(subject, api, live, "exists already").await;
+        };
+        let hash = self
+            .input
+            .key
+            .manifest(&subject.resource.address, &subject.desired.body);
         let may_prove = !self.input.options.refresh_full && !self.takes_any(&subject.resource.address);
-        if may_prove && api.served_by != ServedBy::Aggregated && proof::unchanged(&subject.desired, &hash, prior, live) {
+        if may_prove
+            && api.served_by != ServedBy::Aggregated
+            && proof::unchanged(&subject.desired, &hash, prior, live)
+        {
             let mut change = self.no_op(subject, api, live);
             change.unchanged_since = Some(prior.since_serial);
             return Ok(self.with_not_ours(subject, api, live, change));
@@ -158,7 +199,11 @@ impl Assessor<'_> {
     }
 
     fn takes_any(&self, address: &Address) -> bool {
-        self.input.options.take.iter().any(|take| take.address == *address)
+        self.input
+            .options
+            .take
+            .iter()
+            .any(|take| take.address == *address)
     }
 
     /// The unchanged resource, with what keeps it from working.
@@ -190,7 +235,7 @@ impl Assessor<'_> {
         let mut change = self.change(subject, Action::Create, Some(api));
         change.guard = guard;
         change.reason = reason;
-        change.write = Some(self.write(subject, subject.desired.body.clone()));
+        change.write = Some(Self::write(subject, subject.desired.body.clone()));
         change.fields = self.added(subject, &subject.desired.body, Some(api));
         let unchecked = |mut change: Change, why: String| {
             change.fidelity = Fidelity::Schema;
@@ -198,7 +243,13 @@ impl Assessor<'_> {
             Ok(Assessed::done(change))
         };
         if api.served_by == ServedBy::Aggregated {
-            return unchecked(change, format!("{} is served by an aggregated API, which gets no dry-run", api.kind));
+            return unchecked(
+                change,
+                format!(
+                    "{} is served by an aggregated API, which gets no dry-run",
+                    api.kind
+                ),
+            );
         }
         let namespace = resource.namespace.as_deref();
         let stand_in = match namespace.map(|name| (name, self.live.namespace(name))) {
@@ -208,7 +259,7 @@ impl Assessor<'_> {
             }
             Some((name, state @ (NamespaceState::Absent | NamespaceState::Terminating))) => {
                 if !self.makes_namespace(name) && !self.after_installer.contains(&resource.address) {
-                    return Ok(Assessed::refused(refuse::no_namespace(resource, name, state)));
+                    return Ok(Assessed::refused(refuse::no_namespace(resource, name, &state)));
                 }
                 true
             }
@@ -217,7 +268,10 @@ impl Assessor<'_> {
         let answer = if stand_in {
             self.dry_run_in_stand_in(api, resource, body).await
         } else {
-            self.input.reader.dry_run_apply(api, namespace, &resource.name, &body, true).await
+            self.input
+                .reader
+                .dry_run_apply(api, namespace, &resource.name, &body, true)
+                .await
         };
         match answer {
             Ok(dry_run) => {
@@ -226,16 +280,25 @@ impl Assessor<'_> {
                     return Ok(Assessed::refused(refuse::appeared(resource)));
                 }
                 change.fields = self.added(subject, &dry_run.object.0, Some(api));
-                change.fidelity = if stand_in { Fidelity::StandIn } else { Fidelity::Server };
+                change.fidelity = if stand_in {
+                    Fidelity::StandIn
+                } else {
+                    Fidelity::Server
+                };
                 change.fidelity_reason = stand_in.then(|| "its namespace is made by this plan".to_owned());
                 if !subject.desired.unknown.is_empty() {
-                    change.notes.push("some values are known after apply and were not checked".to_owned());
+                    change
+                        .notes
+                        .push("some values are known after apply and were not checked".to_owned());
                 }
                 Ok(Assessed::done(change))
             }
             Err(error) if stand_in && is_admission(&error) => {
                 let text = self.clean(&error.to_string());
-                unchecked(change, format!("admission refused it in the stand-in namespace: {text}"))
+                unchecked(
+                    change,
+                    format!("admission refused it in the stand-in namespace: {text}"),
+                )
             }
             Err(error) => self.refused_dry_run(subject, api, change, error, None).await,
         }
@@ -253,34 +316,54 @@ impl Assessor<'_> {
         let resource = subject.resource;
         let namespace = resource.namespace.as_deref();
         match error {
-            Error::Unavailable(_) | Error::Timeout { .. } | Error::Unauthorized(_) | Error::DryRunPersisted { .. } => {
-                Err(error)
-            }
+            Error::Unavailable(_)
+            | Error::Timeout { .. }
+            | Error::Unauthorized(_)
+            | Error::DryRunPersisted { .. } => Err(error),
             Error::Forbidden(_) | Error::Refused { status: 403, .. } => {
                 let mut verbs = vec!["patch"];
                 verbs.extend(live.is_none().then_some("create"));
                 for verb in verbs {
-                    if !self.input.reader.allowed(verb, api, namespace, Some(&resource.name)).await? {
+                    if !self
+                        .input
+                        .reader
+                        .allowed(verb, api, namespace, Some(&resource.name))
+                        .await?
+                    {
                         change.fidelity = Fidelity::Schema;
                         change.fidelity_reason = Some(format!("no right to dry-run (verb {verb})"));
                         return Ok(Assessed::done(change));
                     }
                 }
-                Ok(Assessed::refused(refuse::admission(resource, &self.clean(&error.to_string()))))
+                Ok(Assessed::refused(refuse::admission(
+                    resource,
+                    &self.clean(&error.to_string()),
+                )))
             }
-            Error::Refused { .. } => Ok(Assessed::refused(refuse::admission(resource, &self.clean(&error.to_string())))),
+            Error::Refused { .. } => Ok(Assessed::refused(refuse::admission(
+                resource,
+                &self.clean(&error.to_string()),
+            ))),
             Error::DryRunUnsupported(_) => {
                 change.fidelity = Fidelity::Schema;
-                change.fidelity_reason = Some(format!("a webhook takes no dry-run: {}", self.clean(&error.to_string())));
+                change.fidelity_reason = Some(format!(
+                    "a webhook takes no dry-run: {}",
+                    self.clean(&error.to_string())
+                ));
                 Ok(Assessed::done(change))
             }
             Error::Invalid { .. } if !subject.desired.unknown.is_empty() => {
                 change.fidelity = Fidelity::Schema;
                 let text = self.clean(&error.to_string());
-                change.fidelity_reason = Some(format!("not checkable before values are known after apply: {text}"));
+                change.fidelity_reason = Some(format!(
+                    "not checkable before values are known after apply: {text}"
+                ));
                 Ok(Assessed::done(change))
             }
-            error => Ok(Assessed::refused(refuse::rejected(resource, &self.clean(&error.to_string())))),
+            error => Ok(Assessed::refused(refuse::rejected(
+                resource,
+                &self.clean(&error.to_string()),
+            ))),
         }
     }
 
@@ -291,29 +374,54 @@ impl Assessor<'_> {
         resource: &Resource,
         mut body: Value,
     ) -> Result<crate::cluster::DryRun, Error> {
-        let namespace = self.input.options.dry_run_namespace.as_deref().unwrap_or("default");
+        let namespace = self
+            .input
+            .options
+            .dry_run_namespace
+            .as_deref()
+            .unwrap_or("default");
         let name = probe_name(&resource.key().to_string());
         body["metadata"]["name"] = Value::String(name.clone());
         body["metadata"]["namespace"] = Value::String(namespace.to_owned());
         let rename = |text: &str| text.replace(&name, &resource.name);
-        let mut dry_run = match self.input.reader.dry_run_apply(api, Some(namespace), &name, &body, true).await {
+        let mut dry_run = match self
+            .input
+            .reader
+            .dry_run_apply(api, Some(namespace), &name, &body, true)
+            .await
+        {
             Ok(dry_run) => dry_run,
             Err(Error::Invalid { message, causes }) => {
-                return Err(Error::Invalid { message: rename(&message), causes });
+                return Err(Error::Invalid {
+                    message: rename(&message),
+                    causes,
+                });
             }
-            Err(Error::Refused { status, message, causes }) => {
-                return Err(Error::Refused { status, message: rename(&message), causes });
+            Err(Error::Refused {
+                status,
+                message,
+                causes,
+            }) => {
+                return Err(Error::Refused {
+                    status,
+                    message: rename(&message),
+                    causes,
+                });
             }
             Err(error) => return Err(error),
         };
         dry_run.object.0["metadata"]["name"] = Value::String(resource.name.clone());
-        dry_run.object.0["metadata"]["namespace"] = resource.namespace.clone().map_or(Value::Null, Value::String);
+        dry_run.object.0["metadata"]["namespace"] =
+            resource.namespace.clone().map_or(Value::Null, Value::String);
         Ok(dry_run)
     }
 
     /// Whether a namespace, or a Tenant that makes it, is in the stack.
     fn makes_namespace(&self, name: &str) -> bool {
-        self.stack.resources.values().any(|r| r.kind == "Namespace" && r.name == name)
+        self.stack
+            .resources
+            .values()
+            .any(|r| r.kind == "Namespace" && r.name == name)
     }
 
     /// The body for a dry-run: secrets that differ from what is live, and values not known yet, are stood in
@@ -331,13 +439,19 @@ impl Assessor<'_> {
         }
         for (path, unknown) in subject.desired.unknown.iter().rev() {
             match unknown {
-                Unknown::AfterApply { placeholder: Some(text) } => set(&mut body, path, Value::String(text.clone())),
+                Unknown::AfterApply {
+                    placeholder: Some(text),
+                } => set(&mut body, path, Value::String(text.clone())),
                 Unknown::AfterApply { placeholder: None } => drop(path.remove(&mut body)),
                 // What was not read is taken to be what is live: no change is claimed, and none is denied.
                 Unknown::NotRead => {
                     let canonical = self.canonical(subject, path);
                     let live = live.and_then(|live| canonical.get(&live.0)).cloned();
-                    set(&mut body, path, live.unwrap_or_else(|| Value::String("bm90LXJlYWQ=".to_owned())));
+                    set(
+                        &mut body,
+                        path,
+                        live.unwrap_or_else(|| Value::String("bm90LXJlYWQ=".to_owned())),
+                    );
                 }
             }
         }
@@ -345,17 +459,16 @@ impl Assessor<'_> {
     }
 
     pub(super) fn canonical(&self, subject: &Subject<'_>, path: &FieldPath) -> FieldPath {
-        fields::canonical_path(self.root(subject), &subject.desired.body, path)
+        fields::canonical_path(Self::root(subject), &subject.desired.body, path)
     }
 
     /// The structure of the resource's kind.
-    #[expect(clippy::unused_self, reason = "asked of the assessor everywhere else")]
-    pub(super) fn root(&self, subject: &Subject<'_>) -> Node {
+    pub(super) fn root(subject: &Subject<'_>) -> Node {
         owned::structure(&subject.resource.api_version, &subject.resource.kind)
     }
 
     /// What is written at apply. Ignored paths, proofs and drift were settled by the caller.
-    pub(super) fn write(&self, subject: &Subject<'_>, body: Value) -> Write {
+    pub(super) fn write(subject: &Subject<'_>, body: Value) -> Write {
         Write {
             body,
             unknown: subject.desired.unknown.keys().cloned().collect(),
@@ -371,7 +484,10 @@ impl Assessor<'_> {
             matches!(unknown, Unknown::AfterApply { .. }).then(|| path.clone())
         };
         let late = subject.desired.unknown.iter().filter_map(late).collect();
-        Mask { veil: Veil::new(&subject.desired.body, &subject.desired.secret, &late), redactor: self.input.redactor }
+        Mask {
+            veil: Veil::new(&subject.desired.body, &subject.desired.secret, &late),
+            redactor: self.input.redactor,
+        }
     }
 
     pub(super) fn clean(&self, text: &str) -> String {
@@ -386,9 +502,16 @@ impl Assessor<'_> {
             .graph
             .dependencies(&resource.address)
             .filter(|(to, _)| self.stack.resources.contains_key(*to))
-            .map(|(to, reasons)| (to.clone(), reasons.first().map(refuse::reason).unwrap_or_default()))
+            .map(|(to, reasons)| {
+                (
+                    to.clone(),
+                    reasons.first().map(refuse::reason).unwrap_or_default(),
+                )
+            })
             .collect();
-        let timeout = resource.timeout.unwrap_or_else(|| status::default_timeout(&subject.desired.body));
+        let timeout = resource
+            .timeout
+            .unwrap_or_else(|| status::default_timeout(&subject.desired.body));
         Change {
             address: resource.address.clone(),
             key: subject.desired.key.clone(),
@@ -423,8 +546,11 @@ impl Assessor<'_> {
 pub(super) fn probe_name(of: &str) -> String {
     use sha2::{Digest as _, Sha256};
     let digest = Sha256::digest(of.as_bytes());
-    let hex: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("arrplan-{hex}")
+    let number = digest
+        .iter()
+        .take(4)
+        .fold(0_u32, |number, byte| (number << 8) | u32::from(*byte));
+    format!("arrplan-{number:08x}")
 }
 
 /// Whether the CRD manifest defines `kind` of `group`.
@@ -438,7 +564,9 @@ fn defines(manifest: &crate::stack::Val, group: &str, kind: &str) -> bool {
         Some(Val::String(text)) => Some(text),
         _ => None,
     };
-    let Some(spec) = field(manifest, "spec") else { return false };
+    let Some(spec) = field(manifest, "spec") else {
+        return false;
+    };
     let defined = field(&spec, "names").and_then(|names| text(field(&names, "kind")));
     text(field(&spec, "group")).as_deref() == Some(group) && defined.as_deref() == Some(kind)
 }

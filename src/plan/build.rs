@@ -18,7 +18,7 @@ use crate::plan::order::{self, Dependencies};
 use crate::plan::reach::Survey;
 use crate::plan::removal::{self, Remover};
 use crate::plan::{Action, Change, Plan, Shown, TargetCluster, moves, ready, refuse};
-use crate::stack::{FieldRef, Part, Resource, Stack, Target, Val, VariableValue, SecretSource};
+use crate::stack::{FieldRef, Part, Resource, SecretSource, Stack, Target, Val, VariableValue};
 use crate::state::Owned;
 
 /// Resources whose dry-runs are under way at once.
@@ -54,7 +54,8 @@ pub async fn build(input: &PlanInput<'_>) -> Result<Plan, Error> {
         && recorded.kind == plan.cluster.identity.kind
         && recorded.id != plan.cluster.identity.id
     {
-        plan.problems.push(refuse::other_cluster(&recorded.id, &plan.cluster.identity.id));
+        plan.problems
+            .push(refuse::other_cluster(&recorded.id, &plan.cluster.identity.id));
         return Ok(plan);
     }
     Builder::new(input).fill(&mut plan).await?;
@@ -71,18 +72,32 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(input: &'a PlanInput<'a>) -> Self {
-        let mark = Mark { stack: input.state.stack.clone(), lineage: input.state.lineage.clone() };
+        let mark = Mark {
+            stack: input.state.stack.clone(),
+            lineage: input.state.lineage.clone(),
+        };
         let (owned, moved) = moves::apply(&input.state.resources, input.stack);
-        Self { input, mark, owned, moved }
+        Self {
+            input,
+            mark,
+            owned,
+            moved,
+        }
     }
 
     async fn fill(&self, plan: &mut Plan) -> Result<(), Error> {
         let empty = BTreeMap::new();
         let resources = self.input.stack.map_or(&empty, |stack| &stack.resources);
-        let desired_keys: BTreeMap<Address, ObjectKey> =
-            resources.iter().map(|(address, resource)| (address.clone(), resource.key())).collect();
+        let desired_keys: BTreeMap<Address, ObjectKey> = resources
+            .iter()
+            .map(|(address, resource)| (address.clone(), resource.key()))
+            .collect();
         let leaving = removal::leaving(&self.owned, &desired_keys);
-        let discovery = self.input.reader.discover(&self.kinds(resources, &leaving)).await?;
+        let discovery = self
+            .input
+            .reader
+            .discover(&self.kinds(resources, &leaving))
+            .await?;
         let wanted = self.wanted(resources, &leaving, &discovery);
         let live = Live::read(self.input.reader, &discovery, &self.input.state.stack, &wanted).await?;
 
@@ -95,17 +110,32 @@ impl<'a> Builder<'a> {
             graph = empty_graph();
         }
         let removed = self.input.stack.map_or(&[][..], |stack| &stack.removed);
-        let remover = Remover { input: self.input, discovery: &discovery, live: &live, removed };
-        let (removals, problems) = remover.judge(&leaving).await?;
+        let judge = Remover {
+            input: self.input,
+            discovery: &discovery,
+            live: &live,
+            removed,
+        };
+        let (removals, problems) = judge.judge(&leaving).await?;
         plan.problems.extend(problems);
         changes.extend(removals);
-        self.reach_of_replacements(&mut changes, &discovery, &live).await?;
+        self.reach_of_replacements(&mut changes, &discovery, &live)
+            .await?;
         plan.left_behind = left_behind(&changes);
         self.check_options(&changes, plan);
 
-        let recorded: BTreeMap<Address, Vec<Address>> =
-            self.owned.iter().map(|(address, owned)| (address.clone(), owned.depends_on.clone())).collect();
-        plan.changes = order::arrange(changes, &Dependencies { desired: &graph, recorded: &recorded });
+        let recorded: BTreeMap<Address, Vec<Address>> = self
+            .owned
+            .iter()
+            .map(|(address, owned)| (address.clone(), owned.depends_on.clone()))
+            .collect();
+        plan.changes = order::arrange(
+            changes,
+            &Dependencies {
+                desired: &graph,
+                recorded: &recorded,
+            },
+        );
         if let Some(stack) = self.input.stack {
             plan.outputs = self.outputs(stack, &live, &plan.changes);
         }
@@ -119,10 +149,23 @@ impl<'a> Builder<'a> {
         leaving: &[removal::Leaving<'_>],
     ) -> BTreeSet<(String, String)> {
         let mut kinds: BTreeSet<(String, String)> = BTreeSet::new();
-        kinds.extend(resources.values().map(|r| (r.api_version.clone(), r.kind.clone())));
-        kinds.extend(leaving.iter().map(|l| (l.api_version.clone(), l.key.kind.clone())));
+        kinds.extend(
+            resources
+                .values()
+                .map(|r| (r.api_version.clone(), r.kind.clone())),
+        );
+        kinds.extend(
+            leaving
+                .iter()
+                .map(|l| (l.api_version.clone(), l.key.kind.clone())),
+        );
         if let Some(stack) = self.input.stack {
-            kinds.extend(stack.existing.values().map(|e| (e.api_version.clone(), e.kind.clone())));
+            kinds.extend(
+                stack
+                    .existing
+                    .values()
+                    .map(|e| (e.api_version.clone(), e.kind.clone())),
+            );
         }
         kinds
     }
@@ -140,15 +183,31 @@ impl<'a> Builder<'a> {
             }
         };
         for resource in resources.values() {
-            want(discovery.find(&resource.api_version, &resource.kind), resource.key());
+            want(
+                discovery.find(&resource.api_version, &resource.kind),
+                resource.key(),
+            );
         }
         for item in leaving {
             let api = discovery.find(&item.api_version, &item.key.kind);
-            want(api.or_else(|| discovery.preferred(&item.key.group, &item.key.kind)), item.key.clone());
+            want(
+                api.or_else(|| discovery.preferred(&item.key.group, &item.key.kind)),
+                item.key.clone(),
+            );
         }
-        for existing in self.input.stack.into_iter().flat_map(|stack| stack.existing.values()) {
+        for existing in self
+            .input
+            .stack
+            .into_iter()
+            .flat_map(|stack| stack.existing.values())
+        {
             let (group, _) = crate::address::split_api_version(&existing.api_version);
-            let key = ObjectKey::new(group, &existing.kind, existing.namespace.as_deref(), &existing.name);
+            let key = ObjectKey::new(
+                group,
+                &existing.kind,
+                existing.namespace.as_deref(),
+                &existing.name,
+            );
             want(discovery.find(&existing.api_version, &existing.kind), key);
         }
         wanted
@@ -180,10 +239,12 @@ impl<'a> Builder<'a> {
         };
         // What refers to no other object's live fields is judged side by side; the rest in order, since what
         // it refers to may change by this very plan.
-        let (alone, referring): (Vec<&Address>, Vec<&Address>) =
-            stack.graph.order().iter().filter(|a| stack.resources.contains_key(*a)).partition(|address| {
-                !refers(&stack.resources[*address].manifest)
-            });
+        let (alone, referring): (Vec<&Address>, Vec<&Address>) = stack
+            .graph
+            .order()
+            .iter()
+            .filter(|a| stack.resources.contains_key(*a))
+            .partition(|address| !refers(&stack.resources[*address].manifest));
         let assessor = &assessor;
         let mut judged = futures::stream::iter(alone)
             .map(|address| async move {
@@ -201,8 +262,12 @@ impl<'a> Builder<'a> {
             absorb(address, assessed, &mut changes);
         }
         ready::judge(self.input, discovery, live, &mut changes).await?;
-        plan.problems.extend(rotated_notes(stack, &mut changes, |home, key| self.generated(stack, live, home, key)));
-        plan.not_ours.sort_by(|a, b| (&a.address, &a.path).cmp(&(&b.address, &b.path)));
+        plan.problems
+            .extend(rotated_notes(stack, &mut changes, |home, key| {
+                self.generated(stack, live, home, key)
+            }));
+        plan.not_ours
+            .sort_by(|a, b| (&a.address, &a.path).cmp(&(&b.address, &b.path)));
         Ok(changes.into_values().collect())
     }
 
@@ -213,11 +278,20 @@ impl<'a> Builder<'a> {
         live: &Live,
         changes: &BTreeMap<Address, Change>,
     ) -> Subject<'s> {
-        let prior = self.owned.get(&resource.address).filter(|owned| owned.key == resource.key());
+        let prior = self
+            .owned
+            .get(&resource.address)
+            .filter(|owned| owned.key == resource.key());
         let protect = resource.protect.unwrap_or(false);
         let desired = self.compile(stack, resource, protect, live, changes);
         let moved_from = self.moved.get(&resource.address).cloned();
-        Subject { resource, prior, moved_from, protect, desired }
+        Subject {
+            resource,
+            desired,
+            prior,
+            moved_from,
+            protect,
+        }
     }
 
     fn compile(
@@ -228,14 +302,21 @@ impl<'a> Builder<'a> {
         live: &Live,
         changes: &BTreeMap<Address, Change>,
     ) -> Desired {
-        let fields = |field: &FieldRef| self.field(stack, field, live, changes);
+        let fields = |field: &FieldRef| Self::field(stack, field, live, changes);
         let secrets = |name: &str| self.secret(stack, name, live);
-        manifest::desired(resource, &self.mark, protect, &Known { fields: &fields, secrets: &secrets })
+        manifest::desired(
+            resource,
+            &self.mark,
+            protect,
+            &Known {
+                fields: &fields,
+                secrets: &secrets,
+            },
+        )
     }
 
     /// The value of a field of another object, unless this plan may change it.
     fn field(
-        &self,
         stack: &Stack,
         field: &FieldRef,
         live: &Live,
@@ -245,7 +326,12 @@ impl<'a> Builder<'a> {
             Target::Existing(address) => {
                 let existing = stack.existing.get(address)?;
                 let (group, _) = crate::address::split_api_version(&existing.api_version);
-                let key = ObjectKey::new(group, &existing.kind, existing.namespace.as_deref(), &existing.name);
+                let key = ObjectKey::new(
+                    group,
+                    &existing.kind,
+                    existing.namespace.as_deref(),
+                    &existing.name,
+                );
                 live.get(&key).ok()??
             }
             Target::Resource(address) => {
@@ -300,9 +386,16 @@ impl<'a> Builder<'a> {
         discovery: &Discovery,
         live: &Live,
     ) -> Result<(), Error> {
-        let going = changes.iter().filter(|c| c.action == Action::Delete).map(|c| c.key.clone()).collect();
+        let going = changes
+            .iter()
+            .filter(|c| c.action == Action::Delete)
+            .map(|c| c.key.clone())
+            .collect();
         let survey = Survey::new(self.input.reader, discovery, going);
-        for change in changes.iter_mut().filter(|c| c.action == Action::Replace || c.reinstalls) {
+        for change in changes
+            .iter_mut()
+            .filter(|c| c.action == Action::Replace || c.reinstalls)
+        {
             if let Ok(Some(object)) = live.get(&change.key) {
                 removal::add_reach(change, object, &survey).await?;
             }
@@ -316,28 +409,48 @@ impl<'a> Builder<'a> {
         let options = self.input.options;
         let unknown_takes = options.take.iter().map(|take| ("--take", &take.address));
         let unknown_adopts = options.adopt.iter().map(|address| ("--adopt", address));
-        for (flag, address) in unknown_takes.chain(unknown_adopts).filter(|(_, address)| !known(address)) {
-            let in_stack = self.input.stack.is_some_and(|stack| stack.resources.contains_key(address));
+        for (flag, address) in unknown_takes
+            .chain(unknown_adopts)
+            .filter(|(_, address)| !known(address))
+        {
+            let in_stack = self
+                .input
+                .stack
+                .is_some_and(|stack| stack.resources.contains_key(address));
             if !in_stack {
                 plan.problems.push(refuse::nothing_named(flag, address));
             }
         }
         if let Some(least) = options.min_fidelity {
-            let below = |c: &&Change| c.fidelity < least && !matches!(c.action, Action::Keep | Action::Forget);
+            let below =
+                |c: &&Change| c.fidelity < least && !matches!(c.action, Action::Keep | Action::Forget);
             plan.problems.extend(changes.iter().filter(below).map(|change| {
-                refuse::fidelity(&change.address, change.fidelity_reason.as_deref().unwrap_or_default())
+                refuse::fidelity(
+                    &change.address,
+                    change.fidelity_reason.as_deref().unwrap_or_default(),
+                )
             }));
         }
     }
 
     fn outputs(&self, stack: &Stack, live: &Live, changes: &[Change]) -> BTreeMap<String, Shown> {
-        let by_address: BTreeMap<Address, Change> =
-            changes.iter().filter(|c| !c.former).map(|c| (c.address.clone(), c.clone())).collect();
-        let fields = |field: &FieldRef| self.field(stack, field, live, &by_address);
+        let by_address: BTreeMap<Address, Change> = changes
+            .iter()
+            .filter(|c| !c.former)
+            .map(|c| (c.address.clone(), c.clone()))
+            .collect();
+        let fields = |field: &FieldRef| Self::field(stack, field, live, &by_address);
         let secrets = |_: &str| SecretValue::NotRead;
-        let known = Known { fields: &fields, secrets: &secrets };
+        let known = Known {
+            fields: &fields,
+            secrets: &secrets,
+        };
         let shown = |val: &Val| manifest::value(val, &known).map_or(Shown::KnownAfterApply, Shown::Plain);
-        stack.outputs.iter().map(|(name, output)| (name.clone(), shown(&output.value))).collect()
+        stack
+            .outputs
+            .iter()
+            .map(|(name, output)| (name.clone(), shown(&output.value)))
+            .collect()
     }
 }
 
@@ -354,9 +467,17 @@ fn refers(val: &Val) -> bool {
 /// Resources that depend, directly or not, on something that installs kinds or makes namespaces.
 fn after_installer(stack: &Stack) -> BTreeSet<Address> {
     let installs = |r: &&Resource| {
-        matches!(r.kind.as_str(), "HelmRelease" | "Kustomization" | "ApplicationDefinition" | "Tenant")
+        matches!(
+            r.kind.as_str(),
+            "HelmRelease" | "Kustomization" | "ApplicationDefinition" | "Tenant"
+        )
     };
-    stack.resources.values().filter(installs).flat_map(|r| stack.graph.all_dependents(&r.address)).collect()
+    stack
+        .resources
+        .values()
+        .filter(installs)
+        .flat_map(|r| stack.graph.all_dependents(&r.address))
+        .collect()
 }
 
 /// Says which generated secrets are drawn anew although their home was applied before, and who uses them.
@@ -366,17 +487,34 @@ fn rotated_notes(
     known: impl Fn(&Address, &str) -> Option<String>,
 ) -> Vec<Diagnostic> {
     for variable in stack.variables.values() {
-        let VariableValue::Secret(SecretSource::Generate { home, .. }) = &variable.value else { continue };
+        let VariableValue::Secret(SecretSource::Generate { home, .. }) = &variable.value else {
+            continue;
+        };
         let (address, key) = home.as_ref();
-        let Some(change) = changes.get_mut(address) else { continue };
+        let Some(change) = changes.get_mut(address) else {
+            continue;
+        };
         let lost = change.reason.as_deref() == Some("deleted outside") || change.action == Action::Adopt;
         if !lost || known(address, key).is_some() {
             continue;
         }
-        let users: Vec<String> = stack.graph.dependents(address).iter().map(ToString::to_string).collect();
-        let users = if users.is_empty() { "nothing in the stack".to_owned() } else { users.join(", ") };
-        change.notes.push(format!("{key} is rotated: a new value is drawn; used by {users}"));
-        change.notes.push("pods that read it at start keep the old value until they restart".to_owned());
+        let users: Vec<String> = stack
+            .graph
+            .dependents(address)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let users = if users.is_empty() {
+            "nothing in the stack".to_owned()
+        } else {
+            users.join(", ")
+        };
+        change
+            .notes
+            .push(format!("{key} is rotated: a new value is drawn; used by {users}"));
+        change
+            .notes
+            .push("pods that read it at start keep the old value until they restart".to_owned());
     }
     Vec::new()
 }
@@ -387,7 +525,12 @@ fn left_behind(changes: &[Change]) -> Vec<String> {
     let mut left: BTreeSet<String> = BTreeSet::new();
     for change in changes.iter().filter(|c| c.action == Action::Delete) {
         left.extend(change.reach.stays.iter().cloned());
-        let ingresses = change.reach.items.iter().filter(|item| item.key.kind == "Ingress").count()
+        let ingresses = change
+            .reach
+            .items
+            .iter()
+            .filter(|item| item.key.kind == "Ingress")
+            .count()
             + usize::from(change.key.kind == "Ingress");
         if ingresses > 0 {
             left.insert("certificate Secrets and DNS records of the Ingresses".to_owned());

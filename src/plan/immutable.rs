@@ -12,9 +12,13 @@ use crate::cluster::{Cause, Error};
 /// dry-run create of the same body under another name, if it was refused. Empty: not an immutable field.
 #[must_use]
 pub(super) fn causes(update: &Error, probe: Option<&Error>) -> Vec<Cause> {
-    let Error::Invalid { message, causes } = update else { return Vec::new() };
+    let Error::Invalid { message, causes } = update else {
+        return Vec::new();
+    };
     let by_field = !causes.is_empty() && causes.iter().all(|cause| cause.field.is_some());
-    let other_object = causes.iter().any(|cause| cause.field.as_deref() == Some("metadata.uid"));
+    let other_object = causes
+        .iter()
+        .any(|cause| cause.field.as_deref() == Some("metadata.uid"));
     if !by_field || other_object || is_admission(message) {
         return Vec::new();
     }
@@ -22,15 +26,25 @@ pub(super) fn causes(update: &Error, probe: Option<&Error>) -> Vec<Cause> {
         Some(Error::Invalid { causes, .. }) => causes,
         _ => &[],
     };
-    let repeated = |cause: &Cause| also_on_create.iter().any(|c| c.field == cause.field && c.message == cause.message);
+    let repeated = |cause: &Cause| {
+        also_on_create
+            .iter()
+            .any(|c| c.field == cause.field && c.message == cause.message)
+    };
     causes.iter().filter(|cause| !repeated(cause)).cloned().collect()
 }
 
 /// Whether a server's text names a policy or webhook as the one who said no.
 fn is_admission(message: &str) -> bool {
-    ["admission webhook", "ValidatingAdmissionPolicy", "failed calling webhook", "denied the request", "denied request"]
-        .iter()
-        .any(|word| message.contains(word))
+    [
+        "admission webhook",
+        "ValidatingAdmissionPolicy",
+        "failed calling webhook",
+        "denied the request",
+        "denied request",
+    ]
+    .iter()
+    .any(|word| message.contains(word))
 }
 
 #[cfg(test)]
@@ -38,11 +52,18 @@ mod tests {
     use super::*;
 
     fn cause(field: Option<&str>, message: &str) -> Cause {
-        Cause { reason: "FieldValueInvalid".into(), field: field.map(str::to_owned), message: message.into() }
+        Cause {
+            reason: "FieldValueInvalid".into(),
+            field: field.map(str::to_owned),
+            message: message.into(),
+        }
     }
 
     fn invalid(message: &str, causes: &[Cause]) -> Error {
-        Error::Invalid { message: message.into(), causes: causes.to_vec() }
+        Error::Invalid {
+            message: message.into(),
+            causes: causes.to_vec(),
+        }
     }
 
     #[test]
@@ -51,8 +72,14 @@ mod tests {
         let replicas = cause(Some("spec.replicas"), "must be greater than or equal to 0");
         let update = invalid("is invalid", &[selector.clone(), replicas.clone()]);
         assert_eq!(causes(&update, None), [selector.clone(), replicas.clone()]);
-        assert_eq!(causes(&update, Some(&invalid("is invalid", &[replicas]))), [selector.clone()]);
-        assert_eq!(causes(&update, Some(&Error::Forbidden("exceeded quota".into()))).len(), 2);
+        assert_eq!(
+            causes(&update, Some(&invalid("is invalid", &[replicas]))),
+            [selector.clone()]
+        );
+        assert_eq!(
+            causes(&update, Some(&Error::Forbidden("exceeded quota".into()))).len(),
+            2
+        );
     }
 
     #[test]
@@ -61,7 +88,10 @@ mod tests {
         let policy = cause(Some("spec.selector"), "field is immutable");
         for error in [
             invalid("is invalid", &[uid]),
-            invalid("ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no", &[policy]),
+            invalid(
+                "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+                &[policy],
+            ),
             invalid("is invalid", &[cause(None, "denied")]),
             invalid("is invalid", &[]),
             Error::Stale("the object has been modified".into()),

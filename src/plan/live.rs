@@ -54,7 +54,10 @@ impl Live {
     ) -> Result<Self, Error> {
         let mut groups: BTreeMap<(&Api, Option<&str>), Vec<&ObjectKey>> = BTreeMap::new();
         for Wanted { api, key } in wanted {
-            groups.entry((*api, key.namespace.as_deref())).or_default().push(key);
+            groups
+                .entry((*api, key.namespace.as_deref()))
+                .or_default()
+                .push(key);
         }
         let selector = format!("{STACK_LABEL}={stack}");
         let listed = futures::stream::iter(groups.iter().filter(|(_, keys)| keys.len() >= LIST_FROM))
@@ -67,7 +70,9 @@ impl Live {
         for list in listed {
             match list {
                 Ok(list) => objects.extend(
-                    list.into_iter().filter(|o| keys.contains(&o.key())).map(|o| (o.key(), Ok(Some(o)))),
+                    list.into_iter()
+                        .filter(|o| keys.contains(&o.key()))
+                        .map(|o| (o.key(), Ok(Some(o)))),
                 ),
                 Err(error) if is_fatal(&error) => return Err(error),
                 // Without the right to list, each is asked for by name.
@@ -76,7 +81,12 @@ impl Live {
         }
         let missing: Vec<&Wanted<'_>> = wanted.iter().filter(|w| !objects.contains_key(&w.key)).collect();
         let got = futures::stream::iter(missing)
-            .map(|w| async move { (&w.key, reader.get(w.api, w.key.namespace.as_deref(), &w.key.name).await) })
+            .map(|w| async move {
+                (
+                    &w.key,
+                    reader.get(w.api, w.key.namespace.as_deref(), &w.key.name).await,
+                )
+            })
             .buffer_unordered(CONCURRENCY)
             .collect::<Vec<_>>()
             .await;
@@ -86,7 +96,10 @@ impl Live {
                 object => drop(objects.insert(key.clone(), object)),
             }
         }
-        let mut live = Self { objects, namespaces: BTreeMap::new() };
+        let mut live = Self {
+            objects,
+            namespaces: BTreeMap::new(),
+        };
         let names: BTreeSet<&str> = wanted.iter().filter_map(|w| w.key.namespace.as_deref()).collect();
         live.read_namespaces(reader, discovery, &names).await?;
         Ok(live)
@@ -98,7 +111,9 @@ impl Live {
         discovery: &Discovery,
         names: &BTreeSet<&str>,
     ) -> Result<(), Error> {
-        let Some(api) = discovery.preferred("", "Namespace") else { return Ok(()) };
+        let Some(api) = discovery.preferred("", "Namespace") else {
+            return Ok(());
+        };
         let got = futures::stream::iter(names.iter().copied())
             .map(|name| async move { (name, reader.get(api, None, name).await) })
             .buffer_unordered(CONCURRENCY)
@@ -128,11 +143,17 @@ impl Live {
 
     /// State of a namespace.
     pub(super) fn namespace(&self, name: &str) -> NamespaceState {
-        self.namespaces.get(name).cloned().unwrap_or(NamespaceState::Absent)
+        self.namespaces
+            .get(name)
+            .cloned()
+            .unwrap_or(NamespaceState::Absent)
     }
 }
 
 /// Whether an error says that nothing can be learnt from this cluster now.
 pub(super) fn is_fatal(error: &Error) -> bool {
-    matches!(error, Error::Unavailable(_) | Error::Timeout { .. } | Error::Unauthorized(_))
+    matches!(
+        error,
+        Error::Unavailable(_) | Error::Timeout { .. } | Error::Unauthorized(_)
+    )
 }

@@ -22,7 +22,10 @@ pub(super) fn apply(
     }
     for resource in stack.resources.values() {
         let key = resource.key();
-        let holder = owned.iter().find(|(_, o)| o.key == key).map(|(address, _)| address.clone());
+        let holder = owned
+            .iter()
+            .find(|(_, o)| o.key == key)
+            .map(|(address, _)| address.clone());
         let Some(from) = holder else { continue };
         let still_wanted = stack.resources.get(&from).is_some_and(|r| r.key() == key);
         if from != resource.address && !still_wanted && !owned.contains_key(&resource.address) {
@@ -38,7 +41,17 @@ fn instances(owned: &BTreeMap<Address, Owned>, from: &Address, to: &Address) -> 
         return vec![(from.clone(), to.clone())];
     }
     let matching = owned.keys().filter(|address| address.declaration() == *from);
-    matching.map(|address| (address.clone(), Address { index: address.index.clone(), ..to.clone() })).collect()
+    matching
+        .map(|address| {
+            (
+                address.clone(),
+                Address {
+                    index: address.index.clone(),
+                    ..to.clone()
+                },
+            )
+        })
+        .collect()
 }
 
 fn rename(

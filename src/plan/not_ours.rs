@@ -10,7 +10,13 @@ use crate::plan::{Action, Change, FieldCause, FieldChange, NotOurs, Shown, owned
 
 impl Assessor<'_> {
     /// Adds what others set and this plan leaves alone; where `--take` names it, the plan removes it.
-    pub(super) fn with_not_ours(&self, subject: &Subject<'_>, api: &Api, live: &Object, mut change: Change) -> Assessed {
+    pub(super) fn with_not_ours(
+        &self,
+        subject: &Subject<'_>,
+        api: &Api,
+        live: &Object,
+        mut change: Change,
+    ) -> Assessed {
         let mut not_ours = Vec::new();
         let mut taken = Vec::new();
         for found in self.foreign_fields(subject, live) {
@@ -24,18 +30,29 @@ impl Assessor<'_> {
             if change.action == Action::NoOp {
                 change.action = Action::Update;
                 change.api = Some(api.clone());
-                change.write = Some(self.write(subject, subject.desired.body.clone()));
+                change.write = Some(Self::write(subject, subject.desired.body.clone()));
             }
             for found in taken {
                 if let Some(write) = &mut change.write {
                     write.remove.push(found.path.clone());
                 }
-                let cause = FieldCause::Taken { manager: found.manager };
-                change.fields.push(FieldChange { path: found.path, before: found.value, after: Shown::Absent, cause });
+                let cause = FieldCause::Taken {
+                    manager: found.manager,
+                };
+                change.fields.push(FieldChange {
+                    path: found.path,
+                    before: found.value,
+                    after: Shown::Absent,
+                    cause,
+                });
             }
             change.fields.sort_by(|a, b| a.path.cmp(&b.path));
         }
-        Assessed { change: Some(change), problems: Vec::new(), not_ours }
+        Assessed {
+            change: Some(change),
+            problems: Vec::new(),
+            not_ours,
+        }
     }
 
     fn foreign_fields(&self, subject: &Subject<'_>, live: &Object) -> Vec<NotOurs> {
@@ -44,9 +61,16 @@ impl Assessor<'_> {
         let key = live.key();
         let mask = self.mask(subject);
         let mut found = Vec::new();
-        for entry in entries.iter().filter(|e| !owned::is_ours(e) && owned::is_plain_update(e)) {
+        for entry in entries
+            .iter()
+            .filter(|e| !owned::is_ours(e) && owned::is_plain_update(e))
+        {
             for path in owned::leaves(entry) {
-                let ignored = subject.resource.ignore.iter().any(|ignore| path.starts_with(ignore));
+                let ignored = subject
+                    .resource
+                    .ignore
+                    .iter()
+                    .any(|ignore| path.starts_with(ignore));
                 if ignored
                     || ours.contains(&path)
                     || is_server_owned(&path)
@@ -87,5 +111,6 @@ fn is_server_owned(path: &FieldPath) -> bool {
 /// What a foreign field means for the plan, where it means anything.
 fn effect(path: &FieldPath, value: &serde_json::Value) -> Option<String> {
     let stops = matches!(path.to_string().as_str(), "spec.suspend" | "spec.paused");
-    (stops && *value == serde_json::Value::Bool(true)).then(|| "while it stands, changes have no effect".to_owned())
+    (stops && *value == serde_json::Value::Bool(true))
+        .then(|| "while it stands, changes have no effect".to_owned())
 }

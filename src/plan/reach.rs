@@ -41,7 +41,12 @@ impl<'a> Survey<'a> {
     /// A survey for a plan that deletes `going`.
     #[must_use]
     pub fn new(reader: &'a Reader, discovery: &'a Discovery, going: BTreeSet<ObjectKey>) -> Self {
-        Self { reader, discovery, going, content: Mutex::new(BTreeMap::new()) }
+        Self {
+            reader,
+            discovery,
+            going,
+            content: Mutex::new(BTreeMap::new()),
+        }
     }
 
     /// Everything that goes with the delete of `object`, its own risk included as an item only for claims.
@@ -65,7 +70,12 @@ impl<'a> Survey<'a> {
     ///
     /// # Errors
     /// When the cluster cannot be reached.
-    pub async fn held(&self, name: &str, stack: &str, kept: &BTreeSet<ObjectKey>) -> Result<Vec<Held>, Error> {
+    pub async fn held(
+        &self,
+        name: &str,
+        stack: &str,
+        kept: &BTreeSet<ObjectKey>,
+    ) -> Result<Vec<Held>, Error> {
         let content = self.content(name).await?;
         let content = content.get().map_or(&[][..], |c| &c.objects);
         let mut held: Vec<Held> = Vec::new();
@@ -107,17 +117,30 @@ impl<'a> Survey<'a> {
 
     /// The claims of a StatefulSet stay when it goes, unless its retention policy says otherwise.
     async fn stateful_claims(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
-        let Some(namespace) = object.namespace() else { return Ok(()) };
-        let templates = object.0.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
+        let Some(namespace) = object.namespace() else {
+            return Ok(());
+        };
+        let templates = object
+            .0
+            .pointer("/spec/volumeClaimTemplates")
+            .and_then(Value::as_array);
         let prefixes: Vec<String> = templates
             .into_iter()
             .flatten()
-            .filter_map(|t| Some(format!("{}-{}-", t.pointer("/metadata/name")?.as_str()?, object.name())))
+            .filter_map(|t| {
+                Some(format!(
+                    "{}-{}-",
+                    t.pointer("/metadata/name")?.as_str()?,
+                    object.name()
+                ))
+            })
             .collect();
         if prefixes.is_empty() {
             return Ok(());
         }
-        let deleted = object.0.pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted")
+        let deleted = object
+            .0
+            .pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted")
             == Some(&Value::String("Delete".to_owned()));
         let content = self.content(namespace).await?;
         for claim in content.get().into_iter().flat_map(|c| &c.objects) {
@@ -128,7 +151,9 @@ impl<'a> Survey<'a> {
             if deleted {
                 reach.items.push(self.claim(claim).await?);
             } else {
-                reach.stays.push(format!("{}: claims of a StatefulSet stay", claim.key().human()));
+                reach
+                    .stays
+                    .push(format!("{}: claims of a StatefulSet stay", claim.key().human()));
             }
         }
         Ok(())
@@ -136,7 +161,9 @@ impl<'a> Survey<'a> {
 
     async fn namespace(&self, name: &str, reach: &mut Reach) -> Result<(), Error> {
         let content = self.content(name).await?;
-        let Some(content) = content.get() else { return Ok(()) };
+        let Some(content) = content.get() else {
+            return Ok(());
+        };
         reach.unreadable.extend(content.unreadable.iter().cloned());
         let gone = self.gone_anyway(&content.objects);
         for object in &content.objects {
@@ -147,10 +174,18 @@ impl<'a> Survey<'a> {
                 self.claim(object).await?
             } else {
                 let detail = "in the namespace, not of this plan".to_owned();
-                ReachItem { key: object.key(), uid: uid(object), risk: Risk::DataLoss, detail }
+                ReachItem {
+                    key: object.key(),
+                    uid: uid(object),
+                    risk: Risk::DataLoss,
+                    detail,
+                }
             };
             // Whatever nobody listed for deletion is data until somebody says otherwise.
-            reach.items.push(ReachItem { risk: Risk::DataLoss, ..item });
+            reach.items.push(ReachItem {
+                risk: Risk::DataLoss,
+                ..item
+            });
         }
         Ok(())
     }
@@ -161,16 +196,29 @@ impl<'a> Survey<'a> {
         let mut gone: BTreeSet<String> = BTreeSet::new();
         let mut inventories: BTreeSet<ObjectKey> = BTreeSet::new();
         let mut releases: BTreeSet<String> = BTreeSet::new();
-        for object in objects.iter().filter(|o| self.going.contains(&o.key()) || self.is_application_release(o)) {
-            inventories.extend(inventory(object).unwrap_or_default().into_iter().map(|(key, _)| key));
+        for object in objects
+            .iter()
+            .filter(|o| self.going.contains(&o.key()) || self.is_application_release(o))
+        {
+            inventories.extend(
+                inventory(object)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|(key, _)| key),
+            );
             if object.kind() == "HelmRelease" {
                 releases.insert(format!("sh.helm.release.v1.{}.", release_name(object)));
             }
         }
         for object in objects {
             let key = object.key();
-            let of_release = object.kind() == "Secret" && releases.iter().any(|r| object.name().starts_with(r.as_str()));
-            if self.going.contains(&key) || inventories.contains(&key) || of_release || self.is_application_release(object) {
+            let of_release =
+                object.kind() == "Secret" && releases.iter().any(|r| object.name().starts_with(r.as_str()));
+            if self.going.contains(&key)
+                || inventories.contains(&key)
+                || of_release
+                || self.is_application_release(object)
+            {
                 gone.insert(object.uid().to_owned());
             }
         }
@@ -200,14 +248,34 @@ impl<'a> Survey<'a> {
     }
 
     async fn definition(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
-        let text = |pointer: &str| object.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let text = |pointer: &str| {
+            object
+                .0
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         let (group, kind) = (text("/spec/group"), text("/spec/names/kind"));
-        let Some(api) = self.discovery.preferred(group, kind) else { return Ok(()) };
+        let Some(api) = self.discovery.preferred(group, kind) else {
+            return Ok(());
+        };
         match self.reader.list(api, None, None).await {
-            Ok(objects) => reach.items.extend(objects.iter().filter(|o| !self.going.contains(&o.key())).map(|o| {
-                let detail = format!("of kind {kind}, which goes with its definition");
-                ReachItem { key: o.key(), uid: uid(o), risk: Risk::DataLoss, detail }
-            })),
+            Ok(objects) => {
+                reach.items.extend(
+                    objects
+                        .iter()
+                        .filter(|o| !self.going.contains(&o.key()))
+                        .map(|o| {
+                            let detail = format!("of kind {kind}, which goes with its definition");
+                            ReachItem {
+                                key: o.key(),
+                                uid: uid(o),
+                                risk: Risk::DataLoss,
+                                detail,
+                            }
+                        }),
+                )
+            }
             Err(error) => unreadable(error, &format!("objects of {kind}.{group}"), reach)?,
         }
         Ok(())
@@ -215,16 +283,28 @@ impl<'a> Survey<'a> {
 
     /// The inventory of a release less what is marked to be kept.
     async fn release(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
-        let installed = object.0.pointer("/status/history").and_then(Value::as_array).is_some_and(|h| !h.is_empty())
-            || object.0.pointer("/status/storageNamespace").and_then(Value::as_str).is_some_and(|s| !s.is_empty());
+        let installed = object
+            .0
+            .pointer("/status/history")
+            .and_then(Value::as_array)
+            .is_some_and(|h| !h.is_empty())
+            || object
+                .0
+                .pointer("/status/storageNamespace")
+                .and_then(Value::as_str)
+                .is_some_and(|s| !s.is_empty());
         if !installed {
             return Ok(());
         }
         let Some(inventory) = inventory(object) else {
-            reach.unreadable.push(format!("inventory of {} (its controller records none)", object.key().human()));
+            reach.unreadable.push(format!(
+                "inventory of {} (its controller records none)",
+                object.key().human()
+            ));
             return Ok(());
         };
-        self.inventory(inventory, &[("helm.sh/resource-policy", "keep")], reach).await?;
+        self.inventory(inventory, &[("helm.sh/resource-policy", "keep")], reach)
+            .await?;
         self.claims_of_release(object, reach).await
     }
 
@@ -237,7 +317,9 @@ impl<'a> Survey<'a> {
             .filter(|key| key.kind == "StatefulSet" && key.group == "apps")
             .collect();
         for key in stateful {
-            let Some(api) = self.discovery.preferred(&key.group, &key.kind) else { continue };
+            let Some(api) = self.discovery.preferred(&key.group, &key.kind) else {
+                continue;
+            };
             match self.reader.get(api, key.namespace.as_deref(), &key.name).await {
                 Ok(Some(set)) => self.stateful_claims(&set, reach).await?,
                 Ok(None) => {}
@@ -248,18 +330,34 @@ impl<'a> Survey<'a> {
     }
 
     async fn kustomization(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
-        let text = |pointer: &str| object.0.pointer(pointer).and_then(Value::as_str).unwrap_or("MirrorPrune");
+        let text = |pointer: &str| {
+            object
+                .0
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or("MirrorPrune")
+        };
         let prunes = match text("/spec/deletionPolicy") {
             "Orphan" => false,
             "Delete" | "WaitForTermination" => true,
             _ => object.0.pointer("/spec/prune") == Some(&Value::Bool(true)),
         };
-        let Some(inventory) = inventory(object) else { return Ok(()) };
+        let Some(inventory) = inventory(object) else {
+            return Ok(());
+        };
         if !prunes {
-            reach.stays.push(format!("what {} applied: it does not prune", object.key().human()));
+            reach.stays.push(format!(
+                "what {} applied: it does not prune",
+                object.key().human()
+            ));
             return Ok(());
         }
-        self.inventory(inventory, &[("kustomize.toolkit.fluxcd.io/prune", "disabled")], reach).await
+        self.inventory(
+            inventory,
+            &[("kustomize.toolkit.fluxcd.io/prune", "disabled")],
+            reach,
+        )
+        .await
     }
 
     async fn inventory(
@@ -271,7 +369,9 @@ impl<'a> Survey<'a> {
         let mut found = Vec::new();
         for (key, version) in inventory {
             let Some(api) = self.discovery.preferred(&key.group, &key.kind) else {
-                reach.unreadable.push(format!("{} (kind not served at {version})", key.human()));
+                reach
+                    .unreadable
+                    .push(format!("{} (kind not served at {version})", key.human()));
                 continue;
             };
             match self.reader.get(api, key.namespace.as_deref(), &key.name).await {
@@ -281,11 +381,15 @@ impl<'a> Survey<'a> {
                 }
                 Ok(Some(object)) if self.going.contains(&key) => drop(object),
                 Ok(Some(object)) => {
-                    let item = match object.kind() {
-                        "PersistentVolumeClaim" => self.claim(&object).await?,
-                        _ => {
-                            let detail = String::new();
-                            ReachItem { key, uid: uid(&object), risk: risk_of_kind(&object), detail }
+                    let item = if object.kind() == "PersistentVolumeClaim" {
+                        self.claim(&object).await?
+                    } else {
+                        let detail = String::new();
+                        ReachItem {
+                            key,
+                            uid: uid(&object),
+                            risk: risk_of_kind(&object),
+                            detail,
                         }
                     };
                     reach.items.push(item);
@@ -310,7 +414,10 @@ impl<'a> Survey<'a> {
             self.namespace(name, reach).await?;
         }
         let Some(api) = self.discovery.preferred("helm.toolkit.fluxcd.io", "HelmRelease") else {
-            reach.unreadable.push(format!("release behind {} (HelmReleases are not served)", object.key().human()));
+            reach.unreadable.push(format!(
+                "release behind {} (HelmReleases are not served)",
+                object.key().human()
+            ));
             return Ok(());
         };
         let selector = format!(
@@ -320,7 +427,9 @@ impl<'a> Survey<'a> {
         );
         match self.reader.list(api, object.namespace(), Some(&selector)).await {
             Ok(releases) if releases.is_empty() => {
-                reach.unreadable.push(format!("release behind {} (not found)", object.key().human()));
+                reach
+                    .unreadable
+                    .push(format!("release behind {} (not found)", object.key().human()));
             }
             Ok(releases) => {
                 for release in &releases {
@@ -370,11 +479,18 @@ impl<'a> Survey<'a> {
     /// One claim: its size, class, and what its volume's reclaim policy makes of the data.
     async fn claim(&self, claim: &Object) -> Result<ReachItem, Error> {
         let text = |pointer: &str| claim.0.pointer(pointer).and_then(Value::as_str);
-        let size = text("/status/capacity/storage").or(text("/spec/resources/requests/storage")).unwrap_or("?");
+        let size = text("/status/capacity/storage")
+            .or(text("/spec/resources/requests/storage"))
+            .unwrap_or("?");
         let class = text("/spec/storageClassName").unwrap_or("no class");
         let Some(volume) = text("/spec/volumeName").filter(|v| !v.is_empty()) else {
             let detail = format!("{size} {class}, no volume yet");
-            return Ok(ReachItem { key: claim.key(), uid: uid(claim), risk: Risk::Safe, detail });
+            return Ok(ReachItem {
+                key: claim.key(),
+                uid: uid(claim),
+                risk: Risk::Safe,
+                detail,
+            });
         };
         let policy = match self.discovery.preferred("", "PersistentVolume") {
             None => Err("PersistentVolumes are not served".to_owned()),
@@ -386,17 +502,26 @@ impl<'a> Survey<'a> {
                     .unwrap_or("Delete")
                     .to_owned()),
                 Ok(None) => Err(format!("volume {volume} not found")),
-                Err(error @ (Error::Unavailable(_) | Error::Timeout { .. } | Error::Unauthorized(_))) => return Err(error),
+                Err(error @ (Error::Unavailable(_) | Error::Timeout { .. } | Error::Unauthorized(_))) => {
+                    return Err(error);
+                }
                 Err(error) => Err(error.to_string()),
             },
         };
         let (risk, policy) = match policy {
-            Ok(policy) if policy == "Retain" => (Risk::Irreversible, format!("Retain: volume {volume} stays")),
+            Ok(policy) if policy == "Retain" => {
+                (Risk::Irreversible, format!("Retain: volume {volume} stays"))
+            }
             Ok(policy) => (Risk::DataLoss, policy),
             Err(why) => (Risk::DataLoss, format!("unknown: {why}")),
         };
         let detail = format!("{size} {class} (reclaim policy {policy})");
-        Ok(ReachItem { key: claim.key(), uid: uid(claim), risk, detail })
+        Ok(ReachItem {
+            key: claim.key(),
+            uid: uid(claim),
+            risk,
+            detail,
+        })
     }
 
     /// Everything listable in a namespace, Events excepted; read once.
@@ -410,7 +535,11 @@ impl<'a> Survey<'a> {
         use futures::StreamExt as _;
         let kinds = self.discovery.all_listable_namespaced();
         let lists = futures::stream::iter(kinds.into_iter().filter(|api| {
-            api.kind != "Event" && api.verbs.iter().any(|verb| verb == "delete" || verb == "deletecollection")
+            api.kind != "Event"
+                && api
+                    .verbs
+                    .iter()
+                    .any(|verb| verb == "delete" || verb == "deletecollection")
         }))
         .map(|api| async move { (api, self.reader.list(api, Some(namespace), None).await) })
         .buffer_unordered(8)
@@ -423,10 +552,16 @@ impl<'a> Survey<'a> {
         for (api, list) in lists {
             match list {
                 // One object can be served by several groups; its uid is one.
-                Ok(objects) => content.objects.extend(objects.into_iter().filter(|o| seen.insert(o.uid().to_owned()))),
+                Ok(objects) => content
+                    .objects
+                    .extend(objects.into_iter().filter(|o| seen.insert(o.uid().to_owned()))),
                 Err(Error::KindNotServed { .. }) => {}
-                Err(error @ (Error::Unavailable(_) | Error::Timeout { .. } | Error::Unauthorized(_))) => return Err(error),
-                Err(error) => content.unreadable.push(format!("{} in {namespace}: {error}", api.plural)),
+                Err(error @ (Error::Unavailable(_) | Error::Timeout { .. } | Error::Unauthorized(_))) => {
+                    return Err(error);
+                }
+                Err(error) => content
+                    .unreadable
+                    .push(format!("{} in {namespace}: {error}", api.plural)),
             }
         }
         Ok(content)
@@ -441,8 +576,19 @@ pub(super) fn risk(object: &Object, reach: &Reach) -> Risk {
         "PersistentVolumeClaim" => Risk::Safe,
         _ => risk_of_kind(object),
     };
-    let unreadable = if reach.unreadable.is_empty() { Risk::Safe } else { Risk::DataLoss };
-    reach.items.iter().map(|item| item.risk).max().unwrap_or(Risk::Safe).max(own).max(unreadable)
+    let unreadable = if reach.unreadable.is_empty() {
+        Risk::Safe
+    } else {
+        Risk::DataLoss
+    };
+    reach
+        .items
+        .iter()
+        .map(|item| item.risk)
+        .max()
+        .unwrap_or(Risk::Safe)
+        .max(own)
+        .max(unreadable)
 }
 
 /// What the loss of one object of this kind alone means.
@@ -453,8 +599,13 @@ fn risk_of_kind(object: &Object) -> Risk {
         ("", "Secret") => Risk::Irreversible,
         ("", "Service" | "Pod" | "ServiceAccount" | "ReplicationController")
         | (
-            "apps" | "batch" | "networking.k8s.io" | "rbac.authorization.k8s.io" | "helm.toolkit.fluxcd.io"
-            | "kustomize.toolkit.fluxcd.io" | "apps.cozystack.io",
+            "apps"
+            | "batch"
+            | "networking.k8s.io"
+            | "rbac.authorization.k8s.io"
+            | "helm.toolkit.fluxcd.io"
+            | "kustomize.toolkit.fluxcd.io"
+            | "apps.cozystack.io",
             _,
         ) => Risk::Disruptive,
         _ => Risk::Safe,
@@ -472,8 +623,13 @@ fn is_nested(object: &Object) -> bool {
 fn may_own(object: &Object) -> bool {
     !matches!(
         (object.key().group.as_str(), object.kind()),
-        ("", "ConfigMap" | "Secret" | "ServiceAccount" | "Service" | "PersistentVolumeClaim")
-            | ("rbac.authorization.k8s.io" | "networking.k8s.io" | "source.toolkit.fluxcd.io" | "apps" | "batch", _)
+        (
+            "",
+            "ConfigMap" | "Secret" | "ServiceAccount" | "Service" | "PersistentVolumeClaim"
+        ) | (
+            "rbac.authorization.k8s.io" | "networking.k8s.io" | "source.toolkit.fluxcd.io" | "apps" | "batch",
+            _
+        )
     )
 }
 
@@ -487,8 +643,13 @@ fn is_furniture(object: &Object, all: &[Object]) -> bool {
 }
 
 fn owners(object: &Object) -> impl Iterator<Item = &str> {
-    let list = object.0.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(|owner| owner.get("uid")?.as_str())
+    let list = object
+        .0
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(|owner| owner.get("uid")?.as_str())
 }
 
 /// The objects a HelmRelease or Kustomization says it made, with their versions; `None` if it says nothing.
@@ -500,7 +661,10 @@ fn inventory(object: &Object) -> Option<Vec<(ObjectKey, String)>> {
         let mut parts = id.splitn(4, '_');
         let (namespace, name, group, kind) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let version = entry.get("v").and_then(Value::as_str).unwrap_or_default();
-        Some((ObjectKey::new(group, kind, Some(namespace), name), version.to_owned()))
+        Some((
+            ObjectKey::new(group, kind, Some(namespace), name),
+            version.to_owned(),
+        ))
     };
     Some(entries.iter().filter_map(read).collect())
 }

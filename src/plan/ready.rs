@@ -12,7 +12,10 @@ use crate::plan::input::PlanInput;
 use crate::plan::live::{Live, is_fatal};
 use crate::plan::{Action, Change, NotReady};
 use crate::stack::Wait;
-use crate::status::{self, cel, chain::{self, Seen}};
+use crate::status::{
+    self, cel,
+    chain::{self, Seen},
+};
 
 /// Requests under way at once.
 const CONCURRENCY: usize = 16;
@@ -35,7 +38,10 @@ pub(super) async fn judge(
     if unchanged.is_empty() {
         return Ok(());
     }
-    let classes = if unchanged.iter().any(|(_, change, _)| change.key.kind == "PersistentVolumeClaim") {
+    let classes = if unchanged
+        .iter()
+        .any(|(_, change, _)| change.key.kind == "PersistentVolumeClaim")
+    {
         wait_for_first_consumer(input.reader, discovery).await?
     } else {
         BTreeSet::new()
@@ -43,10 +49,19 @@ pub(super) async fn judge(
     let stack = input.stack;
     let answers: Vec<(Address, Result<Option<NotReady>, Error>)> = futures::stream::iter(unchanged)
         .map(|(address, change, object)| {
-            let suspended_by_stack = stack.and_then(|s| s.resources.get(address)).is_some_and(|r| suspends(&r.manifest));
-            let context =
-                status::Context { wait_for_first_consumer: classes.clone(), suspended_by_stack };
-            async move { (address.clone(), not_ready(input.reader, discovery, &change.wait, object, &context).await) }
+            let suspended_by_stack = stack
+                .and_then(|s| s.resources.get(address))
+                .is_some_and(|r| suspends(&r.manifest));
+            let context = status::Context {
+                wait_for_first_consumer: classes.clone(),
+                suspended_by_stack,
+            };
+            async move {
+                (
+                    address.clone(),
+                    not_ready(input.reader, discovery, &change.wait, object, &context).await,
+                )
+            }
         })
         .buffer_unordered(CONCURRENCY)
         .collect()
@@ -76,11 +91,13 @@ async fn not_ready(
             chain: vec![(object.key(), reason.to_owned(), message)],
             since: None,
         };
-        return Ok(match cel::compile(expression).map(|program| program.eval(object)) {
-            Ok(cel::Verdict::Done) => None,
-            Ok(cel::Verdict::NotYet(why)) => Some(own("WaitNotTrue", why)),
-            Ok(cel::Verdict::Mistake(why)) | Err(why) => Some(own("WaitExpression", why)),
-        });
+        return Ok(
+            match cel::compile(expression).map(|program| program.eval(object)) {
+                Ok(cel::Verdict::Done) => None,
+                Ok(cel::Verdict::NotYet(why)) => Some(own("WaitNotTrue", why)),
+                Ok(cel::Verdict::Mistake(why)) | Err(why) => Some(own("WaitExpression", why)),
+            },
+        );
     }
     let behind = chain::behind(object);
     let chart = seen(reader, discovery, behind.chart.as_ref()).await?;
@@ -90,7 +107,9 @@ async fn not_ready(
 
 async fn seen(reader: &Reader, discovery: &Discovery, key: Option<&ObjectKey>) -> Result<Seen, Error> {
     let Some(key) = key else { return Ok(Seen::Unread) };
-    let Some(api) = discovery.preferred(&key.group, &key.kind) else { return Ok(Seen::Unread) };
+    let Some(api) = discovery.preferred(&key.group, &key.kind) else {
+        return Ok(Seen::Unread);
+    };
     match reader.get(api, key.namespace.as_deref(), &key.name).await {
         Ok(Some(object)) => Ok(Seen::Present(object)),
         Ok(None) => Ok(Seen::Absent(key.clone())),
@@ -99,13 +118,18 @@ async fn seen(reader: &Reader, discovery: &Discovery, key: Option<&ObjectKey>) -
     }
 }
 
-/// Names of the StorageClasses whose claims are bound only once a pod uses them.
+/// Names of the `StorageClass`es whose claims are bound only once a pod uses them.
 ///
 /// # Errors
 /// When the cluster does not answer. Without the right to read them there are none: a claim then counts as
 /// not ready until it is bound, which is late but not wrong.
-pub async fn wait_for_first_consumer(reader: &Reader, discovery: &Discovery) -> Result<BTreeSet<String>, Error> {
-    let Some(api) = discovery.preferred("storage.k8s.io", "StorageClass") else { return Ok(BTreeSet::new()) };
+pub async fn wait_for_first_consumer(
+    reader: &Reader,
+    discovery: &Discovery,
+) -> Result<BTreeSet<String>, Error> {
+    let Some(api) = discovery.preferred("storage.k8s.io", "StorageClass") else {
+        return Ok(BTreeSet::new());
+    };
     match reader.list(api, None, None).await {
         Ok(classes) => Ok(classes
             .iter()
@@ -121,6 +145,10 @@ pub async fn wait_for_first_consumer(reader: &Reader, discovery: &Discovery) -> 
 fn suspends(manifest: &crate::stack::Val) -> bool {
     use crate::stack::Val;
     let Val::Map(map) = manifest else { return false };
-    let Some(Val::Map(spec)) = map.get("spec") else { return false };
-    ["suspend", "paused"].iter().any(|key| spec.get(*key) == Some(&Val::Bool(true)))
+    let Some(Val::Map(spec)) = map.get("spec") else {
+        return false;
+    };
+    ["suspend", "paused"]
+        .iter()
+        .any(|key| spec.get(*key) == Some(&Val::Bool(true)))
 }

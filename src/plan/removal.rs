@@ -76,7 +76,10 @@ impl Remover<'_> {
     ///
     /// # Errors
     /// When the cluster does not answer.
-    pub(super) async fn judge(&self, leaving: &[Leaving<'_>]) -> Result<(Vec<Change>, Vec<Diagnostic>), Error> {
+    pub(super) async fn judge(
+        &self,
+        leaving: &[Leaving<'_>],
+    ) -> Result<(Vec<Change>, Vec<Diagnostic>), Error> {
         let mut changes = Vec::new();
         let mut problems = Vec::new();
         for item in leaving {
@@ -102,12 +105,24 @@ impl Remover<'_> {
     /// A kind that is not served proves that its objects are gone only if nothing hides it.
     async fn unknown_kind(&self, item: &Leaving<'_>) -> Result<Option<Diagnostic>, Error> {
         let (group, kind) = (item.key.group.as_str(), item.key.kind.as_str());
-        if self.discovery.find(&item.api_version, kind).or_else(|| self.discovery.preferred(group, kind)).is_some()
-            || self.input.reader.kind_is_gone(self.discovery, group, kind).await?
+        if self
+            .discovery
+            .find(&item.api_version, kind)
+            .or_else(|| self.discovery.preferred(group, kind))
+            .is_some()
+            || self
+                .input
+                .reader
+                .kind_is_gone(self.discovery, group, kind)
+                .await?
         {
             return Ok(None);
         }
-        Ok(Some(refuse::kind_hidden(&item.address, &item.key, self.discovery.unavailable())))
+        Ok(Some(refuse::kind_hidden(
+            &item.address,
+            &item.key,
+            self.discovery.unavailable(),
+        )))
     }
 
     fn action(&self, item: &Leaving<'_>) -> Result<Change, Box<Diagnostic>> {
@@ -128,9 +143,13 @@ impl Remover<'_> {
             change.reason = Some("another object of that name is there now; it was never ours".to_owned());
             return Ok(change);
         }
-        let aggregated = change.api.as_ref().is_some_and(|api| api.served_by == ServedBy::Aggregated);
+        let aggregated = change
+            .api
+            .as_ref()
+            .is_some_and(|api| api.served_by == ServedBy::Aggregated);
         match live.mark() {
-            Some(mark) if mark.stack == self.input.state.stack && mark.lineage == self.input.state.lineage => {}
+            Some(mark)
+                if mark.stack == self.input.state.stack && mark.lineage == self.input.state.lineage => {}
             _ => {
                 change.reason = Some("it does not carry our mark any more".to_owned());
                 return Ok(change);
@@ -149,15 +168,25 @@ impl Remover<'_> {
         if live.label("platform.cozystack.io/no-delete") == Some("true") {
             return Err(Box::new(refuse::no_delete(&item.address, &item.key)));
         }
-        let flux = matches!(item.key.group.as_str(), "helm.toolkit.fluxcd.io" | "kustomize.toolkit.fluxcd.io");
+        let flux = matches!(
+            item.key.group.as_str(),
+            "helm.toolkit.fluxcd.io" | "kustomize.toolkit.fluxcd.io"
+        );
         if flux && live.0.pointer("/spec/suspend") == Some(&serde_json::Value::Bool(true)) {
             return Err(Box::new(refuse::suspended(&item.address, &item.key)));
         }
         change.action = Action::Delete;
         change.reason = Some(match () {
-            () if live.is_terminating() => format!("already being deleted, held by {}", live.finalizers().join(", ")),
+            () if live.is_terminating() => {
+                format!("already being deleted, held by {}", live.finalizers().join(", "))
+            }
             () if item.former => "the resource has another object now".to_owned(),
-            () if self.input.stack.is_none() => return Ok(Change { reason: None, ..change }),
+            () if self.input.stack.is_none() => {
+                return Ok(Change {
+                    reason: None,
+                    ..change
+                });
+            }
             () => "no longer in the stack".to_owned(),
         });
         if aggregated {
@@ -168,27 +197,46 @@ impl Remover<'_> {
 
     fn unreadable(&self, item: &Leaving<'_>, error: &Error) -> Diagnostic {
         let text = self.input.redactor.redact(&error.to_string()).into_owned();
-        Diagnostic::error("E304", format!("{}: {} could not be read", item.address, item.key.human()))
-            .note(text)
-            .help("`arrplan help rbac` prints the rights a plan needs")
+        Diagnostic::error(
+            "E304",
+            format!("{}: {} could not be read", item.address, item.key.human()),
+        )
+        .note(text)
+        .help("`arrplan help rbac` prints the rights a plan needs")
     }
 
     fn is_released(&self, address: &Address) -> bool {
-        let names = |removed: &&Removed| removed.resource == *address || removed.resource == address.declaration();
-        self.removed.iter().find(names).is_some_and(|removed| !removed.destroy)
+        let names =
+            |removed: &&Removed| removed.resource == *address || removed.resource == address.declaration();
+        self.removed
+            .iter()
+            .find(names)
+            .is_some_and(|removed| !removed.destroy)
     }
 
     /// A namespace that holds anything kept, protected or of another stack is kept itself, whatever is
     /// allowed: its delete would take all of that.
     async fn keep_namespaces(&self, changes: &mut [Change]) -> Result<(), Error> {
-        let stays: BTreeSet<ObjectKey> =
-            changes.iter().filter(|c| c.action == Action::Keep).map(|c| c.key.clone()).collect();
+        let stays: BTreeSet<ObjectKey> = changes
+            .iter()
+            .filter(|c| c.action == Action::Keep)
+            .map(|c| c.key.clone())
+            .collect();
         let survey = Survey::new(self.input.reader, self.discovery, BTreeSet::new());
-        for change in changes.iter_mut().filter(|c| c.action == Action::Delete && is_namespace(&c.key)) {
-            let held = survey.held(&change.key.name, &self.input.state.stack, &stays).await?;
+        for change in changes
+            .iter_mut()
+            .filter(|c| c.action == Action::Delete && is_namespace(&c.key))
+        {
+            let held = survey
+                .held(&change.key.name, &self.input.state.stack, &stays)
+                .await?;
             if let Some(first) = held.first() {
                 change.action = Action::Keep;
-                let more = if held.len() > 1 { format!(", and {} more", held.len() - 1) } else { String::new() };
+                let more = if held.len() > 1 {
+                    format!(", and {} more", held.len() - 1)
+                } else {
+                    String::new()
+                };
                 change.reason = Some(format!("it holds {}: {}{more}", first.key.human(), first.why));
             }
         }
@@ -196,11 +244,16 @@ impl Remover<'_> {
     }
 
     async fn add_reach(&self, changes: &mut [Change]) -> Result<(), Error> {
-        let going: BTreeSet<ObjectKey> =
-            changes.iter().filter(|c| c.action == Action::Delete).map(|c| c.key.clone()).collect();
+        let going: BTreeSet<ObjectKey> = changes
+            .iter()
+            .filter(|c| c.action == Action::Delete)
+            .map(|c| c.key.clone())
+            .collect();
         let survey = Survey::new(self.input.reader, self.discovery, going);
         for change in changes.iter_mut().filter(|c| c.action == Action::Delete) {
-            let Ok(Some(live)) = self.live.get(&change.key) else { continue };
+            let Ok(Some(live)) = self.live.get(&change.key) else {
+                continue;
+            };
             add_reach(change, live, &survey).await?;
         }
         Ok(())
@@ -208,7 +261,9 @@ impl Remover<'_> {
 
     /// D3: a delete that needs a controller to finish does not start without it.
     async fn controller_problem(&self, change: &Change) -> Result<Option<Diagnostic>, Error> {
-        let Ok(Some(live)) = self.live.get(&change.key) else { return Ok(None) };
+        let Ok(Some(live)) = self.live.get(&change.key) else {
+            return Ok(None);
+        };
         if !live.finalizers().contains(&"finalizers.fluxcd.io") {
             return Ok(None);
         }
@@ -217,22 +272,39 @@ impl Remover<'_> {
             "kustomize.toolkit.fluxcd.io" => "kustomize-controller",
             _ => "source-controller",
         };
-        let Some(api) = self.discovery.preferred("apps", "Deployment") else { return Ok(None) };
+        let Some(api) = self.discovery.preferred("apps", "Deployment") else {
+            return Ok(None);
+        };
         // Cozystack runs all of Flux in one Deployment; everyone else names it like the controller.
-        let deployments = match self.input.reader.list(api, None, Some("app.kubernetes.io/part-of=flux")).await {
+        let deployments = match self
+            .input
+            .reader
+            .list(api, None, Some("app.kubernetes.io/part-of=flux"))
+            .await
+        {
             Ok(deployments) => deployments,
             Err(error) if super::live::is_fatal(&error) => return Err(error),
             // Without the right to look, the wait for the delete names the finalizer instead.
             Err(_) => return Ok(None),
         };
-        let named: Vec<&Object> = deployments.iter().filter(|d| d.name() == controller || d.name() == "flux").collect();
+        let named: Vec<&Object> = deployments
+            .iter()
+            .filter(|d| d.name() == controller || d.name() == "flux")
+            .collect();
         let available = |d: &&Object| {
-            d.0.pointer("/status/availableReplicas").and_then(serde_json::Value::as_i64).unwrap_or(0) > 0
+            d.0.pointer("/status/availableReplicas")
+                .and_then(serde_json::Value::as_i64)
+                .unwrap_or(0)
+                > 0
         };
         if named.is_empty() || named.iter().any(available) {
             return Ok(None);
         }
-        Ok(Some(refuse::controller_down(&change.address, &change.key, controller)))
+        Ok(Some(refuse::controller_down(
+            &change.address,
+            &change.key,
+            controller,
+        )))
     }
 
     fn guard(&self, address: &Address, live: &Object) -> Guard {
@@ -246,7 +318,7 @@ impl Remover<'_> {
     fn change(&self, item: &Leaving<'_>, action: Action) -> Change {
         let timeout = match self.live.get(&item.key) {
             Ok(Some(live)) => status::default_timeout(&live.0),
-            _ => std::time::Duration::from_secs(300),
+            _ => std::time::Duration::from_mins(5),
         };
         Change {
             address: item.address.clone(),
@@ -269,7 +341,12 @@ impl Remover<'_> {
             wait: Wait::Ready,
             timeout: timeout.as_secs(),
             protect: item.prior.protect,
-            depends_on: item.prior.depends_on.iter().map(|a| (a.clone(), String::new())).collect(),
+            depends_on: item
+                .prior
+                .depends_on
+                .iter()
+                .map(|a| (a.clone(), String::new()))
+                .collect(),
             after: BTreeSet::new(),
             former: item.former,
             location: None,

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::cluster::{Api, Error};
+use crate::cluster::{DryRun, FieldConflict};
 use crate::diag::Diagnostic;
 use crate::diff::{self, FieldDiff};
-use crate::cluster::{DryRun, FieldConflict};
 use crate::fields::{self, Entry};
 use crate::manifest::Unknown;
 use crate::object::Object;
@@ -15,7 +15,8 @@ use crate::path::FieldPath;
 use crate::plan::assess::{Assessed, Assessor, Subject, probe_name};
 use crate::plan::conflict::{self, Contest, Owner, Verdict};
 use crate::plan::{
-    Action, Change, Fidelity, FieldCause, FieldChange, Guard, Risk, Shown, Take, immutable, owned, refuse, releases,
+    Action, Change, Fidelity, FieldCause, FieldChange, Guard, Risk, Shown, Take, immutable, owned, refuse,
+    releases,
 };
 
 /// What an update by dry-run found.
@@ -45,22 +46,30 @@ impl Assessor<'_> {
         live: &Object,
         adoption: Option<Adoption>,
     ) -> Result<Assessed, Error> {
-        let action = if adoption.is_some() { Action::Adopt } else { Action::Update };
+        let action = if adoption.is_some() {
+            Action::Adopt
+        } else {
+            Action::Update
+        };
         let mut change = self.change(subject, action, Some(api));
         let body = self.without_ignored(subject, live);
-        change.write = Some(self.write(subject, body.clone()));
+        change.write = Some(Self::write(subject, body.clone()));
         change.guard = self.guard(&subject.resource.address, live, &[]);
         change.fidelity = Fidelity::Server;
         let probe = self.probe_body(subject, &body, Some(live));
-        if let Some(cause) = self.frozen_data(subject, &body, live) {
+        if let Some(cause) = Self::frozen_data(subject, &body, live) {
             return self.replace(subject, api, live, change, &cause).await;
         }
         let checked = match self.check(subject, api, live, &probe, adoption.is_some()).await {
             Ok(checked) => checked,
-            Err(error @ Error::Invalid { .. }) => return self.invalid(subject, api, live, change, &probe, error).await,
+            Err(error @ Error::Invalid { .. }) => {
+                return self.invalid(subject, api, live, change, &probe, error).await;
+            }
             Err(error) => {
                 change.fields = self.unchecked_fields(subject, &body, live);
-                return self.refused_dry_run(subject, api, change, error, Some(live)).await;
+                return self
+                    .refused_dry_run(subject, api, change, error, Some(live))
+                    .await;
             }
         };
         let mut problems = self.contested(subject, &checked.verdicts, adoption.as_ref());
@@ -79,10 +88,18 @@ impl Assessor<'_> {
         }
         let ownership_moves = checked.ours_before != checked.ours_after;
         if adoption.is_none() && change.fields.is_empty() && !ownership_moves {
-            return Ok(Assessed { change: Some(self.no_op(subject, api, live)), problems, not_ours: Vec::new() });
+            return Ok(Assessed {
+                change: Some(self.no_op(subject, api, live)),
+                problems,
+                not_ours: Vec::new(),
+            });
         }
         releases::judge(&mut change, live, &checked.result);
-        Ok(Assessed { change: problems.is_empty().then_some(change), problems, not_ours: Vec::new() })
+        Ok(Assessed {
+            change: problems.is_empty().then_some(change),
+            problems,
+            not_ours: Vec::new(),
+        })
     }
 
     /// Adopts an object that is there but not in state.
@@ -99,13 +116,23 @@ impl Assessor<'_> {
                 change.action = Action::Adopt;
                 change.reason = Some(reason.to_owned());
                 if change.write.is_none() {
-                    change.write = Some(self.write(subject, subject.desired.body.clone()));
+                    change.write = Some(Self::write(subject, subject.desired.body.clone()));
                 }
             }
-            assessed.problems.extend(self.adoption_needs_consent(subject, live));
+            assessed
+                .problems
+                .extend(self.adoption_needs_consent(subject, live));
             return Ok(assessed);
         }
-        self.update(subject, api, live, Some(Adoption { reason: reason.to_owned() })).await
+        self.update(
+            subject,
+            api,
+            live,
+            Some(Adoption {
+                reason: reason.to_owned(),
+            }),
+        )
+        .await
     }
 
     /// The unforced dry-run, and where fields are held by others the forced one to see what it would do.
@@ -121,16 +148,17 @@ impl Assessor<'_> {
         let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
         let reader = self.input.reader;
         let (answer, conflicts) = match reader.dry_run_apply(api, namespace, name, probe, adopting).await {
-            Err(Error::FieldsOwned { conflicts, .. }) => {
-                (reader.dry_run_apply(api, namespace, name, probe, true).await?, conflicts)
-            }
+            Err(Error::FieldsOwned { conflicts, .. }) => (
+                reader.dry_run_apply(api, namespace, name, probe, true).await?,
+                conflicts,
+            ),
             answer => (answer?, Vec::new()),
         };
         self.assert_not_persisted(api, live, &answer).await?;
         let result = answer.object;
         let (ours_before, ours_after) = (owned::ours(live), owned::ours(&result));
         let ignored = |path: &FieldPath| resource.ignore.iter().any(|ignore| path.starts_with(ignore));
-        let mut diffs = diff::compare(self.root(subject), &live.0, &result.0);
+        let mut diffs = diff::compare(Self::root(subject), &live.0, &result.0);
         diffs.retain(|diff| !ignored(&diff.path));
         let desired: BTreeMap<FieldPath, Value> = ours_after
             .iter()
@@ -139,9 +167,13 @@ impl Assessor<'_> {
             .collect();
         let no_fields = BTreeMap::new();
         let no_fights = BTreeSet::new();
-        let owned = subject.prior.filter(|_| !adopting).map_or(&no_fields, |prior| &prior.owned);
-        let fights: BTreeSet<FieldPath> =
-            subject.prior.map_or(no_fights, |prior| prior.fights.keys().cloned().collect());
+        let owned = subject
+            .prior
+            .filter(|_| !adopting)
+            .map_or(&no_fields, |prior| &prior.owned);
+        let fights: BTreeSet<FieldPath> = subject
+            .prior
+            .map_or(no_fights, |prior| prior.fights.keys().cloned().collect());
         let entries = owned::entries(live);
         let address = &resource.address;
         let facts = conflict::Facts {
@@ -159,7 +191,13 @@ impl Assessor<'_> {
         if !adopting {
             settle_by_server(&mut verdicts, &conflicts);
         }
-        Ok(Checked { diffs, verdicts, ours_before, ours_after, result })
+        Ok(Checked {
+            diffs,
+            verdicts,
+            ours_before,
+            ours_after,
+            result,
+        })
     }
 
     /// A dry-run that was persisted is found by our own entry having changed: resourceVersions alone move
@@ -168,7 +206,9 @@ impl Assessor<'_> {
         if !reply.moved(live) {
             return Ok(());
         }
-        let Some(now) = self.input.reader.get(api, live.namespace(), live.name()).await? else { return Ok(()) };
+        let Some(now) = self.input.reader.get(api, live.namespace(), live.name()).await? else {
+            return Ok(());
+        };
         if !DryRun::persisted(live, &now) {
             return Ok(());
         }
@@ -187,8 +227,12 @@ impl Assessor<'_> {
         }
         let ours = owned::ours(live);
         for path in &subject.resource.ignore {
-            let still_ours = ours.iter().any(|leaf| leaf.starts_with(path) || path.starts_with(leaf));
-            let Some(at) = owned::position(self.root(subject), &body, path) else { continue };
+            let still_ours = ours
+                .iter()
+                .any(|leaf| leaf.starts_with(path) || path.starts_with(leaf));
+            let Some(at) = owned::position(Self::root(subject), &body, path) else {
+                continue;
+            };
             match path.get(&live.0) {
                 Some(value) if still_ours => {
                     if let Some(slot) = at.get_mut(&mut body) {
@@ -211,9 +255,9 @@ impl Assessor<'_> {
         verdicts
             .iter()
             .filter_map(|(path, verdict)| match verdict {
-                Verdict::Contested(owner, contest) if adoption.is_none() || !adopt_allowed => {
-                    Some(refuse::contested(subject.resource, path, owner, *contest, adoption.is_some()))
-                }
+                Verdict::Contested(owner, contest) if adoption.is_none() || !adopt_allowed => Some(
+                    refuse::contested(subject.resource, path, owner, *contest, adoption.is_some()),
+                ),
                 _ => None,
             })
             .collect()
@@ -228,15 +272,27 @@ impl Assessor<'_> {
     }
 
     /// Exactly what may be taken by force at apply, as it is shown now.
-    fn forced(&self, subject: &Subject<'_>, live: &Object, verdicts: &BTreeMap<FieldPath, Verdict>) -> Vec<Take> {
+    fn forced(
+        &self,
+        subject: &Subject<'_>,
+        live: &Object,
+        verdicts: &BTreeMap<FieldPath, Verdict>,
+    ) -> Vec<Take> {
         let address = &subject.resource.address;
         verdicts
             .iter()
             .filter_map(|(path, verdict)| match verdict {
-                Verdict::Drift(owner) | Verdict::CoOwned(owner) | Verdict::Taken(owner) | Verdict::Contested(owner, _) => {
+                Verdict::Drift(owner)
+                | Verdict::CoOwned(owner)
+                | Verdict::Taken(owner)
+                | Verdict::Contested(owner, _) => {
                     let value = path.get(&live.0).cloned().unwrap_or(Value::Null);
                     let digest = self.input.key.field(address, path, &value).0;
-                    Some(Take { path: path.clone(), manager: owner.manager.clone(), digest })
+                    Some(Take {
+                        path: path.clone(),
+                        manager: owner.manager.clone(),
+                        digest,
+                    })
                 }
                 Verdict::Unrecorded => None,
             })
@@ -254,46 +310,88 @@ impl Assessor<'_> {
             .collect();
         let entries = owned::entries(live);
         let others_own = |path: &FieldPath| -> Vec<String> {
-            entries.iter().filter(|e| !owned::is_ours(e) && owned::holds(e, path)).map(|e| e.manager.clone()).collect()
+            entries
+                .iter()
+                .filter(|e| !owned::is_ours(e) && owned::holds(e, path))
+                .map(|e| e.manager.clone())
+                .collect()
         };
         let mut changes: Vec<FieldChange> = checked
             .diffs
             .iter()
             .map(|diff| {
-                let cause = self.cause(subject, checked, diff);
+                let cause = Self::cause(subject, checked, diff);
                 // A value of unknown type was left out of the dry-run, which then shows a removal.
-                let is_late = late.iter().any(|l| l.starts_with(&diff.path) || diff.path.starts_with(l));
-                let after =
-                    if is_late { Shown::KnownAfterApply } else { mask.after(&diff.path, diff.after.as_ref()) };
-                FieldChange { path: diff.path.clone(), before: mask.before(&diff.path, diff.before.as_ref()), after, cause }
+                let is_late = late
+                    .iter()
+                    .any(|l| l.starts_with(&diff.path) || diff.path.starts_with(l));
+                let after = if is_late {
+                    Shown::KnownAfterApply
+                } else {
+                    mask.after(&diff.path, diff.after.as_ref())
+                };
+                FieldChange {
+                    path: diff.path.clone(),
+                    before: mask.before(&diff.path, diff.before.as_ref()),
+                    after,
+                    cause,
+                }
             })
             .filter(|change| !(change.before == change.after && change.after != Shown::Masked))
             .collect();
-        let touched = |path: &FieldPath| changes.iter().any(|c| c.path.starts_with(path) || path.starts_with(&c.path));
+        let touched = |path: &FieldPath| {
+            changes
+                .iter()
+                .any(|c| c.path.starts_with(path) || path.starts_with(&c.path))
+        };
         let mut more: Vec<FieldChange> = Vec::new();
-        let keep = |path: &&FieldPath| !touched(path) && !subject.resource.ignore.iter().any(|i| path.starts_with(i));
+        let keep = |path: &&FieldPath| {
+            !touched(path) && !subject.resource.ignore.iter().any(|i| path.starts_with(i))
+        };
         for path in checked.ours_before.difference(&checked.ours_after).filter(keep) {
             let value = mask.before(path, path.get(&live.0));
             let managers = others_own(path);
-            let cause = if managers.is_empty() { FieldCause::Stack } else { FieldCause::Stays { managers } };
-            more.push(FieldChange { path: path.clone(), before: value.clone(), after: value, cause });
+            let cause = if managers.is_empty() {
+                FieldCause::Stack
+            } else {
+                FieldCause::Stays { managers }
+            };
+            more.push(FieldChange {
+                path: path.clone(),
+                before: value.clone(),
+                after: value,
+                cause,
+            });
         }
         for path in checked.ours_after.difference(&checked.ours_before).filter(keep) {
             let value = mask.before(path, path.get(&live.0));
-            more.push(FieldChange { path: path.clone(), before: value.clone(), after: value, cause: FieldCause::Owned });
+            more.push(FieldChange {
+                path: path.clone(),
+                before: value.clone(),
+                after: value,
+                cause: FieldCause::Owned,
+            });
         }
         for path in late.iter().filter(|path| !touched(path)) {
             let before = mask.before(path, path.get(&live.0));
             let after = Shown::KnownAfterApply;
-            more.push(FieldChange { path: path.clone(), before, after, cause: FieldCause::Stack });
+            more.push(FieldChange {
+                path: path.clone(),
+                before,
+                after,
+                cause: FieldCause::Stack,
+            });
         }
         changes.extend(more);
         changes.sort_by(|a, b| a.path.cmp(&b.path));
         changes
     }
 
-    fn cause(&self, subject: &Subject<'_>, checked: &Checked, diff: &FieldDiff) -> FieldCause {
-        let verdict = checked.verdicts.iter().find(|(path, _)| path.starts_with(&diff.path) || diff.path.starts_with(path));
+    fn cause(subject: &Subject<'_>, checked: &Checked, diff: &FieldDiff) -> FieldCause {
+        let verdict = checked
+            .verdicts
+            .iter()
+            .find(|(path, _)| path.starts_with(&diff.path) || diff.path.starts_with(path));
         let of = |owner: &Owner| (owner.manager.clone(), owner.time.clone());
         match verdict.map(|(_, verdict)| verdict) {
             Some(Verdict::Drift(owner)) => {
@@ -307,8 +405,13 @@ impl Assessor<'_> {
             Some(Verdict::Unrecorded) => return FieldCause::DriftUnrecorded,
             None => {}
         }
-        let within = |set: &BTreeSet<FieldPath>| set.iter().any(|p| p.starts_with(&diff.path) || diff.path.starts_with(p));
-        let was_ours = subject.prior.is_some_and(|prior| prior.owned.contains_key(&diff.path));
+        let within = |set: &BTreeSet<FieldPath>| {
+            set.iter()
+                .any(|p| p.starts_with(&diff.path) || diff.path.starts_with(p))
+        };
+        let was_ours = subject
+            .prior
+            .is_some_and(|prior| prior.owned.contains_key(&diff.path));
         if within(&checked.ours_after) || within(&checked.ours_before) || was_ours {
             FieldCause::Stack
         } else {
@@ -318,7 +421,7 @@ impl Assessor<'_> {
 
     /// A change of the data of an immutable Secret or ConfigMap: known without asking, and asking would send
     /// the value.
-    fn frozen_data(&self, subject: &Subject<'_>, body: &Value, live: &Object) -> Option<String> {
+    fn frozen_data(subject: &Subject<'_>, body: &Value, live: &Object) -> Option<String> {
         let kind = subject.resource.kind.as_str();
         if subject.resource.api_version != "v1" || !matches!(kind, "Secret" | "ConfigMap") {
             return None;
@@ -328,9 +431,13 @@ impl Assessor<'_> {
         }
         let differs = |field: &str| {
             let wanted = body.get(field).and_then(Value::as_object);
-            wanted.is_some_and(|map| map.iter().any(|(k, v)| live.0.get(field).and_then(|l| l.get(k)) != Some(v)))
+            wanted.is_some_and(|map| {
+                map.iter()
+                    .any(|(k, v)| live.0.get(field).and_then(|l| l.get(k)) != Some(v))
+            })
         };
-        (differs("data") || differs("binaryData")).then(|| format!("the {kind} is immutable: its data cannot change"))
+        (differs("data") || differs("binaryData"))
+            .then(|| format!("the {kind} is immutable: its data cannot change"))
     }
 
     /// A 422: an immutable field, or a mistake.
@@ -347,14 +454,26 @@ impl Assessor<'_> {
         let mut body = probe.clone();
         let name = probe_name(&resource.key().to_string());
         body["metadata"]["name"] = Value::String(name.clone());
-        let answer = self.input.reader.dry_run_apply(api, resource.namespace.as_deref(), &name, &body, true).await;
+        let answer = self
+            .input
+            .reader
+            .dry_run_apply(api, resource.namespace.as_deref(), &name, &body, true)
+            .await;
         let causes = immutable::causes(&error, answer.as_ref().err());
         if causes.is_empty() {
-            return self.refused_dry_run(subject, api, change, error, Some(live)).await;
+            return self
+                .refused_dry_run(subject, api, change, error, Some(live))
+                .await;
         }
         let text = causes
             .iter()
-            .map(|cause| format!("{}: {}", cause.field.as_deref().unwrap_or_default(), cause.message))
+            .map(|cause| {
+                format!(
+                    "{}: {}",
+                    cause.field.as_deref().unwrap_or_default(),
+                    cause.message
+                )
+            })
             .collect::<Vec<_>>()
             .join("; ");
         let text = self.clean(&text);
@@ -378,7 +497,9 @@ impl Assessor<'_> {
             return Ok(Assessed::refused(refuse::protected_replace(resource, why)));
         }
         if resource.kind == "PersistentVolumeClaim" {
-            let pods = self.pods_with_claim(resource.namespace.as_deref(), &resource.name).await?;
+            let pods = self
+                .pods_with_claim(resource.namespace.as_deref(), &resource.name)
+                .await?;
             if !pods.is_empty() {
                 return Ok(Assessed::refused(refuse::claim_in_use(resource, &pods)));
             }
@@ -387,29 +508,43 @@ impl Assessor<'_> {
         change.reason = Some(format!("cannot change in place: {why}"));
         change.risk = Risk::Disruptive;
         change.fields = self.unchecked_fields(subject, &subject.desired.body, live);
-        change.write = Some(self.write(subject, subject.desired.body.clone()));
+        change.write = Some(Self::write(subject, subject.desired.body.clone()));
         change.guard = match self.guard(&resource.address, live, &[]) {
             guard @ Guard::Object { .. } => guard,
             other => other,
         };
         change.api = Some(api.clone());
-        Ok(Assessed { change: Some(change), problems: Vec::new(), not_ours: Vec::new() })
+        Ok(Assessed {
+            change: Some(change),
+            problems: Vec::new(),
+            not_ours: Vec::new(),
+        })
     }
 
     async fn pods_with_claim(&self, namespace: Option<&str>, claim: &str) -> Result<Vec<String>, Error> {
-        let Some(api) = self.discovery.preferred("", "Pod") else { return Ok(Vec::new()) };
+        let Some(api) = self.discovery.preferred("", "Pod") else {
+            return Ok(Vec::new());
+        };
         let pods = self.input.reader.list(api, namespace, None).await?;
         let mounts = |pod: &Object| {
             let volumes = pod.0.pointer("/spec/volumes").and_then(Value::as_array);
             let name = Some(claim);
-            let mounted = volumes
-                .into_iter()
-                .flatten()
-                .any(|v| v.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str) == name);
-            let done = matches!(pod.0.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed"));
+            let mounted = volumes.into_iter().flatten().any(|v| {
+                v.pointer("/persistentVolumeClaim/claimName")
+                    .and_then(Value::as_str)
+                    == name
+            });
+            let done = matches!(
+                pod.0.pointer("/status/phase").and_then(Value::as_str),
+                Some("Succeeded" | "Failed")
+            );
             mounted && !done
         };
-        Ok(pods.iter().filter(|pod| mounts(pod)).map(|pod| pod.name().to_owned()).collect())
+        Ok(pods
+            .iter()
+            .filter(|pod| mounts(pod))
+            .map(|pod| pod.name().to_owned())
+            .collect())
     }
 
     /// What an update of an API that gets no dry-run changes: desired against live, field by field of the
@@ -421,37 +556,67 @@ impl Assessor<'_> {
         if change.fields.is_empty() {
             let mut change = self.no_op(subject, api, live);
             change.fidelity = Fidelity::Schema;
-            change.fidelity_reason =
-                Some(format!("{} is served by an aggregated API, which gets no dry-run", api.kind));
-            return Assessed { change: Some(change), problems: Vec::new(), not_ours: Vec::new() };
+            change.fidelity_reason = Some(format!(
+                "{} is served by an aggregated API, which gets no dry-run",
+                api.kind
+            ));
+            return Assessed {
+                change: Some(change),
+                problems: Vec::new(),
+                not_ours: Vec::new(),
+            };
         }
         change.fidelity = Fidelity::Schema;
-        change.fidelity_reason = Some(format!("{} is served by an aggregated API, which gets no dry-run", api.kind));
+        change.fidelity_reason = Some(format!(
+            "{} is served by an aggregated API, which gets no dry-run",
+            api.kind
+        ));
         change.guard = self.guard(&subject.resource.address, live, &[]);
-        change.write = Some(self.write(subject, body));
-        Assessed { change: Some(change), problems: Vec::new(), not_ours: Vec::new() }
+        change.write = Some(Self::write(subject, body));
+        Assessed {
+            change: Some(change),
+            problems: Vec::new(),
+            not_ours: Vec::new(),
+        }
     }
 
     fn unchecked_fields(&self, subject: &Subject<'_>, body: &Value, live: &Object) -> Vec<FieldChange> {
         let mask = self.mask(subject);
-        let root = self.root(subject);
+        let root = Self::root(subject);
         let wanted = owned::manifest_leaves(root, body);
-        let ignored = |path: &FieldPath| subject.resource.ignore.iter().any(|ignore| path.starts_with(ignore));
-        let identity = |path: &FieldPath| matches!(path.to_string().as_str(), "metadata.name" | "metadata.namespace");
+        let ignored = |path: &FieldPath| {
+            subject
+                .resource
+                .ignore
+                .iter()
+                .any(|ignore| path.starts_with(ignore))
+        };
+        let identity =
+            |path: &FieldPath| matches!(path.to_string().as_str(), "metadata.name" | "metadata.namespace");
         let mut changes = Vec::new();
         for path in wanted.iter().filter(|path| !ignored(path) && !identity(path)) {
             let want = fields::value_at(root, body, path);
             let have = path.get(&live.0);
             if want != have {
                 let (before, after) = (mask.before(path, have), mask.after(path, want));
-                changes.push(FieldChange { path: path.clone(), before, after, cause: FieldCause::Stack });
+                changes.push(FieldChange {
+                    path: path.clone(),
+                    before,
+                    after,
+                    cause: FieldCause::Stack,
+                });
             }
         }
         let gone = subject.prior.into_iter().flat_map(|prior| prior.owned.keys());
         for path in gone.filter(|path| !wanted.contains(path) && !ignored(path)) {
             if path.get(&live.0).is_some() && !wanted.iter().any(|w| w.starts_with(path)) {
                 let before = mask.before(path, path.get(&live.0));
-                changes.push(FieldChange { path: path.clone(), before, after: Shown::Absent, cause: FieldCause::Stack });
+                changes.push(FieldChange {
+                    path: path.clone(),
+                    before,
+                    after: Shown::Absent,
+                    cause: FieldCause::Stack,
+                });
             }
         }
         changes.sort_by(|a, b| a.path.cmp(&b.path));
@@ -459,9 +624,14 @@ impl Assessor<'_> {
     }
 
     /// The fields of an object that is made: those of the manifest, with the values the server would give them.
-    pub(super) fn added(&self, subject: &Subject<'_>, result: &Value, _api: Option<&Api>) -> Vec<FieldChange> {
+    pub(super) fn added(
+        &self,
+        subject: &Subject<'_>,
+        result: &Value,
+        _api: Option<&Api>,
+    ) -> Vec<FieldChange> {
         let mask = self.mask(subject);
-        let root = self.root(subject);
+        let root = Self::root(subject);
         let late: BTreeMap<FieldPath, Shown> = subject
             .desired
             .unknown
@@ -478,9 +648,16 @@ impl Assessor<'_> {
             .into_iter()
             .filter(|path| !late.contains_key(path))
             .map(|path| {
-                let value = path.get(result).or_else(|| fields::value_at(root, &subject.desired.body, &path));
+                let value = path
+                    .get(result)
+                    .or_else(|| fields::value_at(root, &subject.desired.body, &path));
                 let after = mask.after(&path, value);
-                FieldChange { path, before: Shown::Absent, after, cause: FieldCause::Stack }
+                FieldChange {
+                    path,
+                    before: Shown::Absent,
+                    after,
+                    cause: FieldCause::Stack,
+                }
             })
             .collect();
         added.extend(late.into_iter().map(|(path, after)| FieldChange {
@@ -499,12 +676,21 @@ impl Assessor<'_> {
 fn settle_by_server(verdicts: &mut BTreeMap<FieldPath, Verdict>, conflicts: &[FieldConflict]) {
     let named: BTreeSet<&str> = conflicts.iter().map(|conflict| conflict.field.as_str()).collect();
     verdicts.retain(|path, verdict| {
-        let needs_no_force = matches!(verdict, Verdict::Unrecorded | Verdict::Contested(_, Contest::Replicas));
+        let needs_no_force = matches!(
+            verdict,
+            Verdict::Unrecorded | Verdict::Contested(_, Contest::Replicas)
+        );
         needs_no_force || named.contains(owned::server_spelling(path).as_str())
     });
     let explained: BTreeSet<String> = verdicts.keys().map(owned::server_spelling).collect();
-    for conflict in conflicts.iter().filter(|conflict| !explained.contains(&conflict.field)) {
-        let owner = Owner { manager: conflict.manager.clone(), time: None };
+    for conflict in conflicts
+        .iter()
+        .filter(|conflict| !explained.contains(&conflict.field))
+    {
+        let owner = Owner {
+            manager: conflict.manager.clone(),
+            time: None,
+        };
         let path = FieldPath::keys([conflict.field.trim_start_matches('.')]);
         verdicts.insert(path, Verdict::Contested(owner, Contest::NeverOurs));
     }
@@ -519,7 +705,11 @@ fn adopted_managers(live: &Object, ours: &BTreeSet<FieldPath>) -> Vec<String> {
             && owned::is_plain_update(entry)
             && ours.iter().any(|path| owned::holds(entry, path))
     };
-    let mut managers: Vec<String> = entries.iter().filter(holds).map(|entry| entry.manager.clone()).collect();
+    let mut managers: Vec<String> = entries
+        .iter()
+        .filter(holds)
+        .map(|entry| entry.manager.clone())
+        .collect();
     managers.sort();
     managers.dedup();
     managers
@@ -528,8 +718,14 @@ fn adopted_managers(live: &Object, ours: &BTreeSet<FieldPath>) -> Vec<String> {
 /// Another tool that manages the object (PF-45), or its controlling owner.
 fn foreign_owner(live: &Object) -> Option<String> {
     let label = |key: &str| live.label(key).map(str::to_owned);
-    for (group, what) in [("helm.toolkit.fluxcd.io", "HelmRelease"), ("kustomize.toolkit.fluxcd.io", "Kustomization")] {
-        if let (Some(name), Some(namespace)) = (label(&format!("{group}/name")), label(&format!("{group}/namespace"))) {
+    for (group, what) in [
+        ("helm.toolkit.fluxcd.io", "HelmRelease"),
+        ("kustomize.toolkit.fluxcd.io", "Kustomization"),
+    ] {
+        if let (Some(name), Some(namespace)) = (
+            label(&format!("{group}/name")),
+            label(&format!("{group}/namespace")),
+        ) {
             return Some(format!("{what} {namespace}/{name}"));
         }
     }
