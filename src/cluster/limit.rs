@@ -59,7 +59,8 @@ impl Limiter {
             if state.decreased.is_none_or(|at| at.elapsed() >= SAME_BURST) {
                 state.decreased = Some(Instant::now());
                 let lower = (state.limit / 2).max(1);
-                state.debt += state.limit - lower;
+                let less = state.limit - lower;
+                state.debt += less - self.permits.forget_permits(less);
                 state.limit = lower;
             }
         } else if state.limit < state.max {
