@@ -374,3 +374,19 @@ async fn identity_version_rights_and_events() {
         "a server without namespaces is no cluster"
     );
 }
+
+/// Everything may run on any thread.
+#[test]
+fn futures_are_send() {
+    fn send<T: Send>(_: &T) {}
+    fn all(writer: &Writer, api: &Api) {
+        send(&writer.get(api, None, ""));
+        send(&writer.list(api, None, None));
+        send(&writer.apply(api, None, "", &Value::Null, false));
+        send(&writer.discover(&std::collections::BTreeSet::new()));
+        let mut watch = writer.watch_object(api, None, "");
+        send(&watch.next());
+        send(&watch);
+    }
+    let _compiled = all;
+}

@@ -127,7 +127,7 @@ impl Transport {
         loop {
             let (client, generation) = self.client().await?;
             let turn = self.limiter.turn().await;
-            let answer = self.once(&client, call, body.as_ref()).await;
+            let answer = self.once(&client, request(call, body.as_ref(), None)?).await;
             let refused = matches!(&answer, Ok(reply) if reply.status == 429);
             self.limiter.done(turn, refused);
             if let Ok(reply) = &answer {
@@ -225,16 +225,7 @@ impl Transport {
         }
     }
 
-    async fn once(
-        &self,
-        client: &Client,
-        call: &Call,
-        body: Option<&(&'static str, Body)>,
-    ) -> Result<Reply, Failure> {
-        let request = request(call, body, None).map_err(|error| Failure {
-            broken: Broken::Credentials,
-            message: error.to_string(),
-        })?;
+    async fn once(&self, client: &Client, request: Request<Body>) -> Result<Reply, Failure> {
         let answer = async {
             let response = client.send(request).await.map_err(|error| failure(&error))?;
             read(response).await

@@ -1,4 +1,6 @@
 //! The tests against a real control plane. One binary, so that one control plane serves them all.
 
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod harness_selftest;
