@@ -75,7 +75,7 @@ impl FieldPath {
             Segment::Key(key) => value.get(key),
             Segment::Index(index) => value.get(index),
             Segment::Select(keys) => value.as_array()?.iter().find(|item| selects(keys, item)),
-            Segment::Item(text) => value.as_array()?.iter().find(|item| item.to_string() == *text),
+            Segment::Item(text) => value.as_array()?.iter().find(|item| is_item(item, text)),
         })
     }
 
@@ -85,10 +85,7 @@ impl FieldPath {
             Segment::Key(key) => value.get_mut(key),
             Segment::Index(index) => value.get_mut(index),
             Segment::Select(keys) => value.as_array_mut()?.iter_mut().find(|item| selects(keys, item)),
-            Segment::Item(text) => value
-                .as_array_mut()?
-                .iter_mut()
-                .find(|item| item.to_string() == *text),
+            Segment::Item(text) => value.as_array_mut()?.iter_mut().find(|item| is_item(item, text)),
         })
     }
 
@@ -103,13 +100,18 @@ impl FieldPath {
                 let at = match segment {
                     Segment::Index(index) => (*index < list.len()).then_some(*index)?,
                     Segment::Select(keys) => list.iter().position(|item| selects(keys, item))?,
-                    Segment::Item(text) => list.iter().position(|item| item.to_string() == *text)?,
+                    Segment::Item(text) => list.iter().position(|item| is_item(item, text))?,
                     Segment::Key(_) => return None,
                 };
                 Some(list.remove(at))
             }
         }
     }
+}
+
+/// Whether `text` is the JSON text of `item`.
+fn is_item(item: &Value, text: &str) -> bool {
+    serde_json::from_str::<Value>(text).is_ok_and(|value| value == *item)
 }
 
 fn selects(keys: &BTreeMap<String, String>, item: &Value) -> bool {

@@ -264,7 +264,7 @@ impl Assessor<'_> {
                 true
             }
         };
-        let body = self.probe_body(subject, &subject.desired.body, None);
+        let body = Self::probe_body(subject, &subject.desired.body, None);
         let answer = if stand_in {
             self.dry_run_in_stand_in(api, resource, body).await
         } else {
@@ -426,10 +426,10 @@ impl Assessor<'_> {
 
     /// The body for a dry-run: secrets that differ from what is live, and values not known yet, are stood in
     /// for by texts of the same length; a value of unknown type is left out.
-    pub(super) fn probe_body(&self, subject: &Subject<'_>, body: &Value, live: Option<&Object>) -> Value {
+    pub(super) fn probe_body(subject: &Subject<'_>, body: &Value, live: Option<&Object>) -> Value {
         let mut body = body.clone();
         for path in &subject.desired.secret {
-            let canonical = self.canonical(subject, path);
+            let canonical = Self::canonical(subject, path);
             let live = live.and_then(|live| canonical.get(&live.0));
             if let Some(value) = path.get_mut(&mut body)
                 && live != Some(&*value)
@@ -445,7 +445,7 @@ impl Assessor<'_> {
                 Unknown::AfterApply { placeholder: None } => drop(path.remove(&mut body)),
                 // What was not read is taken to be what is live: no change is claimed, and none is denied.
                 Unknown::NotRead => {
-                    let canonical = self.canonical(subject, path);
+                    let canonical = Self::canonical(subject, path);
                     let live = live.and_then(|live| canonical.get(&live.0)).cloned();
                     set(
                         &mut body,
@@ -458,7 +458,7 @@ impl Assessor<'_> {
         body
     }
 
-    pub(super) fn canonical(&self, subject: &Subject<'_>, path: &FieldPath) -> FieldPath {
+    pub(super) fn canonical(subject: &Subject<'_>, path: &FieldPath) -> FieldPath {
         fields::canonical_path(Self::root(subject), &subject.desired.body, path)
     }
 

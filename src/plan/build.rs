@@ -137,7 +137,7 @@ impl<'a> Builder<'a> {
             },
         );
         if let Some(stack) = self.input.stack {
-            plan.outputs = self.outputs(stack, &live, &plan.changes);
+            plan.outputs = Self::outputs(stack, &live, &plan.changes);
         }
         Ok(())
     }
@@ -433,7 +433,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn outputs(&self, stack: &Stack, live: &Live, changes: &[Change]) -> BTreeMap<String, Shown> {
+    fn outputs(stack: &Stack, live: &Live, changes: &[Change]) -> BTreeMap<String, Shown> {
         let by_address: BTreeMap<Address, Change> = changes
             .iter()
             .filter(|c| !c.former)

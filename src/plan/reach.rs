@@ -274,7 +274,7 @@ impl<'a> Survey<'a> {
                                 detail,
                             }
                         }),
-                )
+                );
             }
             Err(error) => unreadable(error, &format!("objects of {kind}.{group}"), reach)?,
         }

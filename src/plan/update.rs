@@ -52,11 +52,11 @@ impl Assessor<'_> {
             Action::Update
         };
         let mut change = self.change(subject, action, Some(api));
-        let body = self.without_ignored(subject, live);
+        let body = Self::without_ignored(subject, live);
         change.write = Some(Self::write(subject, body.clone()));
         change.guard = self.guard(&subject.resource.address, live, &[]);
         change.fidelity = Fidelity::Server;
-        let probe = self.probe_body(subject, &body, Some(live));
+        let probe = Self::probe_body(subject, &body, Some(live));
         if let Some(cause) = Self::frozen_data(subject, &body, live) {
             return self.replace(subject, api, live, change, &cause).await;
         }
@@ -220,7 +220,7 @@ impl Assessor<'_> {
 
     /// The manifest less what is left to others: an ignored field is sent with its live value while it is
     /// still ours, since leaving it out then would reset it (measured), and not at all once it is not.
-    fn without_ignored(&self, subject: &Subject<'_>, live: &Object) -> Value {
+    fn without_ignored(subject: &Subject<'_>, live: &Object) -> Value {
         let mut body = subject.desired.body.clone();
         if subject.resource.ignore.is_empty() {
             return body;
@@ -306,7 +306,7 @@ impl Assessor<'_> {
             .unknown
             .iter()
             .filter(|(_, unknown)| matches!(unknown, Unknown::AfterApply { .. }))
-            .map(|(path, _)| self.canonical(subject, path))
+            .map(|(path, _)| Self::canonical(subject, path))
             .collect();
         let entries = owned::entries(live);
         let others_own = |path: &FieldPath| -> Vec<String> {
@@ -551,7 +551,7 @@ impl Assessor<'_> {
     /// manifest, and what we wrote before and want no more.
     pub(super) fn update_unchecked(&self, subject: &Subject<'_>, api: &Api, live: &Object) -> Assessed {
         let mut change = self.change(subject, Action::Update, Some(api));
-        let body = self.without_ignored(subject, live);
+        let body = Self::without_ignored(subject, live);
         change.fields = self.unchecked_fields(subject, &body, live);
         if change.fields.is_empty() {
             let mut change = self.no_op(subject, api, live);
@@ -641,7 +641,7 @@ impl Assessor<'_> {
                     crate::manifest::Unknown::NotRead => Shown::NotRead,
                     crate::manifest::Unknown::AfterApply { .. } => Shown::KnownAfterApply,
                 };
-                (self.canonical(subject, path), shown)
+                (Self::canonical(subject, path), shown)
             })
             .collect();
         let mut added: Vec<FieldChange> = owned::manifest_leaves(root, &subject.desired.body)
