@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::unit::{Done, Step, Stop, Unit, failed};
 use super::uninstall::Uninstall;
+use crate::address::{ObjectKey, split_api_version};
 use crate::cluster::{Api, Deleted, Error, Observation, Preconditions, ServedBy};
 use crate::object::Object;
-use crate::plan::Reach;
+use crate::plan::{Reach, ReachItem};
 use crate::state::{Operation, Outcome};
 
 /// How often a delete is sent again because only the resourceVersion had moved.
@@ -99,9 +100,8 @@ impl Unit<'_> {
         Ok(false)
     }
 
-    /// What has to be so before a delete is thought of: controllers at work, no pod on a claim.
+    /// A claim is deleted only when no pod mounts it.
     async fn ready_to_delete(&mut self, api: &Api, again: bool) -> Step<()> {
-        self.controllers_at_work().await?;
         if api.kind == "PersistentVolumeClaim" && api.group.is_empty() {
             if again {
                 let pods = self.pods_on_claim().await?;
@@ -139,7 +139,17 @@ impl Unit<'_> {
             Ok(reach) => reach,
             Err(error) => return Err(super::write::headed("what would go with it cannot be read", &error)),
         };
-        let new = newcomers(&self.change.reach, &reach);
+        let mut new = reach.unreadable.clone();
+        new.retain(|what| !self.change.reach.unreadable.contains(what));
+        for item in newcomers(&self.change.reach, &reach) {
+            if !self.goes_anyway(&item.key, item.uid.as_deref()).await {
+                new.push(if item.detail.is_empty() {
+                    item.key.human()
+                } else {
+                    format!("{}: {}", item.key.human(), item.detail)
+                });
+            }
+        }
         if !new.is_empty() {
             return failed("more would go with it than the plan showed", new);
         }
@@ -152,6 +162,37 @@ impl Unit<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether an object is on its way out without this delete: what the plan deleted before leaves things
+    /// behind that are still terminating, or that the garbage collector has yet to see.
+    async fn goes_anyway(&self, key: &ObjectKey, uid: Option<&str>) -> bool {
+        let object = match self.look_up(key, uid).await {
+            None => return false,
+            Some(None) => return true,
+            Some(Some(object)) => object,
+        };
+        if object.is_terminating() {
+            return true;
+        }
+        let owners = object.0.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+        let owners = owners.map_or(&[][..], Vec::as_slice);
+        for owner in owners {
+            let text = |field: &str| owner.get(field).and_then(Value::as_str).unwrap_or_default();
+            let group = split_api_version(text("apiVersion")).0;
+            let key = ObjectKey::new(group, text("kind"), object.namespace(), text("name"));
+            if !Box::pin(self.goes_anyway(&key, Some(text("uid")))).await {
+                return false;
+            }
+        }
+        !owners.is_empty()
+    }
+
+    /// Reads any object: `None` where that is not possible, `Some(None)` where there is none (with this uid).
+    async fn look_up(&self, key: &ObjectKey, uid: Option<&str>) -> Option<Option<Object>> {
+        let api = self.run.discovery.preferred(&key.group, &key.kind)?;
+        let found = self.send(self.writer.get(api, key.namespace.as_deref(), &key.name)).await.ok()?;
+        Some(found.filter(|object| uid.is_none_or(|uid| object.uid() == uid)))
     }
 
     /// Waits until the object with this uid is gone.
@@ -204,30 +245,15 @@ fn holding(object: &Object) -> String {
 }
 
 /// What would go now and was not in the plan.
-fn newcomers(planned: &Reach, now: &Reach) -> Vec<String> {
-    let known = |item: &&crate::plan::ReachItem| {
-        planned.items.iter().any(|old| old.key == item.key && old.uid == item.uid)
-    };
-    let items = now.items.iter().filter(|item| !known(item)).map(|item| {
-        if item.detail.is_empty() {
-            item.key.human()
-        } else {
-            format!("{}: {}", item.key.human(), item.detail)
-        }
-    });
-    let unreadable = now
-        .unreadable
-        .iter()
-        .filter(|what| !planned.unreadable.contains(what))
-        .map(|what| format!("cannot be read: {what}"));
-    items.chain(unreadable).collect()
+fn newcomers(planned: &Reach, now: &Reach) -> Vec<ReachItem> {
+    let known = |item: &&ReachItem| planned.items.iter().any(|old| old.key == item.key && old.uid == item.uid);
+    now.items.iter().filter(|item| !known(item)).cloned().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::ObjectKey;
-    use crate::plan::{ReachItem, Risk};
+    use crate::plan::Risk;
 
     fn item(name: &str, uid: &str) -> ReachItem {
         ReachItem {
@@ -245,16 +271,8 @@ mod tests {
         assert!(newcomers(&planned, &less).is_empty());
         let now = Reach {
             items: vec![item("a", "1"), item("b", "3"), item("c", "4")],
-            unreadable: vec!["secrets".to_owned()],
             ..Reach::default()
         };
-        assert_eq!(
-            newcomers(&planned, &now),
-            [
-                "PersistentVolumeClaim media/b: 5Gi",
-                "PersistentVolumeClaim media/c: 5Gi",
-                "cannot be read: secrets",
-            ]
-        );
+        assert_eq!(newcomers(&planned, &now), [item("b", "3"), item("c", "4")]);
     }
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::object::Object;
 use crate::path::{FieldPath, Segment};
+use crate::secrets::SecretValues;
 use crate::stack::{FieldRef, Late, Part, Target, Val};
 
 /// What a manifest's unknown paths need.
@@ -54,7 +55,7 @@ pub(super) struct Sources<'a> {
     /// Live objects.
     pub(super) objects: &'a BTreeMap<Target, Arc<Object>>,
     /// Values of secret variables.
-    pub(super) secrets: &'a BTreeMap<String, String>,
+    pub(super) secrets: &'a SecretValues,
 }
 
 /// What has to be known to fill these paths of a manifest.
@@ -131,7 +132,7 @@ fn evaluate(late: &Late, sources: &Sources<'_>) -> Result<Value, Unfilled> {
             Part::Text(text) => Value::String(text.clone()),
             Part::Secret(name) => {
                 let secret = sources.secrets.get(name);
-                Value::String(secret.ok_or_else(|| Unfilled::NoSecret(name.clone()))?.clone())
+                Value::String(secret.ok_or_else(|| Unfilled::NoSecret(name.clone()))?.to_owned())
             }
             Part::Field(field) => {
                 let object = sources.objects.get(&field.target);
@@ -245,7 +246,8 @@ mod tests {
         let target = Target::Resource(Address::new("config_map", "a"));
         let live = Arc::new(Object(json!({"metadata": {"uid": "U"}, "status": {"n": 3}})));
         let objects = BTreeMap::from([(target, live)]);
-        let secrets = BTreeMap::from([("s".to_owned(), "p".to_owned())]);
+        let mut secrets = SecretValues::default();
+        secrets.insert("s", "p");
         let sources = Sources { objects: &objects, secrets: &secrets };
         fill(&mut body, &manifest, &unknown, &sources).unwrap();
         assert_eq!(
@@ -263,7 +265,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let manifest = map([("a", late(vec![field("status.x")])), ("b", late(vec![Part::Secret("s".into())]))]);
-        let (objects, secrets) = (BTreeMap::new(), BTreeMap::new());
+        let (objects, secrets) = (BTreeMap::new(), SecretValues::default());
         let sources = Sources { objects: &objects, secrets: &secrets };
         let error = |path: &str| {
             let mut body = json!({});

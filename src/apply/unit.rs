@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::dispatcher::Slot;
 use super::event::{Event, EventKind};
@@ -18,6 +19,7 @@ use super::run::Run;
 use crate::cluster::{Api, Error, ServedBy, Writer};
 use crate::object::{Mark, Object};
 use crate::plan::{Action, Change, Guard};
+use crate::secrets::SecretValues;
 use crate::stack::Target;
 use crate::state::{Begin, BeginId, Operation, Outcome};
 
@@ -89,14 +91,13 @@ pub(super) fn lines_of(error: &Error) -> Vec<String> {
 }
 
 /// What a unit returns to the dispatcher.
-#[derive(Debug)]
 pub(super) struct Output {
     /// How it ended.
     pub(super) result: Step<Done>,
     /// The object as it was seen last.
     pub(super) object: Option<Arc<Object>>,
     /// Secrets drawn for it.
-    pub(super) drawn: BTreeMap<String, String>,
+    pub(super) drawn: Vec<(String, Zeroizing<String>)>,
     /// How long it took.
     pub(super) took: Duration,
 }
@@ -110,14 +111,14 @@ pub(super) struct Unit<'a> {
     pub(super) writer: Writer,
     /// Objects of this run that values may be taken from.
     pub(super) objects: BTreeMap<Target, Arc<Object>>,
-    /// Secrets drawn in this run so far.
-    pub(super) secrets: BTreeMap<String, String>,
+    /// Secret values, those drawn in this run included.
+    pub(super) secrets: SecretValues,
     /// Whether something it depends on was changed in this run.
     pub(super) stirred: bool,
     pub(super) started: Instant,
     pub(super) deadline: Instant,
     pub(super) object: Option<Object>,
-    pub(super) drawn: BTreeMap<String, String>,
+    pub(super) drawn: Vec<(String, Zeroizing<String>)>,
     said: String,
 }
 
@@ -127,7 +128,7 @@ impl<'a> Unit<'a> {
         let timeout = run.timeout.unwrap_or(Duration::from_secs(change.timeout));
         let (events, address, redactor) = (run.events.clone(), change.address.clone(), run.redactor.clone());
         let writer = run.writer.observed(move |retrying| {
-            let why = redactor.text(&format!("{}: {}", retrying.what, retrying.why));
+            let why = redactor.redact(&format!("{}: {}", retrying.what, retrying.why)).into_owned();
             let address = address.clone();
             events.emit(EventKind::Retrying { address, why });
         });
@@ -137,12 +138,12 @@ impl<'a> Unit<'a> {
             slot,
             writer,
             objects: BTreeMap::new(),
-            secrets: BTreeMap::new(),
+            secrets: SecretValues::default(),
             stirred: false,
             started,
             deadline: started + timeout,
             object: None,
-            drawn: BTreeMap::new(),
+            drawn: Vec::new(),
             said: String::new(),
         }
     }
@@ -187,7 +188,7 @@ impl<'a> Unit<'a> {
 
     /// Says what is waited for, once.
     pub(super) fn say(&mut self, what: &str) {
-        let what = self.run.redactor.text(what);
+        let what = self.run.redactor.redact(what).into_owned();
         if what != self.said {
             self.said.clone_from(&what);
             self.emit(|address| EventKind::Waiting { address, what });
