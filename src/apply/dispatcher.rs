@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -41,13 +41,13 @@ impl Slot {
 /// What the dispatcher runs.
 pub(super) trait Units<'a> {
     /// What a unit returns.
-    type Output: Send + 'a;
+    type Output: 'a;
 
     /// Whether the node sends writes, so that it has to wait for a slot.
     fn writes(&self, node: usize) -> bool;
 
     /// Starts the node.
-    fn start(&mut self, node: usize, slot: Slot) -> BoxFuture<'a, Self::Output>;
+    fn start(&mut self, node: usize, slot: Slot) -> LocalBoxFuture<'a, Self::Output>;
 
     /// Takes in the result of a node; says whether its dependents may start.
     fn finished(&mut self, node: usize, output: Self::Output) -> graph::Outcome;
@@ -121,7 +121,7 @@ pub(super) async fn dispatch<'a, U: Units<'a>>(
     }
 }
 
-async fn tagged<T>(node: usize, unit: BoxFuture<'_, T>) -> (usize, T) {
+async fn tagged<T>(node: usize, unit: LocalBoxFuture<'_, T>) -> (usize, T) {
     (node, unit.await)
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::aggregated::keep_foreign;
 use super::managed;
 use super::unit::{Done, Step, Unit, failed, guarded};
-use crate::cluster::{Api, Error, ServedBy};
+use crate::cluster::{Error, ServedBy};
 use crate::object::{LINEAGE_ANNOTATION, Object, PROTECT_ANNOTATION, STACK_LABEL};
 use crate::plan::Guard;
 use crate::state::{Operation, Outcome};

@@ -52,11 +52,6 @@ pub(super) fn own_entry(object: &Object) -> Option<Value> {
     entries(object).into_iter().find(is_our_apply)
 }
 
-/// Whether we own anything of the object.
-pub(super) fn has_own_entry(object: &Object) -> bool {
-    entries(object).iter().any(is_ours)
-}
-
 /// `managedFields` of `live` in which the fields of `wanted` (our Apply entry, as a forced dry-run shows it)
 /// are ours and no longer held by an `Update` entry of `managers`. `None` when that changes nothing.
 ///

@@ -127,7 +127,7 @@ pub async fn run(input: ApplyInput<'_>) -> Result<Outcome, Error> {
     let graph = order(plan)?;
     let active = plan.changes.iter().filter(|change| run::is_active(change)).count();
     let discovery = if active > 0 {
-        input.store.prepare(active)?;
+        input.store.prepare(active).await?;
         input.writer.discover(&BTreeSet::new()).await?
     } else {
         cluster::Discovery::default()
@@ -163,13 +163,11 @@ pub async fn run(input: ApplyInput<'_>) -> Result<Outcome, Error> {
     dispatcher::dispatch(&graph, input.parallelism, &run.halt, &mut books).await;
 
     let mut problem = run.problem.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let state = match run.store.commit(&books.state()) {
-        Ok(_) => run.store.state(),
-        Err(error) => {
-            problem.get_or_insert_with(|| error.to_string());
-            run.store.state()
-        }
-    };
+    let after = books.state();
+    if let Err(error) = run.store.commit(move |state| *state = after).await {
+        problem.get_or_insert_with(|| error.to_string());
+    }
+    let state = run.store.state();
     let mut summary = books.summary.clone();
     summary.serial = state.serial;
     let ended = summary.done + summary.failed + summary.skipped + summary.interrupted;

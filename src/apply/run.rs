@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -246,7 +246,7 @@ impl<'a> Units<'a> for Books<'a> {
         !matches!(self.change(node).action, Action::NoOp | Action::Keep)
     }
 
-    fn start(&mut self, node: usize, slot: Slot) -> BoxFuture<'a, Output> {
+    fn start(&mut self, node: usize, slot: Slot) -> LocalBoxFuture<'a, Output> {
         let change = self.change(node);
         if is_active(change) {
             let usual = self.run.before.resources.get(&change.address).and_then(state::Owned::usual);

@@ -225,7 +225,7 @@ impl<'a> Unit<'a> {
     /// Waits for an answer, for a while also after an interrupt.
     pub(super) async fn send<T>(
         &self,
-        request: impl Future<Output = Result<T, Error>> + Send,
+        request: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let interrupted = async {
             self.run.halt.cancelled().await;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use futures::stream::{BoxStream, SelectAll};
+use futures::stream::{LocalBoxStream, SelectAll};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -36,7 +36,7 @@ enum Role {
 /// Several objects watched at once.
 #[derive(Default)]
 struct Watches {
-    streams: SelectAll<BoxStream<'static, (Role, ObjectKey, Observation)>>,
+    streams: SelectAll<LocalBoxStream<'static, (Role, ObjectKey, Observation)>>,
     seen: BTreeMap<Role, (ObjectKey, Seen)>,
 }
 
@@ -50,7 +50,7 @@ impl Watches {
                 Some(((role, key, observation), watch))
             }
         });
-        self.streams.push(stream.boxed());
+        self.streams.push(stream.boxed_local());
         self.seen.insert(role, (key.clone(), Seen::Unread));
     }
 

@@ -313,21 +313,19 @@ fn is_shown(conflict: &FieldConflict, shown: &[Take]) -> bool {
 
 /// A path in the server's own spelling, which cannot be read back (`.metadata.labels.a.b/c`), only compared.
 fn spelled(path: &FieldPath) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::new();
-    for segment in &path.0 {
-        // Writing to a String cannot fail.
-        drop(match segment {
-            Segment::Key(key) => write!(text, ".{key}"),
-            Segment::Index(index) => write!(text, "[{index}]"),
-            Segment::Item(item) => write!(text, "[={item}]"),
-            Segment::Select(keys) => {
-                let pairs: Vec<String> = keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                write!(text, "[{}]", pairs.join(","))
-            }
-        });
+    path.0.iter().map(spelled_segment).collect()
+}
+
+fn spelled_segment(segment: &Segment) -> String {
+    match segment {
+        Segment::Key(key) => format!(".{key}"),
+        Segment::Index(index) => format!("[{index}]"),
+        Segment::Item(item) => format!("[={item}]"),
+        Segment::Select(keys) => {
+            let pairs: Vec<String> = keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            format!("[{}]", pairs.join(","))
+        }
     }
-    text
 }
 
 /// A merge patch that takes these paths out of the object: keys by null, elements of lists by the list

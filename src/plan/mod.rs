@@ -24,5 +24,5 @@ mod update;
 pub use build::build;
 pub use input::{Options, PlanInput, Take as TakeOption};
 pub use model::*;
-pub use reach::{Held, Survey};
+pub use reach::{Held, Survey, inventory, release_name};
 pub use ready::wait_for_first_consumer;

@@ -654,7 +654,7 @@ fn owners(object: &Object) -> impl Iterator<Item = &str> {
 
 /// The objects a HelmRelease or Kustomization says it made, with their versions; `None` if it says nothing.
 /// An id is `<namespace>_<name>_<group>_<kind>`; names hold no underscore, but `:` is written `__`.
-fn inventory(object: &Object) -> Option<Vec<(ObjectKey, String)>> {
+pub fn inventory(object: &Object) -> Option<Vec<(ObjectKey, String)>> {
     let entries = object.0.pointer("/status/inventory/entries")?.as_array()?;
     let read = |entry: &Value| {
         let id = entry.get("id")?.as_str()?.replace("__", ":");
@@ -670,7 +670,7 @@ fn inventory(object: &Object) -> Option<Vec<(ObjectKey, String)>> {
 }
 
 /// The Helm release name of a HelmRelease: `[targetNamespace-]name`, shortened by a digest past 53 characters.
-fn release_name(object: &Object) -> String {
+pub fn release_name(object: &Object) -> String {
     if let Some(name) = object.0.pointer("/spec/releaseName").and_then(Value::as_str) {
         return name.to_owned();
     }

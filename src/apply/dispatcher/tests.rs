@@ -49,7 +49,7 @@ impl<'a> Units<'a> for Fakes {
         self.units[node].writes
     }
 
-    fn start(&mut self, node: usize, mut slot: Slot) -> BoxFuture<'a, bool> {
+    fn start(&mut self, node: usize, mut slot: Slot) -> LocalBoxFuture<'a, bool> {
         assert!(!self.stopped, "{node} started after the cancel");
         assert!(self.started.insert(node), "{node} started twice");
         for dependency in &self.dependencies[node] {
