@@ -17,7 +17,12 @@ const TRIES: usize = 5;
 impl Unit<'_> {
     /// Makes an existing object ours.
     pub(super) async fn adopt(&mut self, api: &Api, body: &Value) -> Step<Object> {
-        let Guard::Object { uid, resource_version, .. } = &self.change.guard else {
+        let Guard::Object {
+            uid,
+            resource_version,
+            ..
+        } = &self.change.guard
+        else {
             return Err(Stop::failed("the plan names no object to adopt"));
         };
         if api.served_by == ServedBy::Aggregated {
@@ -33,7 +38,10 @@ impl Unit<'_> {
                 Err(Trouble::Ended(stop)) => return self.give_up(begun, stop),
             }
         }
-        let stop = Stop::failed(format!("{} changes faster than it can be adopted", self.change.key.human()));
+        let stop = Stop::failed(format!(
+            "{} changes faster than it can be adopted",
+            self.change.key.human()
+        ));
         self.give_up(begun, stop)
     }
 
@@ -54,11 +62,16 @@ impl Unit<'_> {
             return ended(format!("{human} is another object since the plan was made"));
         }
         if live.resource_version() != planned && !self.holds(&live).map_err(Trouble::Ended)? {
-            return failed(format!("{human} was changed since the plan was made"), self.difference(&live))
-                .map_err(Trouble::Ended);
+            return failed(
+                format!("{human} was changed since the plan was made"),
+                self.difference(&live),
+            )
+            .map_err(Trouble::Ended);
         }
         // Which fields the body sets, by the server's own word: our entry after a dry-run that takes all.
-        let forced = self.send(self.writer.dry_run_apply(api, namespace, name, body, true)).await;
+        let forced = self
+            .send(self.writer.dry_run_apply(api, namespace, name, body, true))
+            .await;
         let wanted = match forced {
             Ok(answer) => managed::own_entry(&answer.object),
             Err(error) => return Err(Trouble::Ended(headed("it cannot be adopted", &error))),
@@ -71,7 +84,10 @@ impl Unit<'_> {
         let patch = json!({"metadata": {
             "uid": uid, "resourceVersion": live.resource_version(), "managedFields": entries,
         }});
-        match self.send(self.writer.merge_patch(api, namespace, name, &patch)).await {
+        match self
+            .send(self.writer.merge_patch(api, namespace, name, &patch))
+            .await
+        {
             Ok(applied) => Ok(Moved::Done(applied.object.resource_version().to_owned())),
             Err(Error::Stale(_)) => Ok(Moved::Stale(live.resource_version().to_owned())),
             Err(error) if error.outcome_unknown() => Err(Trouble::Lost(error)),

@@ -28,7 +28,13 @@ impl Unit<'_> {
             return Ok(self.own(begun, body, live));
         }
         self.end(begun, Outcome::Unchanged);
-        failed(format!("{} was made by somebody else since the plan was made", self.change.key.human()), [])
+        failed(
+            format!(
+                "{} was made by somebody else since the plan was made",
+                self.change.key.human()
+            ),
+            [],
+        )
     }
 
     /// Changes the object by PUT.
@@ -51,7 +57,9 @@ impl Unit<'_> {
         match self.send(self.writer.replace(api, namespace, name, &whole)).await {
             Ok(applied) => Ok(self.own(begun, body, applied.object)),
             Err(error) if error.outcome_unknown() => match self.read(api).await {
-                Ok(Some(live)) if live.uid() == uid && contains(&live.0, body) => Ok(self.own(begun, body, live)),
+                Ok(Some(live)) if live.uid() == uid && contains(&live.0, body) => {
+                    Ok(self.own(begun, body, live))
+                }
                 _ => Self::in_doubt(&error),
             },
             Err(error) => self.refused(begun, &error),
@@ -69,10 +77,18 @@ pub(super) fn keep_foreign(body: &Value, live: &Object) -> Value {
         }
     }
     for field in ["labels", "annotations"] {
-        let theirs = live.0.pointer(&format!("/metadata/{field}")).and_then(Value::as_object);
+        let theirs = live
+            .0
+            .pointer(&format!("/metadata/{field}"))
+            .and_then(Value::as_object);
         for (key, value) in theirs.into_iter().flatten() {
             let ours = [STACK_LABEL, LINEAGE_ANNOTATION, PROTECT_ANNOTATION].contains(&key.as_str());
-            if !ours && whole.pointer(&format!("/metadata/{field}")).and_then(|m| m.get(key)).is_none() {
+            if !ours
+                && whole
+                    .pointer(&format!("/metadata/{field}"))
+                    .and_then(|m| m.get(key))
+                    .is_none()
+            {
                 whole["metadata"][field][key.as_str()] = value.clone();
             }
         }

@@ -69,8 +69,17 @@ impl Unit<'_> {
         events[last..]
             .iter()
             .map(|event| {
-                let times = if event.count > 1 { format!(" ({} times)", event.count) } else { String::new() };
-                format!("{}: {} {}{times}", object.key().human(), event.reason, one_line(&event.message))
+                let times = if event.count > 1 {
+                    format!(" ({} times)", event.count)
+                } else {
+                    String::new()
+                };
+                format!(
+                    "{}: {} {}{times}",
+                    object.key().human(),
+                    event.reason,
+                    one_line(&event.message)
+                )
             })
             .collect()
     }
@@ -89,7 +98,12 @@ impl Unit<'_> {
             let Some(api) = self.run.discovery.preferred(group, kind) else {
                 continue;
             };
-            for object in self.writer.list(api, namespace, Some(&selector)).await.unwrap_or_default() {
+            for object in self
+                .writer
+                .list(api, namespace, Some(&selector))
+                .await
+                .unwrap_or_default()
+            {
                 let status = status::compute(&object, &Context::default());
                 if status.state == State::Ready {
                     continue;
@@ -104,7 +118,10 @@ impl Unit<'_> {
 
     /// The pods of a workload that do not work.
     async fn pods_of(&self, workload: &Object) -> Vec<String> {
-        let labels = workload.0.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+        let labels = workload
+            .0
+            .pointer("/spec/selector/matchLabels")
+            .and_then(Value::as_object);
         let Some(labels) = labels.filter(|labels| !labels.is_empty()) else {
             return Vec::new();
         };
@@ -112,7 +129,10 @@ impl Unit<'_> {
             .iter()
             .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
             .collect();
-        let listed = self.writer.list(&pods(), workload.namespace(), Some(&pairs.join(","))).await;
+        let listed = self
+            .writer
+            .list(&pods(), workload.namespace(), Some(&pairs.join(",")))
+            .await;
         let mut lines = Vec::new();
         for pod in listed.unwrap_or_default() {
             if status::compute(&pod, &Context::default()).state == State::Ready {
@@ -146,7 +166,11 @@ fn conditions(object: &Object) -> Vec<String> {
         .map(|condition| {
             let (kind, status) = (text(condition, "/type"), text(condition, "/status"));
             let message = one_line(text(condition, "/message"));
-            format!("{}: {kind}={status} {}: {message}", object.key().human(), text(condition, "/reason"))
+            format!(
+                "{}: {kind}={status} {}: {message}",
+                object.key().human(),
+                text(condition, "/reason")
+            )
         })
         .collect()
 }
@@ -171,7 +195,11 @@ fn troubles(pod: &Object) -> Vec<String> {
                 }
                 let message = one_line(text(container, &format!("/state/{state}/message")));
                 let restarts = container.get("restartCount").and_then(Value::as_i64).unwrap_or(0);
-                let restarts = if restarts > 0 { format!(" ({restarts} restarts)") } else { String::new() };
+                let restarts = if restarts > 0 {
+                    format!(" ({restarts} restarts)")
+                } else {
+                    String::new()
+                };
                 let line = format!("{human}: container {name} {reason}{restarts} {message}");
                 lines.push(line.trim_end().to_owned());
             }
@@ -197,7 +225,10 @@ mod tests {
                 ],
             },
         }));
-        assert_eq!(troubles(&pod), ["Pod media/sonarr-0: container app CrashLoopBackOff (3 restarts) back-off 40s"]);
+        assert_eq!(
+            troubles(&pod),
+            ["Pod media/sonarr-0: container app CrashLoopBackOff (3 restarts) back-off 40s"]
+        );
     }
 
     #[test]

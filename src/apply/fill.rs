@@ -100,12 +100,15 @@ pub(super) fn fill(
 }
 
 fn late_at<'v>(manifest: &'v Val, path: &FieldPath) -> Option<&'v Late> {
-    let found = path.0.iter().try_fold(manifest, |value, segment| match (segment, value) {
-        (Segment::Key(key), Val::Map(map)) => map.get(key),
-        (Segment::Index(index), Val::List(list)) => list.get(*index),
-        (Segment::Select(keys), Val::List(list)) => list.iter().find(|item| selects(keys, item)),
-        _ => None,
-    })?;
+    let found = path
+        .0
+        .iter()
+        .try_fold(manifest, |value, segment| match (segment, value) {
+            (Segment::Key(key), Val::Map(map)) => map.get(key),
+            (Segment::Index(index), Val::List(list)) => list.get(*index),
+            (Segment::Select(keys), Val::List(list)) => list.iter().find(|item| selects(keys, item)),
+            _ => None,
+        })?;
     match found {
         Val::Late(late) => Some(late),
         _ => None,
@@ -115,14 +118,15 @@ fn late_at<'v>(manifest: &'v Val, path: &FieldPath) -> Option<&'v Late> {
 fn selects(keys: &BTreeMap<String, String>, item: &Val) -> bool {
     let Val::Map(map) = item else { return false };
     let named = keys.keys().any(|key| map.contains_key(key));
-    named && keys.iter().all(|(key, text)| match map.get(key) {
-        Some(Val::String(word)) => Value::String(word.clone()).to_string() == *text,
-        Some(Val::Number(number)) => number.to_string() == *text,
-        Some(Val::Bool(flag)) => flag.to_string() == *text,
-        // A key that the manifest leaves to its default cannot tell elements apart by itself.
-        None => true,
-        Some(_) => false,
-    })
+    named
+        && keys.iter().all(|(key, text)| match map.get(key) {
+            Some(Val::String(word)) => Value::String(word.clone()).to_string() == *text,
+            Some(Val::Number(number)) => number.to_string() == *text,
+            Some(Val::Bool(flag)) => flag.to_string() == *text,
+            // A key that the manifest leaves to its default cannot tell elements apart by itself.
+            None => true,
+            Some(_) => false,
+        })
 }
 
 fn evaluate(late: &Late, sources: &Sources<'_>) -> Result<Value, Unfilled> {
@@ -145,7 +149,11 @@ fn evaluate(late: &Late, sources: &Sources<'_>) -> Result<Value, Unfilled> {
         return Ok(values.remove(0));
     }
     let text: String = values.iter().map(text_of).collect();
-    Ok(Value::String(if late.base64 { STANDARD.encode(text) } else { text }))
+    Ok(Value::String(if late.base64 {
+        STANDARD.encode(text)
+    } else {
+        text
+    }))
 }
 
 fn text_of(value: &Value) -> String {
@@ -226,29 +234,62 @@ mod tests {
                 map([
                     ("uid", late(vec![field("metadata.uid")])),
                     ("number", late(vec![field("status.n")])),
-                    ("args", Val::List(vec![late(vec![field("metadata.uid")]), text("b"), late(vec![field("status.n")])])),
+                    (
+                        "args",
+                        Val::List(vec![
+                            late(vec![field("metadata.uid")]),
+                            text("b"),
+                            late(vec![field("status.n")]),
+                        ]),
+                    ),
                     (
                         "env",
                         Val::List(vec![
                             map([("name", text("x")), ("value", text("1"))]),
-                            map([("name", text("y")), ("value", late(vec![Part::Text("u-".into()), field("metadata.uid")]))]),
+                            map([
+                                ("name", text("y")),
+                                (
+                                    "value",
+                                    late(vec![Part::Text("u-".into()), field("metadata.uid")]),
+                                ),
+                            ]),
                         ]),
                     ),
                 ]),
             ),
-            ("data", map([("key", Val::Late(Late { parts: vec![Part::Secret("s".into())], base64: true }))])),
+            (
+                "data",
+                map([(
+                    "key",
+                    Val::Late(Late {
+                        parts: vec![Part::Secret("s".into())],
+                        base64: true,
+                    }),
+                )]),
+            ),
         ]);
-        let unknown = paths(&["spec.uid", "spec.number", "spec.args[0]", "spec.args[2]", "spec.env[name=y].value", "data.key"]);
+        let unknown = paths(&[
+            "spec.uid",
+            "spec.number",
+            "spec.args[0]",
+            "spec.args[2]",
+            "spec.env[name=y].value",
+            "data.key",
+        ]);
         let needed = needs(&manifest, &unknown).unwrap();
         assert_eq!(needed.fields.len(), 2);
         assert_eq!(needed.secrets, BTreeSet::from(["s".to_owned()]));
-        let mut body = json!({"spec": {"args": [null, "b", null], "env": [{"name": "x", "value": "1"}, {"name": "y"}]}});
+        let mut body =
+            json!({"spec": {"args": [null, "b", null], "env": [{"name": "x", "value": "1"}, {"name": "y"}]}});
         let target = Target::Resource(Address::new("config_map", "a"));
         let live = Arc::new(Object(json!({"metadata": {"uid": "U"}, "status": {"n": 3}})));
         let objects = BTreeMap::from([(target, live)]);
         let mut secrets = SecretValues::default();
         secrets.insert("s", "p");
-        let sources = Sources { objects: &objects, secrets: &secrets };
+        let sources = Sources {
+            objects: &objects,
+            secrets: &secrets,
+        };
         fill(&mut body, &manifest, &unknown, &sources).unwrap();
         assert_eq!(
             body,
@@ -264,12 +305,20 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let manifest = map([("a", late(vec![field("status.x")])), ("b", late(vec![Part::Secret("s".into())]))]);
+        let manifest = map([
+            ("a", late(vec![field("status.x")])),
+            ("b", late(vec![Part::Secret("s".into())])),
+        ]);
         let (objects, secrets) = (BTreeMap::new(), SecretValues::default());
-        let sources = Sources { objects: &objects, secrets: &secrets };
+        let sources = Sources {
+            objects: &objects,
+            secrets: &secrets,
+        };
         let error = |path: &str| {
             let mut body = json!({});
-            fill(&mut body, &manifest, &paths(&[path]), &sources).unwrap_err().to_string()
+            fill(&mut body, &manifest, &paths(&[path]), &sources)
+                .unwrap_err()
+                .to_string()
         };
         assert_eq!(error("a"), "config_map.a has no value at status.x");
         assert_eq!(error("b"), "variable s has no value");

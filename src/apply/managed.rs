@@ -9,7 +9,10 @@ use crate::object::{FIELD_MANAGER, Object};
 
 /// The entries of an object.
 fn entries(object: &Object) -> Vec<Value> {
-    let list = object.0.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let list = object
+        .0
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array);
     list.cloned().unwrap_or_default()
 }
 
@@ -133,7 +136,11 @@ mod tests {
     #[test]
     fn adoption_moves_only_what_we_set() {
         let live = object(&[
-            entry("kubectl-create", "Update", &json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}})),
+            entry(
+                "kubectl-create",
+                "Update",
+                &json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}}),
+            ),
             entry("flux", "Apply", &json!({"f:data": {"f:a": {}}})),
         ]);
         let wanted = entry(FIELD_MANAGER, "Apply", &json!({"f:data": {"f:a": {}, "f:c": {}}}));
@@ -141,7 +148,11 @@ mod tests {
         assert_eq!(
             moved,
             json!([
-                entry("kubectl-create", "Update", &json!({"f:data": {".": {}, "f:b": {}}})),
+                entry(
+                    "kubectl-create",
+                    "Update",
+                    &json!({"f:data": {".": {}, "f:b": {}}})
+                ),
                 entry("flux", "Apply", &json!({"f:data": {"f:a": {}}})),
                 entry(FIELD_MANAGER, "Apply", &json!({"f:data": {"f:a": {}}})),
             ])

@@ -125,7 +125,11 @@ pub enum Error {
 pub async fn run(input: ApplyInput<'_>) -> Result<Outcome, Error> {
     let plan = input.plan;
     let graph = order(plan)?;
-    let active = plan.changes.iter().filter(|change| run::is_active(change)).count();
+    let active = plan
+        .changes
+        .iter()
+        .filter(|change| run::is_active(change))
+        .count();
     let discovery = if active > 0 {
         input.store.prepare(active).await?;
         input.writer.discover(&BTreeSet::new()).await?
@@ -133,12 +137,21 @@ pub async fn run(input: ApplyInput<'_>) -> Result<Outcome, Error> {
         cluster::Discovery::default()
     };
     let keys = |actions: &[Action]| -> BTreeSet<_> {
-        let wanted = plan.changes.iter().filter(|change| actions.contains(&change.action));
+        let wanted = plan
+            .changes
+            .iter()
+            .filter(|change| actions.contains(&change.action));
         wanted.map(|change| change.key.clone()).collect()
     };
     let existing: BTreeMap<Address, OnceCell<_>> = input
         .stack
-        .map(|stack| stack.existing.keys().map(|address| (address.clone(), OnceCell::new())).collect())
+        .map(|stack| {
+            stack
+                .existing
+                .keys()
+                .map(|address| (address.clone(), OnceCell::new()))
+                .collect()
+        })
         .unwrap_or_default();
     let run = Run {
         plan,
@@ -174,7 +187,9 @@ pub async fn run(input: ApplyInput<'_>) -> Result<Outcome, Error> {
     if ended != active {
         problem.get_or_insert_with(|| format!("{ended} of {active} changes came to an end; this is a bug"));
     }
-    run.events.emit(EventKind::Finished { summary: summary.clone() });
+    run.events.emit(EventKind::Finished {
+        summary: summary.clone(),
+    });
     Ok(Outcome {
         summary,
         state,

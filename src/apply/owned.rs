@@ -29,7 +29,10 @@ pub(super) fn digests(run: &Run<'_>, change: &Change, live: &Object) -> BTreeMap
         let value = path.get(&live.0)?;
         Some(run.store.key().field(&change.address, path, value))
     };
-    ours.fields.leaves().map(|path| (path.clone(), digest(path))).collect()
+    ours.fields
+        .leaves()
+        .map(|path| (path.clone(), digest(path)))
+        .collect()
 }
 
 /// The record of an object that was written as `body` and is now `live`.

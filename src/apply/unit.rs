@@ -128,7 +128,9 @@ impl<'a> Unit<'a> {
         let timeout = run.timeout.unwrap_or(Duration::from_secs(change.timeout));
         let (events, address, redactor) = (run.events.clone(), change.address.clone(), run.redactor.clone());
         let writer = run.writer.observed(move |retrying| {
-            let why = redactor.redact(&format!("{}: {}", retrying.what, retrying.why)).into_owned();
+            let why = redactor
+                .redact(&format!("{}: {}", retrying.what, retrying.why))
+                .into_owned();
             let address = address.clone();
             events.emit(EventKind::Retrying { address, why });
         });
@@ -223,10 +225,7 @@ impl<'a> Unit<'a> {
     }
 
     /// Waits for an answer, for a while also after an interrupt.
-    pub(super) async fn send<T>(
-        &self,
-        request: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
+    pub(super) async fn send<T>(&self, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let interrupted = async {
             self.run.halt.cancelled().await;
             tokio::time::sleep(GRACE).await;
@@ -261,7 +260,10 @@ impl<'a> Unit<'a> {
             Ok(id) => Ok(id),
             Err(error) => {
                 self.run.journal_failed(&error);
-                failed("nothing was sent, because the journal cannot be written", [error.to_string()])
+                failed(
+                    "nothing was sent, because the journal cannot be written",
+                    [error.to_string()],
+                )
             }
         }
     }

@@ -137,7 +137,9 @@ impl Unit<'_> {
         let key = self.change.key.clone();
         let uid = self.object.as_ref().map(|object| object.uid().to_owned());
         let written = self.change.action != Action::NoOp;
-        let (object, detail) = self.watch_until(api, &key, uid.as_deref(), &rule, &context, written).await?;
+        let (object, detail) = self
+            .watch_until(api, &key, uid.as_deref(), &rule, &context, written)
+            .await?;
         self.object = Some(object);
         Ok(Done { detail, ready: true })
     }
@@ -151,7 +153,10 @@ impl Unit<'_> {
             self.object = self.read(&api).await?;
         }
         if self.change.not_ready.is_none() {
-            return Ok(Done { detail: None, ready: true });
+            return Ok(Done {
+                detail: None,
+                ready: true,
+            });
         }
         self.wait_ready(&api).await
     }
@@ -168,8 +173,17 @@ impl Unit<'_> {
     ) -> Step<(Object, Option<String>)> {
         let reader = self.writer.reader().clone();
         let mut watches = Watches::default();
-        watches.add(Role::Front, key, reader.watch_object(api, key.namespace.as_deref(), &key.name));
-        let settled = Instant::now() + if self.stirred && !written { SETTLE } else { Duration::ZERO };
+        watches.add(
+            Role::Front,
+            key,
+            reader.watch_object(api, key.namespace.as_deref(), &key.name),
+        );
+        let settled = Instant::now()
+            + if self.stirred && !written {
+                SETTLE
+            } else {
+                Duration::ZERO
+            };
         loop {
             let settling = Instant::now() < settled;
             let (role, from, observation) = tokio::select! {
@@ -192,14 +206,25 @@ impl Unit<'_> {
                     self.say(&format!("{} does not exist yet", key.human()));
                     continue;
                 }
-                Seen::Absent(_) => return failed(format!("{} was deleted while it was waited for", key.human()), []),
+                Seen::Absent(_) => {
+                    return failed(format!("{} was deleted while it was waited for", key.human()), []);
+                }
                 Seen::Present(object) => object.clone(),
             };
             if uid.is_some_and(|uid| uid != front.uid()) {
-                return failed(format!("{} was replaced while it was waited for", key.human()), []);
+                return failed(
+                    format!("{} was replaced while it was waited for", key.human()),
+                    [],
+                );
             }
             self.look_behind(&front, &mut watches);
-            match judge(&front, rule, context, watches.seen(Role::Chart), watches.seen(Role::Source)) {
+            match judge(
+                &front,
+                rule,
+                context,
+                watches.seen(Role::Chart),
+                watches.seen(Role::Source),
+            ) {
                 Verdict::Ready(detail) => return Ok((front, detail)),
                 Verdict::Waiting(what) => self.say(&what),
                 Verdict::Failed(lines) if Instant::now() < settled => {
@@ -221,7 +246,10 @@ impl Unit<'_> {
                 continue;
             };
             if let Some(api) = self.run.discovery.preferred(&key.group, &key.kind) {
-                let watch = self.writer.reader().watch_object(api, key.namespace.as_deref(), &key.name);
+                let watch = self
+                    .writer
+                    .reader()
+                    .watch_object(api, key.namespace.as_deref(), &key.name);
                 watches.add(role, &key, watch);
             }
         }
@@ -233,7 +261,13 @@ impl Unit<'_> {
         match watches.front() {
             None => lines.push(format!("{} was not seen", key.human())),
             Some(front) => {
-                match judge(front, rule, context, watches.seen(Role::Chart), watches.seen(Role::Source)) {
+                match judge(
+                    front,
+                    rule,
+                    context,
+                    watches.seen(Role::Chart),
+                    watches.seen(Role::Source),
+                ) {
                     Verdict::Waiting(what) => lines.push(what),
                     Verdict::Failed(more) => lines.extend(more),
                     Verdict::Ready(_) => {}
@@ -247,7 +281,11 @@ impl Unit<'_> {
     /// What readiness depends on besides the object.
     pub(super) async fn context(&self) -> Context {
         let claims = self.change.key.kind == "PersistentVolumeClaim" && self.change.key.group.is_empty();
-        let wait_for_first_consumer = if claims { self.run.late_binding().await } else { Default::default() };
+        let wait_for_first_consumer = if claims {
+            self.run.late_binding().await
+        } else {
+            Default::default()
+        };
         Context {
             wait_for_first_consumer,
             suspended_by_stack: self
@@ -268,8 +306,12 @@ fn last(watches: &Watches) -> Observation {
 
 /// Whether the manifest itself suspends its object.
 fn suspends(manifest: &Val) -> bool {
-    let Val::Map(manifest) = manifest else { return false };
-    let Some(Val::Map(spec)) = manifest.get("spec") else { return false };
+    let Val::Map(manifest) = manifest else {
+        return false;
+    };
+    let Some(Val::Map(spec)) = manifest.get("spec") else {
+        return false;
+    };
     ["suspend", "paused"]
         .iter()
         .any(|field| spec.get(*field) == Some(&Val::Bool(true)))
@@ -283,7 +325,9 @@ pub(super) fn judge(front: &Object, rule: &Rule, context: &Context, chart: &Seen
             return match program.eval(front) {
                 cel::Verdict::Done => Verdict::Ready(None),
                 cel::Verdict::NotYet(why) => Verdict::Waiting(why),
-                cel::Verdict::Mistake(why) => Verdict::Failed(vec![format!("its `wait` expression fails: {why}")]),
+                cel::Verdict::Mistake(why) => {
+                    Verdict::Failed(vec![format!("its `wait` expression fails: {why}")])
+                }
             };
         }
         Rule::Has(path) => {
@@ -299,7 +343,11 @@ pub(super) fn judge(front: &Object, rule: &Rule, context: &Context, chart: &Seen
         return Verdict::Ready(accepted.or_else(|| detail(front)));
     }
     if status.state == State::Terminating {
-        return Verdict::Failed(vec![format!("{} {}", front.key().human(), one_line(&status.message))]);
+        return Verdict::Failed(vec![format!(
+            "{} {}",
+            front.key().human(),
+            one_line(&status.message)
+        )]);
     }
     let Some(explained) = chain::explain(front, context, chart, source) else {
         return Verdict::Waiting(one_line(&status.message));
@@ -310,7 +358,11 @@ pub(super) fn judge(front: &Object, rule: &Rule, context: &Context, chart: &Seen
     }
     Verdict::Waiting(match chain.last() {
         Some((key, reason, message)) if *key == front.key() => {
-            if message.is_empty() { reason.clone() } else { one_line(message) }
+            if message.is_empty() {
+                reason.clone()
+            } else {
+                one_line(message)
+            }
         }
         Some(last) => link(last),
         None => one_line(&status.message),
@@ -373,7 +425,15 @@ mod tests {
     fn an_expression_replaces_the_kinds_rule() {
         let object = Object(json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"done": "no"}}));
         let rule = |text: &str| Rule::Expression(cel::compile(text).unwrap());
-        let verdict = |text: &str| judge(&object, &rule(text), &Context::default(), &Seen::Unread, &Seen::Unread);
+        let verdict = |text: &str| {
+            judge(
+                &object,
+                &rule(text),
+                &Context::default(),
+                &Seen::Unread,
+                &Seen::Unread,
+            )
+        };
         assert_eq!(verdict("data.done == 'no'"), Verdict::Ready(None));
         assert!(matches!(verdict("data.done == 'yes'"), Verdict::Waiting(_)));
         assert!(matches!(verdict("data.other == 'yes'"), Verdict::Waiting(_)));

@@ -39,7 +39,10 @@ impl Unit<'_> {
         let (namespace, name) = self.place();
         let begun = self.begin(Operation::Create, None, body).await?;
         let request = guarded(body, None, MUST_NOT_EXIST);
-        match self.send(self.writer.apply(api, namespace, name, &request, false)).await {
+        match self
+            .send(self.writer.apply(api, namespace, name, &request, false))
+            .await
+        {
             Ok(applied) => Ok(self.own(begun, body, applied.object)),
             Err(error) => self.settle_create(api, body, begun, error).await,
         }
@@ -53,7 +56,10 @@ impl Unit<'_> {
         begun: BeginId,
         error: Error,
     ) -> Step<Object> {
-        let exists = matches!(error, Error::Stale(_) | Error::AlreadyExists(_) | Error::FieldsOwned { .. });
+        let exists = matches!(
+            error,
+            Error::Stale(_) | Error::AlreadyExists(_) | Error::FieldsOwned { .. }
+        );
         if !exists && !error.outcome_unknown() && api.served_by != ServedBy::Aggregated {
             return self.refused(begun, &error);
         }
@@ -70,8 +76,15 @@ impl Unit<'_> {
             Some(live) => {
                 self.end(begun, Outcome::Unchanged);
                 let managers = managed::other_managers(&live);
-                let by = if managers.is_empty() { String::new() } else { format!(" by {}", managers.join(", ")) };
-                failed(format!("{} was made{by} since the plan was made", self.change.key.human()), [])
+                let by = if managers.is_empty() {
+                    String::new()
+                } else {
+                    format!(" by {}", managers.join(", "))
+                };
+                failed(
+                    format!("{} was made{by} since the plan was made", self.change.key.human()),
+                    [],
+                )
             }
             None if error.outcome_unknown() => Self::in_doubt(&error),
             None => self.refused(begun, &error),
@@ -83,7 +96,12 @@ impl Unit<'_> {
         if api.served_by == ServedBy::Aggregated {
             return self.put(api, body).await;
         }
-        let Guard::Object { uid, resource_version, .. } = &self.change.guard else {
+        let Guard::Object {
+            uid,
+            resource_version,
+            ..
+        } = &self.change.guard
+        else {
             return Err(Stop::failed("the plan names no object to change"));
         };
         let remove = self.write()?.remove.clone();
@@ -108,7 +126,10 @@ impl Unit<'_> {
         for _ in 0..=RESENDS {
             let request = guarded(body, Some(uid), &version);
             let answer = match self.must_force(api, &request).await {
-                Ok(Ok(force)) => self.send(self.writer.apply(api, namespace, name, &request, force)).await,
+                Ok(Ok(force)) => {
+                    self.send(self.writer.apply(api, namespace, name, &request, force))
+                        .await
+                }
                 Ok(Err(lines)) => {
                     self.end(begun, Outcome::Unchanged);
                     return Err(Stop::Failed(lines));
@@ -129,7 +150,10 @@ impl Unit<'_> {
                 Err(Error::AnotherObject(_)) => {
                     self.end(begun, Outcome::Unchanged);
                     let human = self.change.key.human();
-                    return failed(format!("{human} was deleted, or is another object, since the plan was made"), []);
+                    return failed(
+                        format!("{human} was deleted, or is another object, since the plan was made"),
+                        [],
+                    );
                 }
                 Err(error) if error.outcome_unknown() => match self.read(api).await {
                     Ok(Some(live)) if live.uid() == uid && self.is_as_wanted(api, body, &live).await => {
@@ -142,7 +166,10 @@ impl Unit<'_> {
         }
         self.end(begun, Outcome::Unchanged);
         let human = self.change.key.human();
-        failed(format!("{human} changes faster than it can be written ({RESENDS} tries)"), [])
+        failed(
+            format!("{human} changes faster than it can be written ({RESENDS} tries)"),
+            [],
+        )
     }
 
     /// After a stale resourceVersion: whether what the plan was decided by still holds.
@@ -161,7 +188,10 @@ impl Unit<'_> {
             }
         };
         if live.uid() != uid {
-            return broken(format!("{human} is another object since the plan was made"), Vec::new());
+            return broken(
+                format!("{human} is another object since the plan was made"),
+                Vec::new(),
+            );
         }
         if self.holds(&live)? {
             return Ok(Reread::Same(live.resource_version().to_owned()));
@@ -178,7 +208,12 @@ impl Unit<'_> {
         let Guard::Object { digest, .. } = &self.change.guard else {
             return Ok(false);
         };
-        let now = guard::digest(self.run.store.key(), &self.change.address, live, &self.write()?.force);
+        let now = guard::digest(
+            self.run.store.key(),
+            &self.change.address,
+            live,
+            &self.write()?.force,
+        );
         Ok(now == *digest)
     }
 
@@ -204,7 +239,9 @@ impl Unit<'_> {
         }
         // The request carries the resourceVersion; the values that were shown are compared at that version.
         let live = self.send(self.writer.get(api, namespace, name)).await?;
-        let version = request.pointer("/metadata/resourceVersion").and_then(Value::as_str);
+        let version = request
+            .pointer("/metadata/resourceVersion")
+            .and_then(Value::as_str);
         match live {
             Some(live) if Some(live.resource_version()) == version => {
                 let moved: Vec<String> = shown
@@ -221,7 +258,12 @@ impl Unit<'_> {
 
     fn is_as_shown(&self, take: &Take, live: &Object) -> bool {
         let value = take.path.get(&live.0).unwrap_or(&Value::Null);
-        self.run.store.key().field(&self.change.address, &take.path, value).0 == take.digest
+        self.run
+            .store
+            .key()
+            .field(&self.change.address, &take.path, value)
+            .0
+            == take.digest
     }
 
     /// `--take`: removes fields that other managers added, by one patch at this very resourceVersion.
@@ -237,15 +279,24 @@ impl Unit<'_> {
         for _ in 0..=RESENDS {
             let Some(live) = self.read(api).await? else {
                 self.end(begun, Outcome::Unchanged);
-                return failed(format!("{} was deleted since the plan was made", self.change.key.human()), []);
+                return failed(
+                    format!("{} was deleted since the plan was made", self.change.key.human()),
+                    [],
+                );
             };
             if live.resource_version() != version && !self.holds(&live)? {
                 self.end(begun, Outcome::Unchanged);
                 let difference = self.difference(&live);
-                return failed(format!("{} was changed since the plan was made", self.change.key.human()), difference);
+                return failed(
+                    format!("{} was changed since the plan was made", self.change.key.human()),
+                    difference,
+                );
             }
             let patch = removal(&live, paths);
-            match self.send(self.writer.merge_patch(api, namespace, name, &patch)).await {
+            match self
+                .send(self.writer.merge_patch(api, namespace, name, &patch))
+                .await
+            {
                 Ok(applied) => return Ok(applied.object.resource_version().to_owned()),
                 Err(Error::Stale(_)) => live.resource_version().clone_into(&mut version),
                 Err(error) if error.outcome_unknown() => return Self::in_doubt(&error),
@@ -253,7 +304,13 @@ impl Unit<'_> {
             }
         }
         self.end(begun, Outcome::Unchanged);
-        failed(format!("{} changes faster than it can be written", self.change.key.human()), [])
+        failed(
+            format!(
+                "{} changes faster than it can be written",
+                self.change.key.human()
+            ),
+            [],
+        )
     }
 
     /// What differs in our fields from what the plan showed.
@@ -288,7 +345,10 @@ impl Unit<'_> {
     fn is_secret(&self, path: &FieldPath) -> bool {
         self.change.key.kind == "Secret" && self.change.key.group.is_empty()
             || self.change.write.as_ref().is_some_and(|write| {
-                write.secret.iter().any(|secret| path.starts_with(secret) || secret.starts_with(path))
+                write
+                    .secret
+                    .iter()
+                    .any(|secret| path.starts_with(secret) || secret.starts_with(path))
             })
     }
 }
@@ -301,7 +361,11 @@ enum Reread {
 }
 
 fn conflict_line(conflict: &FieldConflict) -> String {
-    format!("{} is held by {}", conflict.field.trim_start_matches('.'), conflict.manager)
+    format!(
+        "{} is held by {}",
+        conflict.field.trim_start_matches('.'),
+        conflict.manager
+    )
 }
 
 fn is_shown(conflict: &FieldConflict, shown: &[Take]) -> bool {
@@ -377,8 +441,14 @@ mod tests {
     fn paths_are_spelled_as_the_server_does() {
         for (path, expected) in [
             ("spec.replicas", ".spec.replicas"),
-            ("metadata.labels[\"app.kubernetes.io/name\"]", ".metadata.labels.app.kubernetes.io/name"),
-            ("spec.ports[port=80,protocol=TCP].name", ".spec.ports[port=80,protocol=\"TCP\"].name"),
+            (
+                "metadata.labels[\"app.kubernetes.io/name\"]",
+                ".metadata.labels.app.kubernetes.io/name",
+            ),
+            (
+                "spec.ports[port=80,protocol=TCP].name",
+                ".spec.ports[port=80,protocol=\"TCP\"].name",
+            ),
             ("metadata.finalizers[=\"a/b\"]", ".metadata.finalizers[=\"a/b\"]"),
             ("spec.accessModes[0]", ".spec.accessModes[0]"),
         ] {

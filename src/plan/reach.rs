@@ -654,6 +654,7 @@ fn owners(object: &Object) -> impl Iterator<Item = &str> {
 
 /// The objects a HelmRelease or Kustomization says it made, with their versions; `None` if it says nothing.
 /// An id is `<namespace>_<name>_<group>_<kind>`; names hold no underscore, but `:` is written `__`.
+#[must_use]
 pub fn inventory(object: &Object) -> Option<Vec<(ObjectKey, String)>> {
     let entries = object.0.pointer("/status/inventory/entries")?.as_array()?;
     let read = |entry: &Value| {
@@ -670,6 +671,7 @@ pub fn inventory(object: &Object) -> Option<Vec<(ObjectKey, String)>> {
 }
 
 /// The Helm release name of a HelmRelease: `[targetNamespace-]name`, shortened by a digest past 53 characters.
+#[must_use]
 pub fn release_name(object: &Object) -> String {
     if let Some(name) = object.0.pointer("/spec/releaseName").and_then(Value::as_str) {
         return name.to_owned();
