@@ -3,22 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt as _;
-use serde_json::Value;
 
 use crate::address::{Address, ObjectKey};
 use crate::cluster::{Api, Discovery, Error};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::Graph;
-use crate::manifest::{self, Desired, SecretValue};
-use crate::object::{Mark, Object};
-use crate::plan::assess::{Assessed, Assessor, Subject};
+use crate::manifest::{self, SecretValue};
+use crate::object::Mark;
+use crate::plan::assess::{Assessed, Assessor};
 use crate::plan::input::{Known, PlanInput};
 use crate::plan::live::{Live, Wanted};
 use crate::plan::order::{self, Dependencies};
 use crate::plan::reach::Survey;
 use crate::plan::removal::{self, Remover};
 use crate::plan::{Action, Change, Plan, Shown, TargetCluster, moves, ready, refuse};
-use crate::stack::{FieldRef, Part, Resource, SecretSource, Stack, Target, Val, VariableValue};
+use crate::stack::{FieldRef, Part, Resource, SecretSource, Stack, Val, VariableValue};
 use crate::state::Owned;
 
 /// Resources whose dry-runs are under way at once.
@@ -62,12 +61,12 @@ pub async fn build(input: &PlanInput<'_>) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-struct Builder<'a> {
-    input: &'a PlanInput<'a>,
-    mark: Mark,
+pub(super) struct Builder<'a> {
+    pub(super) input: &'a PlanInput<'a>,
+    pub(super) mark: Mark,
     /// State with moves applied, and where each moved resource came from.
-    owned: BTreeMap<Address, Owned>,
-    moved: BTreeMap<Address, Address>,
+    pub(super) owned: BTreeMap<Address, Owned>,
+    pub(super) moved: BTreeMap<Address, Address>,
 }
 
 impl<'a> Builder<'a> {
@@ -269,114 +268,6 @@ impl<'a> Builder<'a> {
         plan.not_ours
             .sort_by(|a, b| (&a.address, &a.path).cmp(&(&b.address, &b.path)));
         Ok(changes.into_values().collect())
-    }
-
-    fn subject<'s>(
-        &'s self,
-        stack: &'s Stack,
-        resource: &'s Resource,
-        live: &Live,
-        changes: &BTreeMap<Address, Change>,
-    ) -> Subject<'s> {
-        let prior = self
-            .owned
-            .get(&resource.address)
-            .filter(|owned| owned.key == resource.key());
-        let protect = resource.protect.unwrap_or(false);
-        let desired = self.compile(stack, resource, protect, live, changes);
-        let moved_from = self.moved.get(&resource.address).cloned();
-        Subject {
-            resource,
-            desired,
-            prior,
-            moved_from,
-            protect,
-        }
-    }
-
-    fn compile(
-        &self,
-        stack: &Stack,
-        resource: &Resource,
-        protect: bool,
-        live: &Live,
-        changes: &BTreeMap<Address, Change>,
-    ) -> Desired {
-        let fields = |field: &FieldRef| Self::field(stack, field, live, changes);
-        let secrets = |name: &str| self.secret(stack, name, live);
-        manifest::desired(
-            resource,
-            &self.mark,
-            protect,
-            &Known {
-                fields: &fields,
-                secrets: &secrets,
-            },
-        )
-    }
-
-    /// The value of a field of another object, unless this plan may change it.
-    fn field(
-        stack: &Stack,
-        field: &FieldRef,
-        live: &Live,
-        changes: &BTreeMap<Address, Change>,
-    ) -> Option<Value> {
-        let object = match &field.target {
-            Target::Existing(address) => {
-                let existing = stack.existing.get(address)?;
-                let (group, _) = crate::address::split_api_version(&existing.api_version);
-                let key = ObjectKey::new(
-                    group,
-                    &existing.kind,
-                    existing.namespace.as_deref(),
-                    &existing.name,
-                );
-                live.get(&key).ok()??
-            }
-            Target::Resource(address) => {
-                let change = changes.get(address)?;
-                let is_uid = field.path.to_string() == "metadata.uid";
-                let stays = match change.action {
-                    Action::NoOp => change.not_ready.is_none(),
-                    Action::Update | Action::Adopt => is_uid,
-                    _ => false,
-                };
-                if !stays {
-                    return None;
-                }
-                live.get(&change.key).ok()??
-            }
-        };
-        field.path.get(&object.0).cloned()
-    }
-
-    fn secret(&self, stack: &Stack, name: &str, live: &Live) -> SecretValue {
-        if let Some(variable) = stack.variables.get(name)
-            && let VariableValue::Secret(SecretSource::Generate { length, home, .. }) = &variable.value
-        {
-            let (address, key) = home.as_ref();
-            return match self.generated(stack, live, address, key) {
-                Some(value) => SecretValue::Known(value),
-                None => SecretValue::Drawn(*length),
-            };
-        }
-        match self.input.secrets.get(name) {
-            Some(value) => SecretValue::Known(value.to_owned()),
-            None => SecretValue::NotRead,
-        }
-    }
-
-    /// A generated value, read back from its home: a live Secret with our mark and lineage, whatever its uid.
-    fn generated(&self, stack: &Stack, live: &Live, home: &Address, key: &str) -> Option<String> {
-        let resource = stack.resources.get(home)?;
-        let object: &Object = live.get(&resource.key()).ok()??;
-        if object.is_terminating() || object.mark().as_ref() != Some(&self.mark) {
-            return None;
-        }
-        let value = String::from_utf8(crate::secrets::from_live(object, key)?).ok()?;
-        self.input.redactor.add(&value);
-        Some(value)
     }
 
     /// A replace deletes, and a reinstall uninstalls: both take along what a delete would.

@@ -1,8 +1,14 @@
 //! Planning: stack, state and live objects in, a [`Plan`] out. Holds a reader; cannot write.
 
+mod adopt;
 mod assess;
 mod build;
+mod changes;
+mod check;
+mod compile;
 mod conflict;
+mod create;
+mod draft;
 pub mod guard;
 mod immutable;
 mod input;
@@ -18,6 +24,7 @@ mod ready;
 mod refuse;
 mod releases;
 mod removal;
+mod replace;
 mod show;
 mod update;
 

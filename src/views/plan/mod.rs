@@ -9,7 +9,6 @@ mod reach;
 mod summary;
 
 pub(super) use change::masked;
-pub(crate) use summary::data_loss;
 
 use jiff::Timestamp;
 

@@ -1,0 +1,232 @@
+//! The fields that differ, each with its cause, secrets hidden.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::diff::FieldDiff;
+use crate::fields;
+use crate::manifest::Unknown;
+use crate::object::Object;
+use crate::path::FieldPath;
+use crate::plan::assess::{Assessor, Subject};
+use crate::plan::check::Checked;
+use crate::plan::conflict::{Owner, Verdict};
+use crate::plan::{FieldCause, FieldChange, Shown, owned};
+
+impl Assessor<'_> {
+    pub(super) fn field_changes(
+        &self,
+        subject: &Subject<'_>,
+        live: &Object,
+        checked: &Checked,
+    ) -> Vec<FieldChange> {
+        let mask = self.mask(subject);
+        let late: BTreeSet<FieldPath> = subject
+            .desired
+            .unknown
+            .iter()
+            .filter(|(_, unknown)| matches!(unknown, Unknown::AfterApply { .. }))
+            .map(|(path, _)| Self::canonical(subject, path))
+            .collect();
+        let entries = owned::entries(live);
+        let others_own = |path: &FieldPath| -> Vec<String> {
+            entries
+                .iter()
+                .filter(|e| !owned::is_ours(e) && owned::holds(e, path))
+                .map(|e| e.manager.clone())
+                .collect()
+        };
+        let mut changes: Vec<FieldChange> = checked
+            .diffs
+            .iter()
+            .map(|diff| {
+                let cause = Self::cause(subject, checked, diff);
+                // A value of unknown type was left out of the dry-run, which then shows a removal.
+                let is_late = late
+                    .iter()
+                    .any(|l| l.starts_with(&diff.path) || diff.path.starts_with(l));
+                let after = if is_late {
+                    Shown::KnownAfterApply
+                } else {
+                    mask.after(&diff.path, diff.after.as_ref())
+                };
+                FieldChange {
+                    path: diff.path.clone(),
+                    before: mask.before(&diff.path, diff.before.as_ref()),
+                    after,
+                    cause,
+                }
+            })
+            .filter(|change| !(change.before == change.after && change.after != Shown::Masked))
+            .collect();
+        let touched = |path: &FieldPath| {
+            changes
+                .iter()
+                .any(|c| c.path.starts_with(path) || path.starts_with(&c.path))
+        };
+        let mut more: Vec<FieldChange> = Vec::new();
+        let keep = |path: &&FieldPath| {
+            !touched(path) && !subject.resource.ignore.iter().any(|i| path.starts_with(i))
+        };
+        for path in checked.ours_before.difference(&checked.ours_after).filter(keep) {
+            let value = mask.before(path, path.get(&live.0));
+            let managers = others_own(path);
+            let cause = if managers.is_empty() {
+                FieldCause::Stack
+            } else {
+                FieldCause::Stays { managers }
+            };
+            more.push(FieldChange {
+                path: path.clone(),
+                before: value.clone(),
+                after: value,
+                cause,
+            });
+        }
+        for path in checked.ours_after.difference(&checked.ours_before).filter(keep) {
+            let value = mask.before(path, path.get(&live.0));
+            more.push(FieldChange {
+                path: path.clone(),
+                before: value.clone(),
+                after: value,
+                cause: FieldCause::Owned,
+            });
+        }
+        for path in late.iter().filter(|path| !touched(path)) {
+            let before = mask.before(path, path.get(&live.0));
+            let after = Shown::KnownAfterApply;
+            more.push(FieldChange {
+                path: path.clone(),
+                before,
+                after,
+                cause: FieldCause::Stack,
+            });
+        }
+        changes.extend(more);
+        changes.sort_by(|a, b| a.path.cmp(&b.path));
+        changes
+    }
+
+    pub(super) fn cause(subject: &Subject<'_>, checked: &Checked, diff: &FieldDiff) -> FieldCause {
+        let verdict = checked
+            .verdicts
+            .iter()
+            .find(|(path, _)| path.starts_with(&diff.path) || diff.path.starts_with(path));
+        let of = |owner: &Owner| (owner.manager.clone(), owner.time.clone());
+        match verdict.map(|(_, verdict)| verdict) {
+            Some(Verdict::Drift(owner)) => {
+                let (manager, time) = of(owner);
+                return FieldCause::Drift { manager, time };
+            }
+            Some(Verdict::CoOwned(owner)) => return FieldCause::CoOwned { manager: of(owner).0 },
+            Some(Verdict::Taken(owner) | Verdict::Contested(owner, _)) => {
+                return FieldCause::Taken { manager: of(owner).0 };
+            }
+            Some(Verdict::Unrecorded) => return FieldCause::DriftUnrecorded,
+            None => {}
+        }
+        let within = |set: &BTreeSet<FieldPath>| {
+            set.iter()
+                .any(|p| p.starts_with(&diff.path) || diff.path.starts_with(p))
+        };
+        let was_ours = subject
+            .prior
+            .is_some_and(|prior| prior.owned.contains_key(&diff.path));
+        if within(&checked.ours_after) || within(&checked.ours_before) || was_ours {
+            FieldCause::Stack
+        } else {
+            FieldCause::Server
+        }
+    }
+
+    pub(super) fn unchecked_fields(
+        &self,
+        subject: &Subject<'_>,
+        body: &Value,
+        live: &Object,
+    ) -> Vec<FieldChange> {
+        let mask = self.mask(subject);
+        let root = Self::root(subject);
+        let wanted = owned::manifest_leaves(root, body);
+        let ignored = |path: &FieldPath| {
+            subject
+                .resource
+                .ignore
+                .iter()
+                .any(|ignore| path.starts_with(ignore))
+        };
+        let identity =
+            |path: &FieldPath| matches!(path.to_string().as_str(), "metadata.name" | "metadata.namespace");
+        let mut changes = Vec::new();
+        for path in wanted.iter().filter(|path| !ignored(path) && !identity(path)) {
+            let want = fields::value_at(root, body, path);
+            let have = path.get(&live.0);
+            if want != have {
+                let (before, after) = (mask.before(path, have), mask.after(path, want));
+                changes.push(FieldChange {
+                    path: path.clone(),
+                    before,
+                    after,
+                    cause: FieldCause::Stack,
+                });
+            }
+        }
+        let gone = subject.prior.into_iter().flat_map(|prior| prior.owned.keys());
+        for path in gone.filter(|path| !wanted.contains(path) && !ignored(path)) {
+            if path.get(&live.0).is_some() && !wanted.iter().any(|w| w.starts_with(path)) {
+                let before = mask.before(path, path.get(&live.0));
+                changes.push(FieldChange {
+                    path: path.clone(),
+                    before,
+                    after: Shown::Absent,
+                    cause: FieldCause::Stack,
+                });
+            }
+        }
+        changes.sort_by(|a, b| a.path.cmp(&b.path));
+        changes
+    }
+
+    /// The fields of an object that is made: those of the manifest, with the values the server would give them.
+    pub(super) fn added(&self, subject: &Subject<'_>, result: &Value) -> Vec<FieldChange> {
+        let mask = self.mask(subject);
+        let root = Self::root(subject);
+        let late: BTreeMap<FieldPath, Shown> = subject
+            .desired
+            .unknown
+            .iter()
+            .map(|(path, unknown)| {
+                let shown = match unknown {
+                    crate::manifest::Unknown::NotRead => Shown::NotRead,
+                    crate::manifest::Unknown::AfterApply { .. } => Shown::KnownAfterApply,
+                };
+                (Self::canonical(subject, path), shown)
+            })
+            .collect();
+        let mut added: Vec<FieldChange> = owned::manifest_leaves(root, &subject.desired.body)
+            .into_iter()
+            .filter(|path| !late.contains_key(path))
+            .map(|path| {
+                let value = path
+                    .get(result)
+                    .or_else(|| fields::value_at(root, &subject.desired.body, &path));
+                let after = mask.after(&path, value);
+                FieldChange {
+                    path,
+                    before: Shown::Absent,
+                    after,
+                    cause: FieldCause::Stack,
+                }
+            })
+            .collect();
+        added.extend(late.into_iter().map(|(path, after)| FieldChange {
+            path,
+            before: Shown::Absent,
+            after,
+            cause: FieldCause::Stack,
+        }));
+        added.sort_by(|a, b| a.path.cmp(&b.path));
+        added
+    }
+}

@@ -1,0 +1,166 @@
+//! What the server says an update would do, and whose fields it would take.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::cluster::{Api, DryRun, Error, FieldConflict};
+use crate::diff::{self, FieldDiff};
+use crate::object::Object;
+use crate::path::FieldPath;
+use crate::plan::assess::{Assessor, Subject};
+use crate::plan::conflict::{self, Contest, Owner, Verdict};
+use crate::plan::{Take, owned};
+
+impl Assessor<'_> {
+    /// The unforced dry-run, and where fields are held by others the forced one to see what it would do.
+    pub(super) async fn check(
+        &self,
+        subject: &Subject<'_>,
+        api: &Api,
+        live: &Object,
+        probe: &Value,
+        adopting: bool,
+    ) -> Result<Checked, Error> {
+        let resource = subject.resource;
+        let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
+        let reader = self.input.reader;
+        let (answer, conflicts) = match reader.dry_run_apply(api, namespace, name, probe, adopting).await {
+            Err(Error::FieldsOwned { conflicts, .. }) => (
+                reader.dry_run_apply(api, namespace, name, probe, true).await?,
+                conflicts,
+            ),
+            answer => (answer?, Vec::new()),
+        };
+        self.assert_not_persisted(api, live, &answer).await?;
+        let result = answer.object;
+        let (ours_before, ours_after) = (owned::ours(live), owned::ours(&result));
+        let ignored = |path: &FieldPath| resource.ignore.iter().any(|ignore| path.starts_with(ignore));
+        let mut diffs = diff::compare(Self::root(subject), &live.0, &result.0);
+        diffs.retain(|diff| !ignored(&diff.path));
+        let desired: BTreeMap<FieldPath, Value> = ours_after
+            .iter()
+            .filter(|path| !ignored(path))
+            .filter_map(|path| Some((path.clone(), path.get(&result.0)?.clone())))
+            .collect();
+        let no_fields = BTreeMap::new();
+        let no_fights = BTreeSet::new();
+        let owned = subject
+            .prior
+            .filter(|_| !adopting)
+            .map_or(&no_fields, |prior| &prior.owned);
+        let fights: BTreeSet<FieldPath> = subject
+            .prior
+            .map_or(no_fights, |prior| prior.fights.keys().cloned().collect());
+        let entries = owned::entries(live);
+        let address = &resource.address;
+        let facts = conflict::Facts {
+            desired: &desired,
+            live: &live.0,
+            entries: &entries,
+            owned,
+            fights: &fights,
+            digest: &|path, value| self.input.key.field(address, path, value),
+            taken: &|path| self.input.options.takes(address, path),
+            scalable: api.scalable,
+            adopting,
+        };
+        let mut verdicts = conflict::judge(&facts);
+        if !adopting {
+            settle_by_server(&mut verdicts, &conflicts);
+        }
+        Ok(Checked {
+            diffs,
+            verdicts,
+            ours_before,
+            ours_after,
+            result,
+        })
+    }
+
+    /// A dry-run that was persisted is found by our own entry having changed: resourceVersions alone move
+    /// all the time.
+    pub(super) async fn assert_not_persisted(
+        &self,
+        api: &Api,
+        live: &Object,
+        reply: &DryRun,
+    ) -> Result<(), Error> {
+        if !reply.moved(live) {
+            return Ok(());
+        }
+        let Some(now) = self.input.reader.get(api, live.namespace(), live.name()).await? else {
+            return Ok(());
+        };
+        if !DryRun::persisted(live, &now) {
+            return Ok(());
+        }
+        Err(Error::DryRunPersisted {
+            kind: format!("{}.{}", api.kind, api.group),
+            what: format!("our fields in {} changed after a dry-run", live.key().human()),
+        })
+    }
+
+    /// Exactly what may be taken by force at apply, as it is shown now.
+    pub(super) fn forced(
+        &self,
+        subject: &Subject<'_>,
+        live: &Object,
+        verdicts: &BTreeMap<FieldPath, Verdict>,
+    ) -> Vec<Take> {
+        let address = &subject.resource.address;
+        verdicts
+            .iter()
+            .filter_map(|(path, verdict)| match verdict {
+                Verdict::Drift(owner)
+                | Verdict::CoOwned(owner)
+                | Verdict::Taken(owner)
+                | Verdict::Contested(owner, _) => {
+                    let value = path.get(&live.0).cloned().unwrap_or(Value::Null);
+                    let digest = self.input.key.field(address, path, &value).0;
+                    Some(Take {
+                        path: path.clone(),
+                        manager: owner.manager.clone(),
+                        digest,
+                    })
+                }
+                Verdict::Unrecorded => None,
+            })
+            .collect()
+    }
+}
+
+/// What an update by dry-run found.
+pub(super) struct Checked {
+    pub(super) diffs: Vec<FieldDiff>,
+    pub(super) verdicts: BTreeMap<FieldPath, Verdict>,
+    /// Leaves of our entry before and after.
+    pub(super) ours_before: BTreeSet<FieldPath>,
+    pub(super) ours_after: BTreeSet<FieldPath>,
+    pub(super) result: Object,
+}
+
+/// The server is the judge of conflicts: what it does not name needs no force, and what it names and we
+/// cannot explain is not ours to take.
+pub(super) fn settle_by_server(verdicts: &mut BTreeMap<FieldPath, Verdict>, conflicts: &[FieldConflict]) {
+    let named: BTreeSet<&str> = conflicts.iter().map(|conflict| conflict.field.as_str()).collect();
+    verdicts.retain(|path, verdict| {
+        let needs_no_force = matches!(
+            verdict,
+            Verdict::Unrecorded | Verdict::Contested(_, Contest::Replicas)
+        );
+        needs_no_force || named.contains(owned::server_spelling(path).as_str())
+    });
+    let explained: BTreeSet<String> = verdicts.keys().map(owned::server_spelling).collect();
+    for conflict in conflicts
+        .iter()
+        .filter(|conflict| !explained.contains(&conflict.field))
+    {
+        let owner = Owner {
+            manager: conflict.manager.clone(),
+            time: None,
+        };
+        let path = FieldPath::keys([conflict.field.trim_start_matches('.')]);
+        verdicts.insert(path, Verdict::Contested(owner, Contest::NeverOurs));
+    }
+}

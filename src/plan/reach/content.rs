@@ -1,0 +1,140 @@
+//! Everything in a namespace, and what of it goes anyway.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use super::Survey;
+use super::releases::{inventory, release_name};
+use crate::address::ObjectKey;
+use crate::cluster::{Api, Error};
+use crate::object::Object;
+
+impl Survey<'_> {
+    /// uids of what goes anyway: the plan's own deletes, what a deleted release installed, and every object
+    /// whose chain of owners ends in one of these.
+    pub(super) fn gone_anyway(&self, objects: &[Object]) -> BTreeSet<String> {
+        let mut gone: BTreeSet<String> = BTreeSet::new();
+        let mut inventories: BTreeSet<ObjectKey> = BTreeSet::new();
+        let mut releases: BTreeSet<String> = BTreeSet::new();
+        for object in objects
+            .iter()
+            .filter(|o| self.going.contains(&o.key()) || self.is_application_release(o))
+        {
+            inventories.extend(
+                inventory(object)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|(key, _)| key),
+            );
+            if object.kind() == "HelmRelease" {
+                releases.insert(format!("sh.helm.release.v1.{}.", release_name(object)));
+            }
+        }
+        for object in objects {
+            let key = object.key();
+            let of_release =
+                object.kind() == "Secret" && releases.iter().any(|r| object.name().starts_with(r.as_str()));
+            if self.going.contains(&key)
+                || inventories.contains(&key)
+                || of_release
+                || self.is_application_release(object)
+            {
+                gone.insert(object.uid().to_owned());
+            }
+        }
+        // Owners come before what they own in a few rounds at most: chains are short.
+        loop {
+            let more: Vec<String> = objects
+                .iter()
+                .filter(|o| !gone.contains(o.uid()) && owners(o).any(|owner| gone.contains(owner)))
+                .map(|o| o.uid().to_owned())
+                .collect();
+            if more.is_empty() {
+                return gone;
+            }
+            gone.extend(more);
+        }
+    }
+
+    /// The HelmRelease behind a Cozystack application that the plan deletes.
+    pub(super) fn is_application_release(&self, object: &Object) -> bool {
+        let application = |key: &ObjectKey| {
+            key.group == "apps.cozystack.io"
+                && key.namespace.as_deref() == object.namespace()
+                && object.label("apps.cozystack.io/application.kind") == Some(&key.kind)
+                && object.label("apps.cozystack.io/application.name") == Some(&key.name)
+        };
+        object.kind() == "HelmRelease" && self.going.iter().any(application)
+    }
+
+    /// Everything listable in a namespace, Events excepted; read once.
+    pub(super) async fn content(&self, namespace: &str) -> Result<Arc<OnceCell<Content>>, Error> {
+        let cell = Arc::clone(self.content.lock().await.entry(namespace.to_owned()).or_default());
+        cell.get_or_try_init(|| self.read_content(namespace)).await?;
+        Ok(cell)
+    }
+
+    pub(super) async fn read_content(&self, namespace: &str) -> Result<Content, Error> {
+        let kinds = self.discovery.all_listable_namespaced();
+        let lists = futures::stream::iter(kinds.into_iter().filter(|api| {
+            api.kind != "Event"
+                && api
+                    .verbs
+                    .iter()
+                    .any(|verb| verb == "delete" || verb == "deletecollection")
+        }))
+        .map(|api| async move { (api, self.reader.list(api, Some(namespace), None).await) })
+        .buffer_unordered(8)
+        .collect::<Vec<_>>()
+        .await;
+        let mut content = Content::default();
+        let mut seen = BTreeSet::new();
+        let mut lists: Vec<(&Api, Result<Vec<Object>, Error>)> = lists;
+        lists.sort_by(|a, b| a.0.cmp(b.0));
+        for (api, list) in lists {
+            match list {
+                // One object can be served by several groups; its uid is one.
+                Ok(objects) => content
+                    .objects
+                    .extend(objects.into_iter().filter(|o| seen.insert(o.uid().to_owned()))),
+                Err(Error::KindNotServed { .. }) => {}
+                Err(error @ (Error::Unavailable(_) | Error::Timeout { .. } | Error::Unauthorized(_))) => {
+                    return Err(error);
+                }
+                Err(error) => content
+                    .unreadable
+                    .push(format!("{} in {namespace}: {error}", api.plural)),
+            }
+        }
+        Ok(content)
+    }
+}
+
+/// Everything in a namespace that could be listed.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    pub(super) objects: Vec<Object>,
+    pub(super) unreadable: Vec<String>,
+}
+
+/// What every namespace has, whoever made it.
+pub(super) fn is_furniture(object: &Object, all: &[Object]) -> bool {
+    match (object.kind(), object.name()) {
+        ("ConfigMap", "kube-root-ca.crt") | ("ServiceAccount", "default") => true,
+        ("Endpoints", name) => all.iter().any(|o| o.kind() == "Service" && o.name() == name),
+        _ => false,
+    }
+}
+
+pub(super) fn owners(object: &Object) -> impl Iterator<Item = &str> {
+    let list = object
+        .0
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(|owner| owner.get("uid")?.as_str())
+}

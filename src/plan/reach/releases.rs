@@ -1,0 +1,211 @@
+//! What Flux and Cozystack installed and would take along.
+
+use serde_json::Value;
+
+use super::{Survey, risk_of_kind, uid, unreadable};
+use crate::address::ObjectKey;
+use crate::cluster::Error;
+use crate::object::Object;
+use crate::plan::{Reach, ReachItem};
+
+impl Survey<'_> {
+    /// The inventory of a release less what is marked to be kept.
+    pub(super) async fn release(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
+        let installed = object
+            .0
+            .pointer("/status/history")
+            .and_then(Value::as_array)
+            .is_some_and(|h| !h.is_empty())
+            || object
+                .0
+                .pointer("/status/storageNamespace")
+                .and_then(Value::as_str)
+                .is_some_and(|s| !s.is_empty());
+        if !installed {
+            return Ok(());
+        }
+        let Some(inventory) = inventory(object) else {
+            reach.unreadable.push(format!(
+                "inventory of {} (its controller records none)",
+                object.key().human()
+            ));
+            return Ok(());
+        };
+        self.inventory(inventory, &[("helm.sh/resource-policy", "keep")], reach)
+            .await?;
+        self.claims_of_release(object, reach).await
+    }
+
+    /// Hooks' objects and StatefulSet claims stay after an uninstall and are in no inventory (measured).
+    pub(super) async fn claims_of_release(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
+        let stateful: Vec<ObjectKey> = inventory(object)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(key, _)| key)
+            .filter(|key| key.kind == "StatefulSet" && key.group == "apps")
+            .collect();
+        for key in stateful {
+            let Some(api) = self.discovery.preferred(&key.group, &key.kind) else {
+                continue;
+            };
+            match self.reader.get(api, key.namespace.as_deref(), &key.name).await {
+                Ok(Some(set)) => self.stateful_claims(&set, reach).await?,
+                Ok(None) => {}
+                Err(error) => unreadable(error, &key.human(), reach)?,
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn kustomization(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
+        let text = |pointer: &str| {
+            object
+                .0
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or("MirrorPrune")
+        };
+        let prunes = match text("/spec/deletionPolicy") {
+            "Orphan" => false,
+            "Delete" | "WaitForTermination" => true,
+            _ => object.0.pointer("/spec/prune") == Some(&Value::Bool(true)),
+        };
+        let Some(inventory) = inventory(object) else {
+            return Ok(());
+        };
+        if !prunes {
+            reach.stays.push(format!(
+                "what {} applied: it does not prune",
+                object.key().human()
+            ));
+            return Ok(());
+        }
+        self.inventory(
+            inventory,
+            &[("kustomize.toolkit.fluxcd.io/prune", "disabled")],
+            reach,
+        )
+        .await
+    }
+
+    pub(super) async fn inventory(
+        &self,
+        inventory: Vec<(ObjectKey, String)>,
+        keep: &[(&str, &str)],
+        reach: &mut Reach,
+    ) -> Result<(), Error> {
+        let mut found = Vec::new();
+        for (key, version) in inventory {
+            let Some(api) = self.discovery.preferred(&key.group, &key.kind) else {
+                reach
+                    .unreadable
+                    .push(format!("{} (kind not served at {version})", key.human()));
+                continue;
+            };
+            match self.reader.get(api, key.namespace.as_deref(), &key.name).await {
+                Ok(None) => {}
+                Ok(Some(object)) if keep.iter().any(|(k, v)| object.annotation(k) == Some(v)) => {
+                    reach.stays.push(format!("{}: marked to be kept", key.human()));
+                }
+                Ok(Some(object)) if self.going.contains(&key) => drop(object),
+                Ok(Some(object)) => {
+                    let item = if object.kind() == "PersistentVolumeClaim" {
+                        self.claim(&object).await?
+                    } else {
+                        let detail = String::new();
+                        ReachItem {
+                            key,
+                            uid: uid(&object),
+                            risk: risk_of_kind(&object),
+                            detail,
+                        }
+                    };
+                    reach.items.push(item);
+                    found.push(object);
+                }
+                Err(error) => unreadable(error, &key.human(), reach)?,
+            }
+        }
+        let nested: Vec<&Object> = found.iter().collect();
+        self.dependents(&nested, reach).await?;
+        for object in found.iter().filter(|o| is_nested(o)) {
+            Box::pin(self.collect(object, reach)).await?;
+        }
+        Ok(())
+    }
+
+    /// A Cozystack application is a HelmRelease; a Tenant is a namespace as well.
+    pub(super) async fn application(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
+        if let Some(name) = object.0.pointer("/status/namespace").and_then(Value::as_str)
+            && object.kind() == "Tenant"
+        {
+            self.namespace(name, reach).await?;
+        }
+        let Some(api) = self.discovery.preferred("helm.toolkit.fluxcd.io", "HelmRelease") else {
+            reach.unreadable.push(format!(
+                "release behind {} (HelmReleases are not served)",
+                object.key().human()
+            ));
+            return Ok(());
+        };
+        let selector = format!(
+            "apps.cozystack.io/application.kind={},apps.cozystack.io/application.name={}",
+            object.kind(),
+            object.name()
+        );
+        match self.reader.list(api, object.namespace(), Some(&selector)).await {
+            Ok(releases) if releases.is_empty() => {
+                reach
+                    .unreadable
+                    .push(format!("release behind {} (not found)", object.key().human()));
+            }
+            Ok(releases) => {
+                for release in &releases {
+                    self.release(release, reach).await?;
+                }
+            }
+            Err(error) => unreadable(error, &format!("release behind {}", object.key().human()), reach)?,
+        }
+        Ok(())
+    }
+}
+
+/// Kinds whose own delete takes more along.
+pub(super) fn is_nested(object: &Object) -> bool {
+    matches!(
+        object.kind(),
+        "HelmRelease" | "Kustomization" | "CustomResourceDefinition" | "Namespace"
+    ) || object.key().group == "apps.cozystack.io"
+}
+
+/// The objects a HelmRelease or Kustomization says it made, with their versions; `None` if it says nothing.
+/// An id is `<namespace>_<name>_<group>_<kind>`; names hold no underscore, but `:` is written `__`.
+pub(super) fn inventory(object: &Object) -> Option<Vec<(ObjectKey, String)>> {
+    let entries = object.0.pointer("/status/inventory/entries")?.as_array()?;
+    let read = |entry: &Value| {
+        let id = entry.get("id")?.as_str()?.replace("__", ":");
+        let mut parts = id.splitn(4, '_');
+        let (namespace, name, group, kind) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let version = entry.get("v").and_then(Value::as_str).unwrap_or_default();
+        Some((
+            ObjectKey::new(group, kind, Some(namespace), name),
+            version.to_owned(),
+        ))
+    };
+    Some(entries.iter().filter_map(read).collect())
+}
+
+/// The Helm release name of a HelmRelease: `[targetNamespace-]name`, shortened by a digest past 53 characters.
+pub(super) fn release_name(object: &Object) -> String {
+    if let Some(name) = object.0.pointer("/spec/releaseName").and_then(Value::as_str) {
+        return name.to_owned();
+    }
+    // The controller records what it made: that beats working the name out again.
+    if let Some(name) = object.0.pointer("/status/history/0/name").and_then(Value::as_str) {
+        return name.to_owned();
+    }
+    match object.0.pointer("/spec/targetNamespace").and_then(Value::as_str) {
+        Some(target) => format!("{target}-{}", object.name()),
+        None => object.name().to_owned(),
+    }
+}

@@ -1,0 +1,140 @@
+//! Fields that cannot change in place: refused, or deleted and made anew where the stack allows it.
+
+use serde_json::Value;
+
+use crate::cluster::{Api, Error};
+use crate::object::Object;
+use crate::plan::assess::{Assessed, Assessor, Subject};
+use crate::plan::draft::probe_name;
+use crate::plan::{Action, Change, Risk, immutable, refuse};
+
+impl Assessor<'_> {
+    /// A change of the data of an immutable Secret or ConfigMap: known without asking, and asking would send
+    /// the value.
+    pub(super) fn frozen_data(subject: &Subject<'_>, body: &Value, live: &Object) -> Option<String> {
+        let kind = subject.resource.kind.as_str();
+        if subject.resource.api_version != "v1" || !matches!(kind, "Secret" | "ConfigMap") {
+            return None;
+        }
+        if live.0.get("immutable") != Some(&Value::Bool(true)) {
+            return None;
+        }
+        let differs = |field: &str| {
+            let wanted = body.get(field).and_then(Value::as_object);
+            wanted.is_some_and(|map| {
+                map.iter()
+                    .any(|(k, v)| live.0.get(field).and_then(|l| l.get(k)) != Some(v))
+            })
+        };
+        (differs("data") || differs("binaryData"))
+            .then(|| format!("the {kind} is immutable: its data cannot change"))
+    }
+
+    /// A 422: an immutable field, or a mistake.
+    pub(super) async fn invalid(
+        &self,
+        subject: &Subject<'_>,
+        api: &Api,
+        live: &Object,
+        change: Change,
+        probe: &Value,
+        error: Error,
+    ) -> Result<Assessed, Error> {
+        let resource = subject.resource;
+        let mut body = probe.clone();
+        let name = probe_name(&resource.key().to_string());
+        body["metadata"]["name"] = Value::String(name.clone());
+        let answer = self
+            .input
+            .reader
+            .dry_run_apply(api, resource.namespace.as_deref(), &name, &body, true)
+            .await;
+        let causes = immutable::causes(&error, answer.as_ref().err());
+        if causes.is_empty() {
+            return self
+                .refused_dry_run(subject, api, change, error, Some(live))
+                .await;
+        }
+        let text = causes
+            .iter()
+            .map(|cause| {
+                format!(
+                    "{}: {}",
+                    cause.field.as_deref().unwrap_or_default(),
+                    cause.message
+                )
+            })
+            .collect::<Vec<_>>()
+            .join("; ");
+        let text = self.clean(&text);
+        self.replace(subject, api, live, change, &text).await
+    }
+
+    /// Delete and make anew, where the stack allows it for this resource.
+    pub(super) async fn replace(
+        &self,
+        subject: &Subject<'_>,
+        api: &Api,
+        live: &Object,
+        mut change: Change,
+        why: &str,
+    ) -> Result<Assessed, Error> {
+        let resource = subject.resource;
+        if !resource.replace_immutable {
+            return Ok(Assessed::refused(refuse::immutable(resource, why)));
+        }
+        if live.is_protected() || subject.prior.is_some_and(|prior| prior.protect) {
+            return Ok(Assessed::refused(refuse::protected_replace(resource, why)));
+        }
+        if resource.kind == "PersistentVolumeClaim" {
+            let pods = self
+                .pods_with_claim(resource.namespace.as_deref(), &resource.name)
+                .await?;
+            if !pods.is_empty() {
+                return Ok(Assessed::refused(refuse::claim_in_use(resource, &pods)));
+            }
+        }
+        change.action = Action::Replace;
+        change.reason = Some(format!("cannot change in place: {why}"));
+        change.risk = Risk::Disruptive;
+        change.fields = self.unchecked_fields(subject, &subject.desired.body, live);
+        change.write = Some(Self::write(subject, subject.desired.body.clone()));
+        change.guard = self.guard(&resource.address, live, &[]);
+        change.api = Some(api.clone());
+        Ok(Assessed {
+            change: Some(change),
+            problems: Vec::new(),
+            not_ours: Vec::new(),
+        })
+    }
+
+    pub(super) async fn pods_with_claim(
+        &self,
+        namespace: Option<&str>,
+        claim: &str,
+    ) -> Result<Vec<String>, Error> {
+        let Some(api) = self.discovery.preferred("", "Pod") else {
+            return Ok(Vec::new());
+        };
+        let pods = self.input.reader.list(api, namespace, None).await?;
+        let mounts = |pod: &Object| {
+            let volumes = pod.0.pointer("/spec/volumes").and_then(Value::as_array);
+            let name = Some(claim);
+            let mounted = volumes.into_iter().flatten().any(|v| {
+                v.pointer("/persistentVolumeClaim/claimName")
+                    .and_then(Value::as_str)
+                    == name
+            });
+            let done = matches!(
+                pod.0.pointer("/status/phase").and_then(Value::as_str),
+                Some("Succeeded" | "Failed")
+            );
+            mounted && !done
+        };
+        Ok(pods
+            .iter()
+            .filter(|pod| mounts(pod))
+            .map(|pod| pod.name().to_owned())
+            .collect())
+    }
+}
