@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::StreamExt as _;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 

@@ -5,6 +5,8 @@ mod claims;
 mod content;
 mod releases;
 
+pub use releases::{inventory, release_name};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

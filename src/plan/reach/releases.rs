@@ -180,7 +180,8 @@ pub(super) fn is_nested(object: &Object) -> bool {
 
 /// The objects a HelmRelease or Kustomization says it made, with their versions; `None` if it says nothing.
 /// An id is `<namespace>_<name>_<group>_<kind>`; names hold no underscore, but `:` is written `__`.
-pub(super) fn inventory(object: &Object) -> Option<Vec<(ObjectKey, String)>> {
+#[must_use]
+pub fn inventory(object: &Object) -> Option<Vec<(ObjectKey, String)>> {
     let entries = object.0.pointer("/status/inventory/entries")?.as_array()?;
     let read = |entry: &Value| {
         let id = entry.get("id")?.as_str()?.replace("__", ":");
@@ -196,7 +197,8 @@ pub(super) fn inventory(object: &Object) -> Option<Vec<(ObjectKey, String)>> {
 }
 
 /// The Helm release name of a HelmRelease: `[targetNamespace-]name`, shortened by a digest past 53 characters.
-pub(super) fn release_name(object: &Object) -> String {
+#[must_use]
+pub fn release_name(object: &Object) -> String {
     if let Some(name) = object.0.pointer("/spec/releaseName").and_then(Value::as_str) {
         return name.to_owned();
     }
@@ -204,8 +206,23 @@ pub(super) fn release_name(object: &Object) -> String {
     if let Some(name) = object.0.pointer("/status/history/0/name").and_then(Value::as_str) {
         return name.to_owned();
     }
-    match object.0.pointer("/spec/targetNamespace").and_then(Value::as_str) {
+    let name = match object.0.pointer("/spec/targetNamespace").and_then(Value::as_str) {
         Some(target) => format!("{target}-{}", object.name()),
         None => object.name().to_owned(),
+    };
+    shortened(&name)
+}
+
+/// Helm allows 53 characters; helm-controller keeps the first 40 and adds 12 digits of a SHA-256.
+fn shortened(name: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    if name.len() <= 53 {
+        return name.to_owned();
     }
+    let digest = Sha256::digest(name.as_bytes());
+    let number = digest
+        .iter()
+        .take(6)
+        .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    format!("{}-{number:012x}", &name[..40])
 }
