@@ -346,7 +346,7 @@ mod tests {
         std::os::unix::fs::symlink(outside.path().join("x"), at("link")).unwrap();
         std::fs::write(at("binary"), b"s3cr3t\xff").unwrap();
         std::fs::write(at("empty"), "\n").unwrap();
-        std::fs::write(at("large"), vec![b'x'; (LARGEST + 1) as usize]).unwrap();
+        std::fs::write(at("large"), "x".repeat((1 << 20) + 1)).unwrap();
         std::fs::write(at("bad.toml"), "t = \"s3cr3t\nu = 1").unwrap();
         std::fs::write(at("number.toml"), "t = 1\nu = \"\"\n").unwrap();
         let pipe = std::process::Command::new("mkfifo")

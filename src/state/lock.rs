@@ -255,7 +255,7 @@ mod tests {
             .map(|_| {
                 let (path, inside) = (path.clone(), inside.clone());
                 tokio::spawn(async move {
-                    let lock = take(&path, Duration::from_secs(60), &mut Vec::new())
+                    let lock = take(&path, Duration::from_mins(1), &mut Vec::new())
                         .await
                         .unwrap();
                     assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
