@@ -49,6 +49,12 @@ impl SourceMap {
         FileId(self.files.len() - 1)
     }
 
+    /// The id that the next file added will have.
+    #[must_use]
+    pub fn next_id(&self) -> FileId {
+        FileId(self.files.len())
+    }
+
     /// How the file is shown to the user.
     #[must_use]
     pub fn path(&self, file: FileId) -> &Path {

@@ -1,0 +1,585 @@
+//! TOML's own mistakes in words that help: one per line, at the place where the mistake was made.
+//!
+//! The parser goes on after a mistake, which is what lets a run collect all of them; what it then reports
+//! about the rest of a broken list or table is noise. This file keeps the first cause.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Error};
+
+use crate::diag::{Diagnostic, Diagnostics, FileId, Span};
+
+/// What of a file cannot be trusted after its mistakes.
+#[derive(Debug, Default)]
+pub(super) struct Damage {
+    /// Ranges of the text whose meaning was guessed.
+    ranges: Vec<Range<usize>>,
+    /// Whether something may be missing that the user wrote.
+    pub lossy: bool,
+    /// Whether the file is no TOML at all.
+    pub hopeless: bool,
+}
+
+impl Damage {
+    pub(super) fn covers(&self, at: usize) -> bool {
+        self.ranges.iter().any(|range| range.contains(&at))
+    }
+}
+
+/// Reports the errors of one file.
+pub(super) fn report(file: FileId, text: &str, errors: &[Error], root: &Spanned<DeTable<'_>>, diags: &mut Diagnostics) -> Damage {
+    if errors.is_empty() {
+        return Damage::default();
+    }
+    let mut report = Report {
+        file,
+        text,
+        diags,
+        damage: Damage::default(),
+    };
+    if report.foreign_format() {
+        return report.damage;
+    }
+    // Everything behind an unclosed bracket was read as part of it.
+    let end = if errors.iter().any(|e| e.message().starts_with("unclosed") || e.message().contains("missing comma")) {
+        report.unclosed_bracket()
+    } else {
+        None
+    };
+    let end = end.unwrap_or(text.len() + 1);
+    let mut by_line: BTreeMap<usize, Vec<&Error>> = BTreeMap::new();
+    for error in errors {
+        let at = error.span().map_or(0, |span| span.start);
+        let start = unterminated(error, root).map_or(at, |range| range.start);
+        if start < end {
+            by_line.entry(line_start(text, start)).or_default().push(error);
+        }
+    }
+    for (start, errors) in by_line {
+        report.line(start, &errors, root);
+    }
+    report.damage
+}
+
+/// The value whose closing quote the error misses.
+fn unterminated(error: &Error, root: &Spanned<DeTable<'_>>) -> Option<Range<usize>> {
+    let message = error.message();
+    if !(message.ends_with("string, expected `\"`") || message.ends_with("string, expected `'`")) {
+        return None;
+    }
+    let end = error.span()?.end;
+    ending_at(root.get_ref(), end)
+}
+
+/// The text value that ends at `end`.
+fn ending_at(table: &DeTable<'_>, end: usize) -> Option<Range<usize>> {
+    fn value(value: &Spanned<DeValue<'_>>, end: usize) -> Option<Range<usize>> {
+        match value.get_ref() {
+            DeValue::String(_) if value.span().end == end => Some(value.span()),
+            DeValue::Array(items) => items.iter().find_map(|item| self::ending_at_value(item, end)),
+            DeValue::Table(table) => ending_at(table, end),
+            _ => None,
+        }
+    }
+    table.iter().find_map(|(_, v)| value(v, end))
+}
+
+fn ending_at_value(item: &Spanned<DeValue<'_>>, end: usize) -> Option<Range<usize>> {
+    match item.get_ref() {
+        DeValue::String(_) if item.span().end == end => Some(item.span()),
+        DeValue::Array(items) => items.iter().find_map(|item| ending_at_value(item, end)),
+        DeValue::Table(table) => ending_at(table, end),
+        _ => None,
+    }
+}
+
+fn line_start(text: &str, at: usize) -> usize {
+    let before = text.get(..at.min(text.len())).unwrap_or(text);
+    before.rfind('\n').map_or(0, |at| at + 1)
+}
+
+fn line_end(text: &str, at: usize) -> usize {
+    text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |len| at + len)
+}
+
+struct Report<'t, 'd> {
+    file: FileId,
+    text: &'t str,
+    diags: &'d mut Diagnostics,
+    damage: Damage,
+}
+
+impl Report<'_, '_> {
+    fn span(&self, range: Range<usize>) -> Span {
+        Span::new(self.file, range)
+    }
+
+    fn error(&self, message: impl Into<String>, range: Range<usize>, label: &str) -> Diagnostic {
+        Diagnostic::error("E004", message).at(self.span(range), label)
+    }
+
+    /// YAML and JSON, which people paste: one message instead of one for each line.
+    fn foreign_format(&mut self) -> bool {
+        let lines = || {
+            let mut at = 0;
+            self.text.split_inclusive('\n').map(move |line| {
+                let start = at;
+                at += line.len();
+                (start, line)
+            })
+        };
+        let meaning = |line: &str| {
+            let line = line.trim();
+            !(line.is_empty() || line.starts_with('#') || line == "---")
+        };
+        let Some((start, first)) = lines().find(|(_, line)| meaning(line)) else {
+            return false;
+        };
+        let indent = first.len() - first.trim_start().len();
+        let at = start + indent..start + first.trim_end().len();
+        let json = first.trim_start().starts_with('{');
+        let all = lines().filter(|(_, line)| meaning(line)).count();
+        let yaml = lines().filter(|(_, line)| meaning(line) && is_yaml(line)).count();
+        if !json && (yaml * 2 <= all || !is_yaml(first)) {
+            return false;
+        }
+        let (what, label) = if json { ("JSON", "a JSON object starts here") } else { ("YAML", "a YAML key") };
+        let mut diagnostic = self.error(format!("this is {what}; a stack is TOML"), at, label);
+        diagnostic = diagnostic.help("a pasted manifest goes below a table header, one `key = value` per line: `[config_map.NAME]`, then `data.key = \"value\"`");
+        self.diags.push(diagnostic);
+        self.damage.hopeless = true;
+        self.damage.lossy = true;
+        true
+    }
+
+    /// Finds the list or inline table that swallowed the lines behind it. Returns where it starts.
+    fn unclosed_bracket(&mut self) -> Option<usize> {
+        let (open, next) = unclosed(self.text)?;
+        let list = self.text[open..].starts_with('[');
+        let (what, close) = if list { ("list", "]") } else { ("inline table", "}") };
+        let mut diagnostic = self.error(format!("this {what} is not closed"), open..open + 1, &format!("`{close}` is missing"));
+        if let Some(next) = next {
+            let end = next + self.text[next..line_end(self.text, next)].trim_end().len();
+            diagnostic = diagnostic.at(self.span(next..end), "still inside of it here");
+        }
+        self.diags.push(diagnostic);
+        self.damage.lossy = true;
+        self.damage.ranges.push(line_start(self.text, open)..self.text.len() + 1);
+        Some(line_start(self.text, open))
+    }
+
+    /// Reports what is wrong with one line.
+    fn line(&mut self, start: usize, errors: &[&Error], root: &Spanned<DeTable<'_>>) {
+        let end = line_end(self.text, start);
+        let line = self.text[start..end].trim_end();
+        if let Some(range) = errors.iter().find_map(|e| unterminated(e, root)) {
+            self.unterminated_text(range);
+            return;
+        }
+        if let Some(error) = errors.iter().find(|e| e.message() == "duplicate key" || e.message().starts_with("cannot extend")) {
+            self.duplicate(error);
+            return;
+        }
+        let message = errors.iter().map(|e| e.message()).next().unwrap_or_default();
+        if message.contains("recursion") {
+            let at = errors[0].span().unwrap_or(start..end);
+            self.diags.push(
+                Diagnostic::error("E008", "nested deeper than 80 levels").at(self.span(at), ""),
+            );
+            self.damage.lossy = true;
+            self.damage.ranges.push(start..end + 1);
+            return;
+        }
+        let indent = line.len() - line.trim_start().len();
+        let header = line.trim_start().starts_with('[') && !errors.iter().all(|e| is_value_message(e.message()));
+        if header {
+            self.header(start + indent, line.trim_start());
+            // Keys below a header that was not understood belong nowhere.
+            let next = self.text[end..].find("\n[").map_or(self.text.len() + 1, |at| end + at + 1);
+            self.damage.ranges.push(start..next);
+            self.damage.lossy = true;
+            return;
+        }
+        self.damage.ranges.push(start..end + 1);
+        self.key_value(start, line, errors);
+    }
+
+    fn unterminated_text(&mut self, range: Range<usize>) {
+        let raw = &self.text[range.clone()];
+        let triple = raw.starts_with("\"\"\"") || raw.starts_with("'''");
+        let quote = if triple { &raw[..3] } else { &raw[..1.min(raw.len())] };
+        let shown = if triple { range.start..range.start + 3 } else { range.clone() };
+        let mut diagnostic = self.error("this text is not closed", shown, &format!("the closing `{quote}` is missing"));
+        if triple {
+            diagnostic = diagnostic.note("everything below it was read as part of the text");
+            self.damage.lossy = true;
+        } else if raw[1..].contains(&quote.repeat(1)) {
+            diagnostic = diagnostic.help("inside of `\"…\"` a quote is written `\\\"`");
+        }
+        self.diags.push(diagnostic);
+        self.damage.ranges.push(range.start..range.end + 1);
+    }
+
+    /// A key or table that is there twice. The parser keeps what it can, so the rest is still checked.
+    fn duplicate(&mut self, error: &Error) {
+        let at = error.span().unwrap_or(0..0);
+        let start = line_start(self.text, at.start);
+        let line = self.text[start..line_end(self.text, start)].trim();
+        let name = self.text.get(at.clone()).unwrap_or_default();
+        let mut diagnostic = Diagnostic::error("E005", String::new());
+        let earlier = self.first_definition(start, line, name);
+        if let Some(value) = error.message().strip_prefix("cannot extend value of type ") {
+            let kind = value.split(" with").next().unwrap_or_default();
+            diagnostic.message = format!("`{name}` is {} {kind} already and cannot hold keys", article(kind));
+            diagnostic = diagnostic.at(self.span(at), "used as a table here");
+            diagnostic = match earlier {
+                Some(first) => diagnostic.at(self.span(first), "its value is set here"),
+                None => diagnostic,
+            };
+            self.diags.push(diagnostic);
+            return;
+        }
+        let header = line.starts_with('[');
+        let (message, help) = match &earlier {
+            Some(first) if header && !self.text[line_start(self.text, first.start)..].trim_start().starts_with('[') => (
+                format!("the table `{name}` was made by a dotted key already"),
+                "write all of its keys with dots, or all of them below one header",
+            ),
+            _ if header => (
+                format!("the table {line} is there twice"),
+                "put all of its keys below one header, or give the second resource another name",
+            ),
+            _ => (format!("`{name}` is set twice"), "remove one of the two"),
+        };
+        diagnostic.message = message;
+        diagnostic = diagnostic.at(self.span(at), "again here");
+        if let Some(first) = earlier {
+            diagnostic = diagnostic.at(self.span(first), "first here");
+        }
+        self.diags.push(diagnostic.help(help));
+    }
+
+    /// Where the same header, or the same key below the same header, stands before `start`.
+    fn first_definition(&self, start: usize, line: &str, name: &str) -> Option<Range<usize>> {
+        let before = &self.text[..start];
+        let find_key = |from: usize, to: usize, key: &str| {
+            let mut at = from;
+            for candidate in self.text[from..to].split_inclusive('\n') {
+                let text = candidate.trim_start();
+                let indent = candidate.len() - text.len();
+                let after = text.strip_prefix(key).map(str::trim_start);
+                if after.is_some_and(|rest| rest.starts_with(['=', '.'])) {
+                    return Some(at + indent..at + indent + key.len());
+                }
+                at += candidate.len();
+            }
+            None
+        };
+        if !line.starts_with('[') {
+            let header = before.rfind("\n[").map_or(0, |at| at + 1);
+            return find_key(header, start, line.split(['=', ' ']).next().unwrap_or(name).trim())
+                .or_else(|| find_key(header, start, name));
+        }
+        let inner = line.trim_start_matches('[').split(']').next().unwrap_or_default().trim();
+        let mut at = 0;
+        for candidate in before.split_inclusive('\n') {
+            let text = candidate.trim();
+            if text.starts_with('[') && text.trim_start_matches('[').split(']').next().map(str::trim) == Some(inner) {
+                let indent = candidate.len() - candidate.trim_start().len();
+                return Some(at + indent..at + indent + text.len());
+            }
+            at += candidate.len();
+        }
+        // `[a.b]` after `b.c = 1` below `[a]`.
+        let (parent, last) = inner.rsplit_once('.')?;
+        let header = before.find(&format!("[{parent}]"))?;
+        let body = line_end(self.text, header);
+        let next = self.text[body..start].find("\n[").map_or(start, |len| body + len);
+        find_key(body, next, last)
+    }
+
+    fn header(&mut self, at: usize, line: &str) {
+        let double = line.starts_with("[[");
+        let inner = line.trim_start_matches('[');
+        let inner = inner.split(']').next().unwrap_or_default();
+        let inner = inner.split('#').next().unwrap_or_default().trim();
+        let mended = mended_key(inner);
+        let (open, close) = if double { ("[[", "]]") } else { ("[", "]") };
+        let right = format!("{open}{mended}{close}");
+        let range = at..at + line.len();
+        let closing = line.bytes().filter(|b| *b == b']').count();
+        let diagnostic = if inner.is_empty() {
+            self.error("this table header names nothing", range, "").help("write `[TABLE.NAME]`, for example `[namespace.media]`")
+        } else if mended != inner {
+            self.error("this table header is not well formed", range, "").help(format!("quote what is not a bare word: `{right}`"))
+        } else if closing < open.len() {
+            self.error("this table header is not closed", range, &format!("`{close}` is missing")).help(format!("write `{right}`"))
+        } else {
+            self.error("this table header is not well formed", range, "").help(format!("write `{right}`, alone on its line"))
+        };
+        self.diags.push(diagnostic);
+    }
+
+    fn key_value(&mut self, start: usize, line: &str, errors: &[&Error]) {
+        let indent = line.len() - line.trim_start().len();
+        let whole = start + indent..start + line.len();
+        let body = line.trim_start();
+        if body.starts_with("//") || body.starts_with("/*") || body.starts_with("--") {
+            self.diags.push(self.error("not a comment of TOML", whole, "").help("a comment starts with `#`"));
+            return;
+        }
+        let Some(equals) = find_equals(body) else {
+            self.damage.lossy = true;
+            let mut diagnostic = self.error("expected `key = value`", whole, "");
+            if is_yaml(body) {
+                let (key, value) = body.split_once(':').unwrap_or((body, ""));
+                let value = value.trim();
+                let value = if value.is_empty() { "…".to_owned() } else { mended_value(value).unwrap_or_else(|| value.to_owned()) };
+                diagnostic = diagnostic.help(format!("`key: value` is YAML; in TOML: `{} = {value}`", mended_key(key.trim())));
+            } else if body.starts_with("- ") {
+                diagnostic = diagnostic.help("`- item` is YAML; in TOML a list is `key = [\"item\", \"item\"]`");
+            }
+            self.diags.push(diagnostic);
+            return;
+        };
+        let key = body[..equals].trim_end();
+        let value_at = start + indent + equals + 1;
+        let value = &body[equals + 1..];
+        let space = value.len() - value.trim_start().len();
+        let value_range = value_at + space..start + line.len();
+        let value = value.trim();
+        if errors.iter().any(|e| e.message().contains("unquoted key") || e.message().contains("key with no value")) && mended_key(key) != key {
+            let range = start + indent..start + indent + key.len();
+            let diagnostic = self.error("this key must stand in quotes", range, "not a bare word");
+            self.diags.push(diagnostic.help(format!("quote the key: `{} = {value}`", mended_key(key))));
+            return;
+        }
+        let at = errors[0].span().unwrap_or_else(|| value_range.clone());
+        let diagnostic = self.value(key, value, value_range, at, errors[0].message());
+        self.diags.push(diagnostic);
+    }
+
+    fn value(&mut self, key: &str, value: &str, range: Range<usize>, at: Range<usize>, message: &str) -> Diagnostic {
+        if value.is_empty() {
+            self.damage.lossy = true;
+            return self.error(format!("`{key}` has no value"), at, "").help(format!("an empty text is `{key} = \"\"`; leave the line out if nothing is meant"));
+        }
+        if message.contains("escaped value") {
+            return self
+                .error("a `\\` in `\"…\"` starts an escape, and this is none", at, "")
+                .help("write `\\\\` for a backslash, or use a literal string: '…'");
+        }
+        if let Some(stripped) = value.strip_prefix('=') {
+            return self.error("one `=` too many", at, "").help(format!("write `{key} = {}`", stripped.trim()));
+        }
+        if let Some(right) = mended_value(value) {
+            let label = match right.as_str() {
+                "true" | "false" => "a boolean is `true` or `false`, in lower case",
+                _ => "text must stand in quotes",
+            };
+            return self.error("not a value of TOML", range, label).help(format!("write `{key} = {right}`"));
+        }
+        if let Some(two) = two_assignments(value) {
+            return self.error("two keys on one line", range, "").help(format!("put `{two}` on a line of its own"));
+        }
+        let words = message.split(", expected").next().unwrap_or(message);
+        self.error(words.to_owned(), at, "")
+    }
+}
+
+fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" }
+}
+
+fn is_value_message(message: &str) -> bool {
+    message.contains("missing comma") || message.contains("must be quoted") || message.contains("in array") || message.contains("unclosed array, ")
+}
+
+fn is_yaml(line: &str) -> bool {
+    let line = line.trim();
+    let body = line.strip_prefix("- ").unwrap_or(line);
+    let key = body.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))).unwrap_or(body.len());
+    let after = &body[key..];
+    line.starts_with("- ") && !body.contains('=') || key > 0 && (after == ":" || after.starts_with(": ")) && !body[..key].contains('=')
+}
+
+/// Where the `=` of a line stands, outside of quotes.
+fn find_equals(line: &str) -> Option<usize> {
+    let mut quote = None;
+    for (at, c) in line.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '=') => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The key with what is no bare word in quotes. Dots stay separators unless a part then is no bare word:
+/// `cozystack.io/tenant` is one key.
+pub(super) fn mended_key(key: &str) -> String {
+    let bare = |part: &str| super::names::is_local(part);
+    let quoted = |part: &str| {
+        let part = part.trim();
+        part.len() > 1 && (part.starts_with('"') && part.ends_with('"') || part.starts_with('\'') && part.ends_with('\''))
+    };
+    let parts: Vec<&str> = key.split('.').collect();
+    if parts.iter().all(|part| bare(part.trim()) || quoted(part)) || quoted(key) {
+        return key.to_owned();
+    }
+    // A known parent of maps stays in front; what follows it is the key that was meant.
+    let parents = ["labels", "annotations", "data", "stringData", "matchLabels", "nodeSelector"];
+    let head = parts.iter().rposition(|part| parents.contains(&part.trim())).map_or(0, |at| at + 1);
+    let tail = parts[head..].join(".").replace(['"', '\''], "");
+    let mut all: Vec<String> = parts[..head].iter().map(|p| (*p).to_owned()).collect();
+    all.push(format!("\"{}\"", tail.trim()));
+    all.join(".")
+}
+
+/// The value that was meant, where that is plain.
+fn mended_value(value: &str) -> Option<String> {
+    let value = value.split(" #").next().unwrap_or(value).split(" //").next().unwrap_or(value).trim();
+    let lower = value.to_lowercase();
+    match lower.as_str() {
+        "true" | "yes" | "on" => return Some("true".to_owned()),
+        "false" | "no" | "off" => return Some("false".to_owned()),
+        "null" | "nil" | "none" | "~" => return Some("\"${null}\"".to_owned()),
+        _ => {}
+    }
+    let smart = value.trim_matches(['“', '”', '„', '‘', '’']);
+    if smart.len() < value.len() {
+        return Some(format!("\"{smart}\""));
+    }
+    if value.starts_with("${") && value.ends_with('}') || value.starts_with("file(") && value.ends_with(')') {
+        let inner = value.trim_start_matches("${").trim_end_matches('}').replace('"', "'");
+        return Some(format!("\"${{{inner}}}\""));
+    }
+    if value.starts_with(['"', '\'', '[', '{', '=']) || value.contains(['"', '=', '\\']) {
+        return None;
+    }
+    Some(format!("\"{value}\""))
+}
+
+/// The second of two assignments on one line.
+fn two_assignments(value: &str) -> Option<&str> {
+    let at = find_equals(value)?;
+    let head = value[..at].trim_end();
+    let key = head.rfind(char::is_whitespace)? + 1;
+    super::names::is_local(&head[key..]).then(|| value[key..].trim())
+}
+
+/// The bracket of a value that is still open where the next key or header begins, and that place.
+fn unclosed(text: &str) -> Option<(usize, Option<usize>)> {
+    let bytes = text.as_bytes();
+    let mut open: Vec<usize> = Vec::new();
+    let mut at = 0;
+    let mut line_begins = true;
+    let mut in_value = false;
+    let mut comma = false;
+    while at < bytes.len() {
+        if line_begins {
+            line_begins = false;
+            let rest = &text[at..line_end(text, at)];
+            let indent = rest.len() - rest.trim_start().len();
+            match open.last() {
+                Some(&bracket) if begins_elsewhere(rest.trim(), bytes[bracket] == b'{', comma) => return Some((bracket, Some(at + indent))),
+                None => {
+                    in_value = false;
+                    if rest.trim_start().starts_with('[') {
+                        at += rest.len();
+                        continue;
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        match bytes[at] {
+            b'\n' => line_begins = true,
+            b'#' => {
+                at = line_end(text, at);
+                continue;
+            }
+            quote @ (b'"' | b'\'') => {
+                at = skip_text(text, at, quote);
+                comma = false;
+                continue;
+            }
+            b'=' => in_value = true,
+            b'[' | b'{' if in_value => open.push(at),
+            b']' | b'}' if in_value => {
+                open.pop();
+            }
+            _ => {}
+        }
+        if !bytes[at].is_ascii_whitespace() {
+            comma = matches!(bytes[at], b',' | b'{' | b'[');
+        }
+        at += 1;
+    }
+    open.last().map(|bracket| (*bracket, None))
+}
+
+/// Whether a line cannot be part of the bracket that is open.
+fn begins_elsewhere(line: &str, table: bool, comma: bool) -> bool {
+    let header = line.starts_with('[') && line.ends_with(']') && line.trim_start_matches('[').starts_with(|c: char| c.is_ascii_alphabetic());
+    let key = find_equals(line).is_some_and(|at| {
+        let key = line[..at].trim();
+        !key.is_empty() && key.split('.').all(|part| super::names::is_local(part.trim().trim_matches('"')))
+    });
+    header || key && (!table || !comma)
+}
+
+/// The position behind the text that starts at `at`.
+fn skip_text(text: &str, at: usize, quote: u8) -> usize {
+    let bytes = text.as_bytes();
+    let triple = bytes[at..].starts_with(&[quote; 3]);
+    let mut at = at + if triple { 3 } else { 1 };
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if quote == b'"' => at += 1,
+            b'\n' if !triple => return at,
+            b if b == quote && !triple => return at + 1,
+            b if b == quote && bytes[at..].starts_with(&[quote; 3]) => return at + 3,
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_quoted_where_they_must_be() {
+        for (key, right) in [
+            ("cozystack.io/tenant", "\"cozystack.io/tenant\""),
+            ("labels.team.io/x", "labels.\"team.io/x\""),
+            ("spec.a", "spec.a"),
+            ("helm_release.my app", "\"helm_release.my app\""),
+            ("data.\"a b\"", "data.\"a b\""),
+        ] {
+            assert_eq!(mended_key(key), right);
+        }
+    }
+
+    #[test]
+    fn open_brackets_are_found() {
+        for (text, found) in [
+            ("a = [1, 2\nb = 3\n", Some((4, Some(10)))),
+            ("a = [1, 2]\nb = 3\n", None),
+            ("a = { b = 1\nc = 2\n", Some((4, Some(12)))),
+            ("a = { b = 1,\nc = 2 }\n", None),
+            ("a = [\n  \"x]\", # ]\n  { b = 1 },\n]\n[b]\n", None),
+            ("a = [1,\n[b.c]\n", Some((4, Some(8)))),
+            ("a = '''\n[ {\n'''\nb = [", Some((21, None))),
+        ] {
+            assert_eq!(unclosed(text), found, "{text}");
+        }
+    }
+}

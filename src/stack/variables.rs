@@ -1,0 +1,580 @@
+//! Variables: declarations, where their values come from, types.
+//!
+//! *Invariant:* the value of a secret variable is never kept, never shown, and never part of the digest; a
+//! message about one names its key alone.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::diag::{Diagnostic, Diagnostics, Span};
+
+use super::decl::{closed, text_of};
+use super::model::{Charset, SecretSource};
+use super::suggest::nearest;
+use super::syntax::{Key, Node, Raw, Table, parse_plain};
+use super::{LoadRequest, read::Files};
+
+/// What a variable is.
+#[derive(Debug, Clone)]
+pub(super) enum Given {
+    Plain(Value),
+    Secret(Source),
+    /// A mistake that was reported.
+    Bad,
+}
+
+/// Where a secret comes from; a generated one gets its home when the resources are known.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    Known(SecretSource),
+    Generate(usize, Charset),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Declared {
+    pub description: Option<String>,
+    pub span: Span,
+    pub value: Given,
+}
+
+const TYPES: &[&str] = &["string", "integer", "number", "bool", "list", "map"];
+
+struct Entry {
+    kind: Option<&'static str>,
+    secret: bool,
+    default: Option<Value>,
+    from: Option<Source>,
+    description: Option<String>,
+    span: Span,
+    broken: bool,
+}
+
+/// Gives every declared variable its value, the strongest source first:
+/// `--var`, `--var-file`, `ARRPLAN_VAR_*`, `--env` file, `from`, `default`.
+pub(super) fn resolve(
+    request: &LoadRequest,
+    declared: &BTreeMap<String, (Span, Table)>,
+    files: &mut Files,
+    diags: &mut Diagnostics,
+) -> BTreeMap<String, Declared> {
+    let entries: BTreeMap<&str, Entry> = declared
+        .iter()
+        .map(|(name, (span, table))| (name.as_str(), entry(name, span, table, files, diags)))
+        .collect();
+    let mut given: BTreeMap<&str, Given> = BTreeMap::new();
+    if let Some(env) = &request.env {
+        if let Some(path) = env_file(request, env, diags) {
+            var_file(&path, &format!("--env {env}"), &entries, files, diags, &mut given);
+        }
+    }
+    environment(request, &entries, diags, &mut given);
+    for path in &request.var_files {
+        let shown = format!("--var-file {}", path.display());
+        var_file(path, &shown, &entries, files, diags, &mut given);
+    }
+    for text in &request.vars {
+        flag(text, &entries, diags, &mut given);
+    }
+    let mut all = BTreeMap::new();
+    for (name, entry) in entries {
+        let value = given.remove(name);
+        let value = value.unwrap_or_else(|| fallback(name, &entry, diags));
+        if let Given::Plain(value) = &value {
+            files.digest_value(&format!("var.{name}"), value);
+        }
+        let value = if entry.broken { Given::Bad } else { value };
+        let declared = Declared {
+            description: entry.description,
+            span: entry.span,
+            value,
+        };
+        all.insert(name.to_owned(), declared);
+    }
+    all
+}
+
+fn fallback(name: &str, entry: &Entry, diags: &mut Diagnostics) -> Given {
+    if entry.broken {
+        return Given::Bad;
+    }
+    match (&entry.from, &entry.default, entry.secret) {
+        (Some(source), _, true) => Given::Secret(source.clone()),
+        // Whether it is set is found out when secrets are resolved, which `validate` does not do.
+        (None, _, true) => Given::Secret(Source::Known(SecretSource::Env(format!("ARRPLAN_VAR_{name}")))),
+        (_, Some(value), false) => Given::Plain(value.clone()),
+        (_, None, false) => {
+            diags.push(
+                Diagnostic::error("E103", format!("variable `{name}` has no value"))
+                    .at(entry.span.clone(), "it has no default")
+                    .help(format!("give one by `--var {name}=…`, by `ARRPLAN_VAR_{name}`, or by `default` here")),
+            );
+            Given::Bad
+        }
+    }
+}
+
+fn entry(name: &str, span: &Span, table: &Table, files: &Files, diags: &mut Diagnostics) -> Entry {
+    let what = format!("variable `{name}`");
+    let before = diags.0.len();
+    closed(diags, &what, table, &["type", "default", "description", "secret", "from"]);
+    let secret = match table.get("secret").map(|node| (&node.raw, &node.span)) {
+        None => false,
+        Some((Raw::Bool(secret), _)) => *secret,
+        Some((Raw::Bad, _)) => true,
+        Some((_, span)) => {
+            diags.push(Diagnostic::error("E011", format!("`secret` of {what} must be `true` or `false`")).at(span.clone(), ""));
+            true
+        }
+    };
+    let mut kind = None;
+    if let Some((text, span)) = text_of(diags, &what, table, "type") {
+        kind = type_name(&what, text, span, diags);
+    }
+    let default = table.entry("default").and_then(|(key, node)| default(&what, key, node, secret, diags));
+    if let (Some(kind), Some(value)) = (kind, &default) {
+        if !fits(kind, value) {
+            let node = table.get("default").map_or(span, |node| &node.span);
+            diags.push(
+                Diagnostic::error("E102", format!("the default of {what} is {}, its type is {kind}", type_of(value))).at(node.clone(), ""),
+            );
+        }
+    }
+    let from = table.entry("from").and_then(|(key, node)| {
+        if !secret {
+            diags.push(
+                Diagnostic::error("E106", format!("`from` of {what} is for secret variables"))
+                    .at(key.span.clone(), "")
+                    .help("add `secret = true`, or give the value by `default`, `--var` or a variable file"),
+            );
+            return None;
+        }
+        source(&what, node, files, diags)
+    });
+    if let (true, Some(wrong)) = (secret, kind.filter(|k| *k != "string")) {
+        diags.push(
+            Diagnostic::error("E106", format!("{what} is secret, so it is text, not {wrong}")).at(span.clone(), ""),
+        );
+    }
+    let description = text_of(diags, &what, table, "description").map(|(text, _)| text.to_owned());
+    let inferred = default.as_ref().map_or("string", type_of_default);
+    Entry {
+        kind: Some(kind.unwrap_or(inferred)),
+        secret,
+        default,
+        from,
+        description,
+        span: span.clone(),
+        broken: diags.0.len() > before || table.entries.iter().any(|(_, node)| matches!(node.raw, Raw::Bad)),
+    }
+}
+
+fn type_name(what: &str, text: &str, span: &Span, diags: &mut Diagnostics) -> Option<&'static str> {
+    if let Some(kind) = TYPES.iter().find(|kind| **kind == text) {
+        return Some(kind);
+    }
+    let meant = match text.to_lowercase().as_str() {
+        "str" | "text" => Some("string"),
+        "int" => Some("integer"),
+        "float" | "double" => Some("number"),
+        "boolean" => Some("bool"),
+        "array" | "tuple" | "set" => Some("list"),
+        "object" | "table" | "dict" => Some("map"),
+        lower if lower.starts_with("list(") || lower.starts_with("set(") => Some("list"),
+        lower if lower.starts_with("map(") => Some("map"),
+        lower => nearest(lower, TYPES.iter().copied()),
+    };
+    let help = match meant {
+        Some(meant) => format!("did you mean `\"{meant}\"`?"),
+        None => "the types are string, integer, number, bool, list and map".to_owned(),
+    };
+    diags.push(Diagnostic::error("E106", format!("`{text}` is not a type of a variable")).at(span.clone(), what.to_owned()).help(help));
+    None
+}
+
+fn default(what: &str, key: &Key, node: &Node, secret: bool, diags: &mut Diagnostics) -> Option<Value> {
+    if secret {
+        diags.push(
+            Diagnostic::error("E106", format!("{what} is secret and cannot have a default"))
+                .at(key.span.clone(), "it would stand in the file for all to read")
+                .help("use `from = { env = \"…\" }`, `{ file = \"…\" }`, `{ command = […] }` or `{ generate = { … } }`"),
+        );
+        return None;
+    }
+    let mut reference = None;
+    node.references(&mut |_, span| {
+        reference.get_or_insert_with(|| span.clone());
+    });
+    if let Some(span) = reference {
+        diags.push(
+            Diagnostic::error("E114", format!("the default of {what} is a plain value and cannot refer to anything"))
+                .at(span, "")
+                .help("put what is computed below `[locals]`; write `$${` where `${` is meant as it stands"),
+        );
+        return None;
+    }
+    node_json(node, diags)
+}
+
+/// A tree without references as JSON.
+fn node_json(node: &Node, diags: &mut Diagnostics) -> Option<Value> {
+    Some(match &node.raw {
+        Raw::Text(text) => text.clone().into(),
+        Raw::Integer(n) => (*n).into(),
+        Raw::Float(n) => serde_json::Number::from_f64(*n)?.into(),
+        Raw::Bool(b) => (*b).into(),
+        Raw::List(items) => items.iter().map(|item| node_json(item, diags)).collect::<Option<Vec<_>>>()?.into(),
+        Raw::Table(table) => {
+            let mut map = serde_json::Map::new();
+            for (key, node) in &table.entries {
+                map.insert(key.name.clone(), node_json(node, diags)?);
+            }
+            Value::Object(map)
+        }
+        Raw::Date(text) => {
+            diags.push(super::eval::date(text, &node.span));
+            return None;
+        }
+        Raw::Template(_) | Raw::Bad => return None,
+    })
+}
+
+fn source(what: &str, node: &Node, files: &Files, diags: &mut Diagnostics) -> Option<Source> {
+    let ways = ["env", "file", "command", "generate"];
+    let wrong = |diags: &mut Diagnostics, span: &Span| {
+        diags.push(
+            Diagnostic::error("E106", format!("`from` of {what} must name exactly one source"))
+                .at(span.clone(), "")
+                .help("it is `{ env = \"NAME\" }`, `{ file = \"path\" }`, `{ command = [\"program\", \"argument\"] }` or `{ generate = { length = 32, charset = \"hex\" } }`"),
+        );
+    };
+    let Some(table) = node.table() else {
+        if !matches!(node.raw, Raw::Bad) {
+            wrong(diags, &node.span);
+        }
+        return None;
+    };
+    closed(diags, &format!("`from` of {what}"), table, &ways);
+    let known: Vec<&(Key, Node)> = table.entries.iter().filter(|(key, _)| ways.contains(&key.name.as_str())).collect();
+    let [(key, value)] = known.as_slice() else {
+        if table.entries.len() == known.len() {
+            wrong(diags, &node.span);
+        }
+        return None;
+    };
+    match (key.name.as_str(), &value.raw) {
+        ("env", Raw::Text(name)) if !name.is_empty() => Some(Source::Known(SecretSource::Env(name.clone()))),
+        ("file", Raw::Text(path)) if !path.is_empty() => match files.confined(path) {
+            Ok(path) => Some(Source::Known(SecretSource::File(path))),
+            Err(problem) => {
+                diags.push(problem.diagnostic(Some(value.span.clone())));
+                None
+            }
+        },
+        ("command", Raw::List(words)) if !words.is_empty() && words.iter().all(|w| w.text().is_some()) => {
+            let words = words.iter().filter_map(|w| w.text().map(str::to_owned));
+            Some(Source::Known(SecretSource::Command(words.collect())))
+        }
+        ("generate", Raw::Table(table)) => generate(what, value, table, diags),
+        (_, Raw::Bad) => None,
+        ("command", _) => {
+            diags.push(
+                Diagnostic::error("E106", format!("`command` of {what} is a list: the program, then its arguments"))
+                    .at(value.span.clone(), "")
+                    .help("no shell reads it; for one, write `[\"sh\", \"-c\", \"…\"]`"),
+            );
+            None
+        }
+        (way, _) => {
+            diags.push(
+                Diagnostic::error("E106", format!("`{way}` of {what} cannot be {}", value.type_name())).at(value.span.clone(), ""),
+            );
+            None
+        }
+    }
+}
+
+fn generate(what: &str, node: &Node, table: &Table, diags: &mut Diagnostics) -> Option<Source> {
+    closed(diags, &format!("`generate` of {what}"), table, &["length", "charset"]);
+    let length = match table.get("length").map(|n| (&n.raw, &n.span)) {
+        None => Some(32),
+        Some((Raw::Integer(n), _)) if (8..=4096).contains(n) => usize::try_from(*n).ok(),
+        Some((Raw::Bad, _)) => None,
+        Some((_, span)) => {
+            diags.push(
+                Diagnostic::error("E106", format!("`length` of {what} must be a whole number from 8 to 4096")).at(span.clone(), ""),
+            );
+            None
+        }
+    };
+    let charset = match text_of(diags, "`generate`", table, "charset") {
+        None if table.get("charset").is_none() => Some(Charset::Alphanumeric),
+        None => None,
+        Some(("hex", _)) => Some(Charset::Hex),
+        Some(("alphanumeric", _)) => Some(Charset::Alphanumeric),
+        Some(("printable", _)) => Some(Charset::Printable),
+        Some((other, span)) => {
+            let meant = nearest(other, ["hex", "alphanumeric", "printable"]);
+            let help = meant.map_or_else(
+                || "the alphabets are `hex`, `alphanumeric` and `printable`".to_owned(),
+                |meant| format!("did you mean `\"{meant}\"`?"),
+            );
+            diags.push(Diagnostic::error("E106", format!("`{other}` is not an alphabet")).at(span.clone(), "").help(help));
+            None
+        }
+    };
+    let _ = node;
+    Some(Source::Generate(length?, charset?))
+}
+
+/// The type of a JSON value in the language's words.
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a bool",
+        Value::Number(n) if n.is_f64() => "a number",
+        Value::Number(_) => "an integer",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}
+
+fn type_of_default(value: &Value) -> &'static str {
+    match value {
+        Value::Null | Value::String(_) => "string",
+        Value::Bool(_) => "bool",
+        Value::Number(n) if n.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::Array(_) => "list",
+        Value::Object(_) => "map",
+    }
+}
+
+fn fits(kind: &str, value: &Value) -> bool {
+    match kind {
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "bool" => value.is_boolean(),
+        "list" => value.is_array(),
+        "map" => value.is_object(),
+        _ => value.is_string(),
+    }
+}
+
+/// Reads the text of a flag or environment variable as a value of `kind`.
+fn from_text(kind: &str, text: &str) -> Option<Value> {
+    let value = match kind {
+        "string" => return Some(text.into()),
+        "bool" => text.trim().parse::<bool>().ok()?.into(),
+        "integer" => text.trim().parse::<i64>().ok()?.into(),
+        "number" => match text.trim().parse::<i64>() {
+            Ok(n) => n.into(),
+            Err(_) => serde_json::Number::from_f64(text.trim().parse().ok()?)?.into(),
+        },
+        _ => match toml::de::DeValue::parse(text.trim()) {
+            Ok(value) => super::syntax::plain_json(value.get_ref(), 0)?,
+            Err(_) => serde_json::from_str(text).ok()?,
+        },
+    };
+    fits(kind, &value).then_some(value)
+}
+
+fn unknown(name: &str, entries: &BTreeMap<&str, Entry>) -> Diagnostic {
+    let diagnostic = Diagnostic::error("E101", format!("the stack has no variable `{name}`"));
+    match nearest(name, entries.keys().copied()) {
+        Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
+        None if entries.is_empty() => diagnostic.help(format!("declare it: `[variables.{name}]`")),
+        None => diagnostic.help(format!("its variables are {}", super::suggest::listed(entries.keys().copied(), 10))),
+    }
+}
+
+fn flag<'e>(text: &str, entries: &BTreeMap<&'e str, Entry>, diags: &mut Diagnostics, given: &mut BTreeMap<&'e str, Given>) {
+    let Some((name, value)) = text.split_once('=') else {
+        // What stands there may be a value that is secret.
+        diags.push(Diagnostic::error("E105", "`--var` has no `=`").help("write `--var NAME=VALUE`"));
+        return;
+    };
+    let name = name.trim();
+    let Some((name, entry)) = entries.get_key_value(name) else {
+        diags.push(unknown(name, entries).note("given by `--var`"));
+        return;
+    };
+    if entry.secret {
+        diags.push(
+            Diagnostic::error("E104", format!("variable `{name}` is secret and cannot be given by `--var`"))
+                .at(entry.span.clone(), "declared secret here")
+                .note("other users of the machine can read the arguments of a command")
+                .help(format!("set `ARRPLAN_VAR_{name}` in the environment instead")),
+        );
+        return;
+    }
+    let kind = entry.kind.unwrap_or("string");
+    match from_text(kind, value) {
+        Some(value) => {
+            given.insert(name, Given::Plain(value));
+        }
+        None => {
+            diags.push(mistyped(name, entry, kind, &format!("`--var {name}={value}`")));
+            given.insert(name, Given::Bad);
+        }
+    }
+}
+
+fn mistyped(name: &str, entry: &Entry, kind: &str, given: &str) -> Diagnostic {
+    let help = match kind {
+        "list" => "a list is written `[\"a\", \"b\"]`",
+        "map" => "a map is written `{ a = \"x\", b = \"y\" }`",
+        "bool" => "a bool is `true` or `false`",
+        "integer" => "an integer is written in digits, without a unit",
+        _ => "a number is written in digits, with `.` before decimals",
+    };
+    Diagnostic::error("E102", format!("variable `{name}` has the type {kind}, which {given} is not"))
+        .at(entry.span.clone(), "declared here")
+        .help(help)
+}
+
+fn environment<'e>(request: &LoadRequest, entries: &BTreeMap<&'e str, Entry>, diags: &mut Diagnostics, given: &mut BTreeMap<&'e str, Given>) {
+    for (key, value) in &request.environment {
+        let Some(name) = key.strip_prefix("ARRPLAN_VAR_") else {
+            continue;
+        };
+        let Some((name, entry)) = entries.get_key_value(name) else {
+            // An environment is shared between stacks: only what looks like a slip is worth a word.
+            if nearest(name, entries.keys().copied()).is_some() {
+                let mut diagnostic = unknown(name, entries).note(format!("`{key}` is set in the environment"));
+                diagnostic.severity = crate::diag::Severity::Warning;
+                diags.push(diagnostic);
+            }
+            continue;
+        };
+        if entry.secret {
+            given.insert(name, Given::Secret(Source::Known(SecretSource::Env(key.clone()))));
+            continue;
+        }
+        let kind = entry.kind.unwrap_or("string");
+        match from_text(kind, value) {
+            Some(value) => {
+                given.insert(name, Given::Plain(value));
+            }
+            None => {
+                diags.push(mistyped(name, entry, kind, &format!("the content of `{key}`")));
+                given.insert(name, Given::Bad);
+            }
+        }
+    }
+}
+
+fn env_file(request: &LoadRequest, env: &str, diags: &mut Diagnostics) -> Option<PathBuf> {
+    if let Some(problem) = super::names::label_problem(env, 40) {
+        diags.push(Diagnostic::error("E113", format!("`--env {env}` is not a name: {problem}")));
+        return None;
+    }
+    let stem = request.file.file_stem()?.to_string_lossy().into_owned();
+    let path = request.file.with_file_name(format!("{stem}.{env}.vars.toml"));
+    if path.exists() {
+        return Some(path);
+    }
+    let mut diagnostic = Diagnostic::error("E113", format!("`--env {env}` needs {}, which is not there", path.display()));
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    let mut others: Vec<String> = fs_err::read_dir(folder)
+        .map(|entries| {
+            entries
+                .filter_map(|e| e.ok()?.file_name().into_string().ok())
+                .filter_map(|name| Some(name.strip_prefix(&format!("{stem}."))?.strip_suffix(".vars.toml")?.to_owned()))
+                .collect()
+        })
+        .unwrap_or_default();
+    others.sort();
+    if !others.is_empty() {
+        diagnostic = diagnostic.help(format!("there are {}", super::suggest::listed(others.iter().map(String::as_str), 8)));
+    }
+    diags.push(diagnostic);
+    None
+}
+
+fn var_file<'e>(
+    path: &std::path::Path,
+    shown: &str,
+    entries: &BTreeMap<&'e str, Entry>,
+    files: &mut Files,
+    diags: &mut Diagnostics,
+    given: &mut BTreeMap<&'e str, Given>,
+) {
+    let text = match files.read(path, &path.display().to_string()) {
+        Ok(text) => text,
+        Err(mut problem) => {
+            problem.notes.push(format!("given by `{shown}`"));
+            diags.push(problem.diagnostic(None));
+            return;
+        }
+    };
+    let file = files.sources.next_id();
+    let mut found = Diagnostics::default();
+    let (values, damage) = parse_plain(file, &text, &mut found);
+    // A line of this file may hold a secret, and a message shows the lines it points at.
+    let plain = |key: &Key| entries.get(key.name.as_str()).is_some_and(|e| !e.secret);
+    let open: Vec<&Span> = values
+        .iter()
+        .flat_map(|(key, span, _)| [Some(&key.span), plain(key).then_some(span)])
+        .flatten()
+        .collect();
+    // Recovery may have read a part of a secret as a key.
+    let masked = mask(&text, if found.is_empty() { &open } else { &[] });
+    files.sources.add(path.to_path_buf(), masked);
+    diags.extend(found.into_iter().map(|mut d| {
+        // Notes and suggestions of the parser quote the line.
+        d.help.clear();
+        if d.code != "E005" {
+            d.message = "this line is not TOML".to_owned();
+        }
+        d.help("the values of a variable file are not shown here, they may be secret")
+    }));
+    for (key, span, value) in values {
+        if damage.covers(key.span.start) {
+            continue;
+        }
+        let Some((name, entry)) = entries.get_key_value(key.name.as_str()) else {
+            if !damage.lossy {
+                diags.push(unknown(&key.name, entries).at(key.span, ""));
+            }
+            continue;
+        };
+        let kind = entry.kind.unwrap_or("string");
+        match value {
+            Some(Value::String(_)) if entry.secret => {
+                let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+                given.insert(name, Given::Secret(Source::Known(SecretSource::VarFile(path))));
+            }
+            Some(value) if !entry.secret && fits(kind, &value) => {
+                given.insert(name, Given::Plain(value));
+            }
+            _ => {
+                let what = if entry.secret { "text, as every secret is".to_owned() } else { format!("of type {kind}") };
+                diags.push(Diagnostic::error("E102", format!("the value of variable `{name}` must be {what}")).at(if entry.secret { key.span } else { span }, ""));
+                given.insert(name, Given::Bad);
+            }
+        }
+    }
+}
+
+/// The text with everything hidden that is not `open`; line and column stay.
+fn mask(text: &str, open: &[&Span]) -> String {
+    let mut open: Vec<(usize, usize)> = open.iter().map(|span| (span.start, span.end)).collect();
+    open.sort_unstable();
+    let mut open = open.into_iter().peekable();
+    let mut masked = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        while open.peek().is_some_and(|(_, end)| *end <= at) {
+            open.next();
+        }
+        let shown = open.peek().is_some_and(|(start, _)| *start <= at) || c.is_whitespace() || c == '=';
+        if shown {
+            masked.push(c);
+        } else {
+            (0..c.len_utf8()).for_each(|_| masked.push('*'));
+        }
+    }
+    masked
+}
