@@ -67,6 +67,12 @@ impl SourceMap {
         &self.files[file.0].1
     }
 
+    /// The file's text, to keep beside changes to the map.
+    #[must_use]
+    pub fn shared_text(&self, file: FileId) -> Arc<str> {
+        Arc::clone(&self.files[file.0].1)
+    }
+
     /// Line and column of the span's start, both counted from 1, the column in characters.
     #[must_use]
     pub fn position(&self, span: &Span) -> (usize, usize) {

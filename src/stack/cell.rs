@@ -79,16 +79,6 @@ impl Cell {
         matches!(self.data, Data::Bad)
     }
 
-    /// Whether a reported mistake is anywhere inside.
-    pub(super) fn has_bad(&self) -> bool {
-        match &self.data {
-            Data::Bad => true,
-            Data::List(list) => list.iter().any(Self::has_bad),
-            Data::Map(map) => map.values().any(|(_, cell)| cell.has_bad()),
-            _ => false,
-        }
-    }
-
     /// The word for what this is.
     pub(super) fn type_name(&self) -> &'static str {
         match &self.data {
@@ -109,7 +99,9 @@ impl Cell {
         let data = match &self.data {
             Data::List(list) => Data::List(list.iter().map(|cell| cell.placed(span)).collect()),
             Data::Map(map) => {
-                let entries = map.iter().map(|(key, (_, cell))| (key.clone(), (span.clone(), cell.placed(span))));
+                let entries = map
+                    .iter()
+                    .map(|(key, (_, cell))| (key.clone(), (span.clone(), cell.placed(span))));
                 Data::Map(entries.collect())
             }
             other => other.clone(),
@@ -122,7 +114,12 @@ impl Cell {
         match &self.data {
             Data::Text(text) => 1 + text.len(),
             Data::List(list) => 1 + list.iter().map(Self::size).sum::<usize>(),
-            Data::Map(map) => 1 + map.iter().map(|(key, (_, cell))| key.len() + cell.size()).sum::<usize>(),
+            Data::Map(map) => {
+                1 + map
+                    .iter()
+                    .map(|(key, (_, cell))| key.len() + cell.size())
+                    .sum::<usize>()
+            }
             _ => 1,
         }
     }
@@ -145,7 +142,9 @@ impl Cell {
             Value::String(s) => Data::Text(s.clone()),
             Value::Array(list) => Data::List(list.iter().map(|v| Self::from_json(v, span)).collect()),
             Value::Object(map) => {
-                let entries = map.iter().map(|(k, v)| (k.clone(), (span.clone(), Self::from_json(v, span))));
+                let entries = map
+                    .iter()
+                    .map(|(k, v)| (k.clone(), (span.clone(), Self::from_json(v, span))));
                 Data::Map(entries.collect())
             }
         };
@@ -189,7 +188,10 @@ impl Cell {
                     keys.iter()
                         .all(|(key, text)| item.get(key).and_then(Self::scalar_text).as_ref() == Some(text))
                 }),
-                (Segment::Item(text), _) => cell.list().iter().find(|item| item.scalar_text().as_ref() == Some(text)),
+                (Segment::Item(text), _) => cell
+                    .list()
+                    .iter()
+                    .find(|item| item.scalar_text().as_ref() == Some(text)),
             };
             cell = next.ok_or((at, cell))?;
         }
@@ -229,22 +231,6 @@ impl Cell {
             Data::Text(s) => leaf(Val::String(s), self.span, path, spans),
             Data::Late(late) => leaf(Val::Late(late), self.span, path, spans),
         }
-    }
-
-    /// Plain JSON; `None` where something is known later or was a mistake.
-    pub(super) fn to_json(&self) -> Option<Value> {
-        Some(match &self.data {
-            Data::Null => Value::Null,
-            Data::Bool(b) => (*b).into(),
-            Data::Number(n) => n.clone().into(),
-            Data::Text(s) => s.clone().into(),
-            Data::List(list) => list.iter().map(Self::to_json).collect::<Option<Vec<_>>>()?.into(),
-            Data::Map(map) => {
-                let entries = map.iter().map(|(k, (_, cell))| Some((k.clone(), cell.to_json()?)));
-                Value::Object(entries.collect::<Option<_>>()?)
-            }
-            Data::Late(_) | Data::Bad => return None,
-        })
     }
 
     /// Calls `each` for every value known later below this one.

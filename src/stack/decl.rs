@@ -38,8 +38,18 @@ pub(super) struct Document {
 }
 
 const TOP: &[&str] = &[
-    "stack", "cluster", "state", "defaults", "variables", "locals", "sources", "existing", "outputs", "moved",
-    "removed", "preflight",
+    "stack",
+    "cluster",
+    "state",
+    "defaults",
+    "variables",
+    "locals",
+    "sources",
+    "existing",
+    "outputs",
+    "moved",
+    "removed",
+    "preflight",
 ];
 const MAIN_ONLY: &[&str] = &["stack", "state", "cluster", "defaults"];
 
@@ -60,8 +70,11 @@ impl Collector<'_, '_> {
             if !main && MAIN_ONLY.contains(&key.name.as_str()) {
                 let span = self.place(&key, &node);
                 self.diags.push(
-                    Diagnostic::error("E016", format!("`[{}]` may only stand in the stack file itself", key.name))
-                        .at(span, "this file is included"),
+                    Diagnostic::error(
+                        "E016",
+                        format!("`[{}]` may only stand in the stack file itself", key.name),
+                    )
+                    .at(span, "this file is included"),
                 );
                 continue;
             }
@@ -79,7 +92,9 @@ impl Collector<'_, '_> {
             "variables" => {
                 for (name, node) in self.named("variables", &key, node) {
                     let span = self.place(&name, &node);
-                    let Some(table) = self.table(&name, node) else { continue };
+                    let Some(table) = self.table(&name, node) else {
+                        continue;
+                    };
                     if let Some((first, _)) = self.document.variables.get(&name.name) {
                         let first = first.clone();
                         self.twice(&format!("variable `{}`", name.name), span, first);
@@ -140,12 +155,24 @@ impl Collector<'_, '_> {
     }
 
     fn unknown_top(&mut self, key: &Key, span: &Span) {
-        let mut diagnostic = Diagnostic::error("E009", format!("`{}` is not a table of a stack", key.name)).at(span.clone(), "");
+        let mut diagnostic = Diagnostic::error("E009", format!("`{}` is not a table of a stack", key.name))
+            .at(span.clone(), "");
         let aliases = [
-            ("variable", "variables"), ("vars", "variables"), ("var", "variables"), ("local", "locals"), ("output", "outputs"),
-            ("source", "sources"), ("default", "defaults"), ("move", "moved"), ("remove", "removed"), ("data", "existing"),
+            ("variable", "variables"),
+            ("vars", "variables"),
+            ("var", "variables"),
+            ("local", "locals"),
+            ("output", "outputs"),
+            ("source", "sources"),
+            ("default", "defaults"),
+            ("move", "moved"),
+            ("remove", "removed"),
+            ("data", "existing"),
         ];
-        let alias = aliases.iter().find(|(typed, _)| *typed == key.name).map(|(_, meant)| *meant);
+        let alias = aliases
+            .iter()
+            .find(|(typed, _)| *typed == key.name)
+            .map(|(_, meant)| *meant);
         let meant = alias
             .or_else(|| nearest(&key.name, TOP.iter().copied()))
             .or_else(|| kinds::nearest_table(&key.name));
@@ -159,8 +186,13 @@ impl Collector<'_, '_> {
     /// The table's own header where it has one, else the key.
     fn place(&self, key: &Key, node: &Node) -> Span {
         let text = self.sources.text(node.span.file);
-        let header = matches!(node.raw, Raw::Table(_)) && text.get(node.span.start..).is_some_and(|t| t.starts_with('['));
-        if header { node.span.clone() } else { key.span.clone() }
+        let header = matches!(node.raw, Raw::Table(_))
+            && text.get(node.span.start..).is_some_and(|t| t.starts_with('['));
+        if header {
+            node.span.clone()
+        } else {
+            key.span.clone()
+        }
     }
 
     fn twice(&mut self, what: &str, again: Span, first: Span) {
@@ -177,7 +209,11 @@ impl Collector<'_, '_> {
             Raw::Bad => None,
             _ => {
                 self.diags.push(
-                    Diagnostic::error("E011", format!("`{}` must be a table, not {}", key.name, node.type_name())).at(key.span.clone(), ""),
+                    Diagnostic::error(
+                        "E011",
+                        format!("`{}` must be a table, not {}", key.name, node.type_name()),
+                    )
+                    .at(key.span.clone(), ""),
                 );
                 None
             }
@@ -220,36 +256,61 @@ impl Collector<'_, '_> {
         let mended: String = key
             .name
             .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' })
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || c == '_' {
+                    c
+                } else {
+                    '-'
+                }
+            })
             .collect();
         let mut diagnostic = Diagnostic::error("E014", format!("`{}` is not a local name", key.name))
             .at(key.span.clone(), "")
             .help("a local name is made of letters, digits, `_` and `-`");
         if names::is_local(&mended) && kinds::is_resource_table(table) {
-            diagnostic = diagnostic.help(format!("write `[{table}.{mended}]` and `name = \"{}\"`", key.name));
+            diagnostic = diagnostic.help(format!(
+                "write `[{table}.{mended}]` and `name = \"{}\"`",
+                key.name
+            ));
         }
         self.diags.push(diagnostic);
     }
 
     fn defaults(&mut self, key: &Key, node: Node) {
-        let Some(table) = self.table(key, node) else { return };
+        let Some(table) = self.table(key, node) else {
+            return;
+        };
         self.closed("[defaults]", &table, &["namespace", "labels", "tables"]);
         for (key, node) in table.entries {
             match key.name.as_str() {
                 "namespace" => self.document.default_namespace = Some(node),
                 "labels" => self.document.default_labels = Some(node),
                 "tables" => {
-                    let Some(tables) = self.table(&key, node) else { continue };
+                    let Some(tables) = self.table(&key, node) else {
+                        continue;
+                    };
                     for (key, node) in tables.entries {
                         if !kinds::is_resource_table(&key.name) {
                             self.unknown_default(&key);
                             continue;
                         }
-                        let Some(table) = self.table(&key, node) else { continue };
-                        for (inner, _) in table.entries.iter().filter(|(k, _)| matches!(k.name.as_str(), "name" | "for_each")) {
+                        let Some(table) = self.table(&key, node) else {
+                            continue;
+                        };
+                        for (inner, _) in table
+                            .entries
+                            .iter()
+                            .filter(|(k, _)| matches!(k.name.as_str(), "name" | "for_each"))
+                        {
                             self.diags.push(
-                                Diagnostic::error("E010", format!("`{}` cannot be a default: each resource has its own", inner.name))
-                                    .at(inner.span.clone(), ""),
+                                Diagnostic::error(
+                                    "E010",
+                                    format!(
+                                        "`{}` cannot be a default: each resource has its own",
+                                        inner.name
+                                    ),
+                                )
+                                .at(inner.span.clone(), ""),
                             );
                         }
                         self.document.default_tables.insert(key.name, table);
@@ -261,8 +322,8 @@ impl Collector<'_, '_> {
     }
 
     fn unknown_default(&mut self, key: &Key) {
-        let mut diagnostic =
-            Diagnostic::error("E009", format!("`{}` is not a table of resources", key.name)).at(key.span.clone(), "");
+        let mut diagnostic = Diagnostic::error("E009", format!("`{}` is not a table of resources", key.name))
+            .at(key.span.clone(), "");
         if let Some(meant) = kinds::nearest_table(&key.name) {
             diagnostic = diagnostic.help(format!("did you mean `{meant}`?"));
         }
@@ -290,20 +351,33 @@ impl Collector<'_, '_> {
         let place = self.place(table, &node);
         if let Raw::List(_) = node.raw {
             self.diags.push(
-                Diagnostic::error("E011", format!("`{}` holds resources by name, it is no list", table.name))
-                    .at(node.span, "")
-                    .help(format!("write `{header}`")),
+                Diagnostic::error(
+                    "E011",
+                    format!("`{}` holds resources by name, it is no list", table.name),
+                )
+                .at(node.span, "")
+                .help(format!("write `{header}`")),
             );
             return None;
         }
         let entries = self.table(table, node)?.entries;
-        let loose = entries.iter().find(|(_, node)| !matches!(node.raw, Raw::Table(_) | Raw::Bad));
+        let loose = entries
+            .iter()
+            .find(|(_, node)| !matches!(node.raw, Raw::Table(_) | Raw::Bad));
         if let Some((key, _)) = loose {
             self.diags.push(
-                Diagnostic::error("E011", format!("`{}` needs a local name for the resource", table.name))
-                    .at(place, "")
-                    .at(key.span.clone(), format!("`{}` is read as the name of a resource", key.name))
-                    .help(format!("write `{header}`; the local name is what other resources refer to")),
+                Diagnostic::error(
+                    "E011",
+                    format!("`{}` needs a local name for the resource", table.name),
+                )
+                .at(place, "")
+                .at(
+                    key.span.clone(),
+                    format!("`{}` is read as the name of a resource", key.name),
+                )
+                .help(format!(
+                    "write `{header}`; the local name is what other resources refer to"
+                )),
             );
             return None;
         }
@@ -324,7 +398,9 @@ impl Collector<'_, '_> {
     }
 
     fn existing(&mut self, key: &Key, node: Node) {
-        let Some(tables) = self.table(key, node) else { return };
+        let Some(tables) = self.table(key, node) else {
+            return;
+        };
         for (table, node) in tables.entries {
             if !kinds::is_resource_table(&table.name) {
                 self.unknown_default(&table);
@@ -349,12 +425,15 @@ impl Collector<'_, '_> {
     }
 
     fn preflight(&mut self, key: &Key, node: Node) {
-        let Some(table) = self.table(key, node) else { return };
+        let Some(table) = self.table(key, node) else {
+            return;
+        };
         self.closed("[preflight]", &table, &["ignore"]);
         let Some(ignore) = table.get("ignore") else { return };
         let Raw::List(items) = &ignore.raw else {
             self.diags.push(
-                Diagnostic::error("E011", "`ignore` must be a list of `{ rule, reason }`").at(ignore.span.clone(), ""),
+                Diagnostic::error("E011", "`ignore` must be a list of `{ rule, reason }`")
+                    .at(ignore.span.clone(), ""),
             );
             return;
         };
@@ -364,7 +443,8 @@ impl Collector<'_, '_> {
             for needed in ["rule", "reason"] {
                 if table.get(needed).and_then(Node::text).is_none() {
                     self.diags.push(
-                        Diagnostic::error("E012", format!("an entry of `ignore` needs `{needed}`, as text")).at(item.span.clone(), ""),
+                        Diagnostic::error("E012", format!("an entry of `ignore` needs `{needed}`, as text"))
+                            .at(item.span.clone(), ""),
                     );
                 }
             }
@@ -384,7 +464,8 @@ pub(super) fn closed(diags: &mut Diagnostics, what: &str, table: &Table, allowed
         if allowed.contains(&key.name.as_str()) || matches!(node.raw, Raw::Bad) || !seen.insert(&key.name) {
             continue;
         }
-        let mut diagnostic = Diagnostic::error("E010", format!("{what} has no key `{}`", key.name)).at(key.span.clone(), "");
+        let mut diagnostic =
+            Diagnostic::error("E010", format!("{what} has no key `{}`", key.name)).at(key.span.clone(), "");
         diagnostic = match nearest(&key.name, allowed.iter().copied()) {
             Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
             None => diagnostic.help(format!("its keys are {}", listed(allowed.iter().copied(), 12))),
@@ -394,18 +475,29 @@ pub(super) fn closed(diags: &mut Diagnostics, what: &str, table: &Table, allowed
 }
 
 /// The text under `key`; anything else there is reported.
-pub(super) fn text_of<'t>(diags: &mut Diagnostics, what: &str, table: &'t Table, key: &str) -> Option<(&'t str, &'t Span)> {
+pub(super) fn text_of<'t>(
+    diags: &mut Diagnostics,
+    what: &str,
+    table: &'t Table,
+    key: &str,
+) -> Option<(&'t str, &'t Span)> {
     let node = table.get(key)?;
     match &node.raw {
         Raw::Text(text) => return Some((text, &node.span)),
         Raw::Bad => {}
         Raw::Template(_) => diags.push(
-            Diagnostic::error("E026", format!("`{key}` of {what} is read before any reference is known"))
-                .at(node.span.clone(), "write plain text here"),
+            Diagnostic::error(
+                "E026",
+                format!("`{key}` of {what} is read before any reference is known"),
+            )
+            .at(node.span.clone(), "write plain text here"),
         ),
         _ => diags.push(
-            Diagnostic::error("E011", format!("`{key}` of {what} must be text, not {}", node.type_name()))
-                .at(node.span.clone(), ""),
+            Diagnostic::error(
+                "E011",
+                format!("`{key}` of {what} must be text, not {}", node.type_name()),
+            )
+            .at(node.span.clone(), ""),
         ),
     }
     None

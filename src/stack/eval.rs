@@ -86,9 +86,12 @@ pub(super) struct Eval<'w> {
 
 /// The message for a date where JSON has no such type.
 pub(super) fn date(text: &str, span: &Span) -> Diagnostic {
-    Diagnostic::error("E048", format!("`{text}` is read as a date, which no manifest holds"))
-        .at(span.clone(), "")
-        .help(format!("put it in quotes: `\"{text}\"`"))
+    Diagnostic::error(
+        "E048",
+        format!("`{text}` is read as a date, which no manifest holds"),
+    )
+    .at(span.clone(), "")
+    .help(format!("put it in quotes: `\"{text}\"`"))
 }
 
 impl<'w> Eval<'w> {
@@ -118,7 +121,13 @@ impl<'w> Eval<'w> {
     }
 
     /// The entries of `over` merged over those of `base`, without the keys in `skip`.
-    pub(super) fn tables(&mut self, base: Option<&Table>, over: &Table, shape: &Shape, skip: &[&str]) -> CellMap {
+    pub(super) fn tables(
+        &mut self,
+        base: Option<&Table>,
+        over: &Table,
+        shape: &Shape,
+        skip: &[&str],
+    ) -> CellMap {
         let mut map = CellMap::new();
         let base_entries = base.map(|b| b.entries.as_slice()).unwrap_or_default();
         for (key, node) in base_entries {
@@ -133,7 +142,8 @@ impl<'w> Eval<'w> {
             }
             if key.name.contains("${") && self.key_is_basic(&key.span) {
                 self.diags.push(
-                    Diagnostic::error("E021", "a key cannot hold a reference").at(key.span.clone(), "references are read in values only"),
+                    Diagnostic::error("E021", "a key cannot hold a reference")
+                        .at(key.span.clone(), "references are read in values only"),
                 );
             }
             let below = base.and_then(|b| b.get(&key.name));
@@ -242,7 +252,8 @@ impl<'w> Eval<'w> {
         if self.spent > MAX_SIZE {
             self.spent = 0;
             return self.fail(
-                Diagnostic::error("E008", "the value grows beyond 16 MiB by its references").at(at.clone(), ""),
+                Diagnostic::error("E008", "the value grows beyond 16 MiB by its references")
+                    .at(at.clone(), ""),
                 span,
             );
         }
@@ -256,7 +267,8 @@ impl<'w> Eval<'w> {
 
     fn variable(&mut self, name: &str, path: &FieldPath, at: &Span, span: &Span) -> Cell {
         let Some(declared) = self.world.variables.get(name) else {
-            let diagnostic = Diagnostic::error("E022", format!("there is no variable `{name}`")).at(at.clone(), "");
+            let diagnostic =
+                Diagnostic::error("E022", format!("there is no variable `{name}`")).at(at.clone(), "");
             let help = if let Some(meant) = nearest(name, self.world.variables.keys().map(String::as_str)) {
                 format!("did you mean `var.{meant}`?")
             } else if self.world.locals.contains_key(name) {
@@ -273,7 +285,9 @@ impl<'w> Eval<'w> {
                 self.spent += cell.size();
                 self.walk(cell, path, &format!("var.{name}"), at, span)
             }
-            Given::Secret(_) if path.is_root() => Cell::new(span, Data::Late(late_of(Part::Secret(name.to_owned())))),
+            Given::Secret(_) if path.is_root() => {
+                Cell::new(span, Data::Late(late_of(Part::Secret(name.to_owned()))))
+            }
             Given::Secret(_) => {
                 let message = format!("secret variable `{name}` is text and has no fields");
                 self.fail(Diagnostic::error("E023", message).at(at.clone(), ""), span)
@@ -284,7 +298,8 @@ impl<'w> Eval<'w> {
     fn local(&mut self, name: &str, path: &FieldPath, at: &Span, span: &Span) -> Cell {
         match self.world.locals.get(name) {
             None => {
-                let diagnostic = Diagnostic::error("E022", format!("there is no local `{name}`")).at(at.clone(), "");
+                let diagnostic =
+                    Diagnostic::error("E022", format!("there is no local `{name}`")).at(at.clone(), "");
                 let help = if let Some(meant) = nearest(name, self.world.locals.keys().map(String::as_str)) {
                     format!("did you mean `local.{meant}`?")
                 } else if self.world.variables.contains_key(name) {
@@ -334,7 +349,9 @@ impl<'w> Eval<'w> {
             None => {
                 let message = format!("`stack.{path}` is not known");
                 self.fail(
-                    Diagnostic::error("E023", message).at(at.clone(), "").help("there are `stack.name` and `stack.description`"),
+                    Diagnostic::error("E023", message)
+                        .at(at.clone(), "")
+                        .help("there are `stack.name` and `stack.description`"),
                     span,
                 )
             }
@@ -375,7 +392,11 @@ impl<'w> Eval<'w> {
 
     fn object(&mut self, object: &ObjectRef, at: &Span, span: &Span, shape: Option<&Shape>) -> Cell {
         if let Some(why) = self.no_objects {
-            return self.fail(Diagnostic::error("E030", format!("`{}` is a resource, and {why}", object.base())).at(at.clone(), ""), span);
+            return self.fail(
+                Diagnostic::error("E030", format!("`{}` is a resource, and {why}", object.base()))
+                    .at(at.clone(), ""),
+                span,
+            );
         }
         let declaration = Address::new(object.table.as_str(), object.name.as_str());
         let Some((target, identity)) = self.target(object, &declaration, at) else {
@@ -391,18 +412,32 @@ impl<'w> Eval<'w> {
             return Cell::bad(span);
         };
         if object.path.is_root() {
-            let diagnostic = Diagnostic::error("E023", format!("`{}` names a resource, not a field of it", object.base()))
-                .at(at.clone(), "")
-                .help(format!("add the field: `{0}.name`, `{0}.ref`, `{0}.spec.…`", object.base()));
+            let diagnostic = Diagnostic::error(
+                "E023",
+                format!("`{}` names a resource, not a field of it", object.base()),
+            )
+            .at(at.clone(), "")
+            .help(format!(
+                "add the field: `{0}.name`, `{0}.ref`, `{0}.spec.…`",
+                object.base()
+            ));
             return self.fail(diagnostic, span);
         }
         self.field(object, target, identity, at, span, shape)
     }
 
     /// What `object` points at; `None` after a mistake that was reported.
-    fn target(&mut self, object: &ObjectRef, declaration: &Address, at: &Span) -> Option<(Target, Option<&'w Identity>)> {
+    fn target(
+        &mut self,
+        object: &ObjectRef,
+        declaration: &Address,
+        at: &Span,
+    ) -> Option<(Target, Option<&'w Identity>)> {
         if object.table == "yaml" {
-            self.diags.push(Diagnostic::error("E017", "`yaml.…` is not read by this version of arrplan").at(at.clone(), ""));
+            self.diags.push(
+                Diagnostic::error("E017", "`yaml.…` is not read by this version of arrplan")
+                    .at(at.clone(), ""),
+            );
             return None;
         }
         if object.existing {
@@ -420,23 +455,34 @@ impl<'w> Eval<'w> {
             (None, None) => declaration.clone(),
             (Some(keys), Some(key)) if keys.contains(key) => declaration.instance(key.as_str()),
             (Some(keys), Some(key)) => {
-                let mut diagnostic = Diagnostic::error("E024", format!("`{declaration}` has no instance `{key}`")).at(at.clone(), "");
+                let mut diagnostic =
+                    Diagnostic::error("E024", format!("`{declaration}` has no instance `{key}`"))
+                        .at(at.clone(), "");
                 diagnostic = match nearest(key, keys.iter().map(String::as_str)) {
-                    Some(meant) => diagnostic.help(format!("did you mean `{}`?", declaration.instance(meant))),
-                    None => diagnostic.help(format!("its keys are {}", listed(keys.iter().map(String::as_str), 8))),
+                    Some(meant) => {
+                        diagnostic.help(format!("did you mean `{}`?", declaration.instance(meant)))
+                    }
+                    None => diagnostic.help(format!(
+                        "its keys are {}",
+                        listed(keys.iter().map(String::as_str), 8)
+                    )),
                 };
                 self.diags.push(diagnostic);
                 return None;
             }
             (Some(keys), None) => {
-                self.diags.push(without_index(declaration, keys).at(at.clone(), ""));
+                self.diags
+                    .push(without_index(declaration, keys).at(at.clone(), ""));
                 return None;
             }
             (None, Some(key)) => {
                 self.diags.push(
-                    Diagnostic::error("E024", format!("`{declaration}` has no `for_each`, so it has no instance `{key}`"))
-                        .at(at.clone(), "")
-                        .help(format!("write `{declaration}` without brackets")),
+                    Diagnostic::error(
+                        "E024",
+                        format!("`{declaration}` has no `for_each`, so it has no instance `{key}`"),
+                    )
+                    .at(at.clone(), "")
+                    .help(format!("write `{declaration}` without brackets")),
                 );
                 return None;
             }
@@ -455,12 +501,21 @@ impl<'w> Eval<'w> {
 
     fn unknown_object(&mut self, object: &ObjectRef, declaration: &Address, at: &Span) {
         let head = if object.existing { "existing." } else { "" };
-        let diagnostic = Diagnostic::error("E022", format!("there is no `{head}{declaration}`")).at(at.clone(), "");
+        let diagnostic =
+            Diagnostic::error("E022", format!("there is no `{head}{declaration}`")).at(at.clone(), "");
         let help = if object.existing {
-            let same: Vec<&str> = self.world.existing.keys().filter(|a| a.table == declaration.table).map(|a| a.name.as_str()).collect();
+            let same: Vec<&str> = self
+                .world
+                .existing
+                .keys()
+                .filter(|a| a.table == declaration.table)
+                .map(|a| a.name.as_str())
+                .collect();
             match nearest(&declaration.name, same.iter().copied()) {
                 Some(meant) => format!("did you mean `existing.{}.{meant}`?", declaration.table),
-                None if self.world.declared.contains_key(declaration) => format!("it is a resource of this stack: `{declaration}`"),
+                None if self.world.declared.contains_key(declaration) => {
+                    format!("it is a resource of this stack: `{declaration}`")
+                }
                 None => format!("declare it: `[existing.{declaration}]`"),
             }
         } else {
@@ -474,7 +529,15 @@ impl<'w> Eval<'w> {
         near_resource(self.world, address)
     }
 
-    fn field(&mut self, object: &ObjectRef, target: Target, identity: &Identity, at: &Span, span: &Span, shape: Option<&Shape>) -> Cell {
+    fn field(
+        &mut self,
+        object: &ObjectRef,
+        target: Target,
+        identity: &Identity,
+        at: &Span,
+        span: &Span,
+        shape: Option<&Shape>,
+    ) -> Cell {
         let text = object.path.to_string();
         let known = |text: &str| Cell::new(span, Data::Text(text.to_owned()));
         match text.as_str() {
@@ -487,7 +550,9 @@ impl<'w> Eval<'w> {
                     return known(namespace);
                 }
                 if !identity.broken {
-                    let diagnostic = Diagnostic::error("E023", format!("`{}` lies in no namespace", object.base())).at(at.clone(), "");
+                    let diagnostic =
+                        Diagnostic::error("E023", format!("`{}` lies in no namespace", object.base()))
+                            .at(at.clone(), "");
                     let help = if identity.kind == "Namespace" {
                         format!("its name is `{}.name`", object.base())
                     } else {
@@ -530,10 +595,24 @@ impl<'w> Eval<'w> {
     }
 
     /// `.ref`: the fields that name an object, as far as the field it stands in has them.
-    fn reference(&mut self, object: &ObjectRef, identity: &Identity, at: &Span, span: &Span, shape: Option<&Shape>) -> Cell {
+    fn reference(
+        &mut self,
+        object: &ObjectRef,
+        identity: &Identity,
+        at: &Span,
+        span: &Span,
+        shape: Option<&Shape>,
+    ) -> Cell {
         let base = object.base();
         let fields = match shape {
-            None => return self.shapeless(&base, "it is a table and cannot stand inside of a longer text", at, span),
+            None => {
+                return self.shapeless(
+                    &base,
+                    "it is a table and cannot stand inside of a longer text",
+                    at,
+                    span,
+                );
+            }
             Some(shape) => match shape.reference_fields() {
                 Ok(fields) => fields,
                 Err(why) => return self.shapeless(&base, why, at, span),
@@ -549,17 +628,24 @@ impl<'w> Eval<'w> {
             ("namespace", identity.namespace.as_deref()),
         ];
         let elsewhere = match (&identity.namespace, &self.namespace) {
-            (Some(theirs), Some(own)) if theirs != own && !fields.contains(&"namespace") => Some((theirs, own)),
+            (Some(theirs), Some(own)) if theirs != own && !fields.contains(&"namespace") => {
+                Some((theirs, own))
+            }
             _ => None,
         };
         if let Some((theirs, own)) = elsewhere {
-            let message = format!("`{base}` lies in namespace `{theirs}`, and this field names objects in `{own}` only");
+            let message = format!(
+                "`{base}` lies in namespace `{theirs}`, and this field names objects in `{own}` only"
+            );
             return self.fail(Diagnostic::error("E028", message).at(at.clone(), ""), span);
         }
-        let entries = values.into_iter().filter(|(key, _)| fields.contains(key)).filter_map(|(key, value)| {
-            let cell = Cell::new(span, Data::Text(value?.to_owned()));
-            Some((key.to_owned(), (span.clone(), cell)))
-        });
+        let entries = values
+            .into_iter()
+            .filter(|(key, _)| fields.contains(key))
+            .filter_map(|(key, value)| {
+                let cell = Cell::new(span, Data::Text(value?.to_owned()));
+                Some((key.to_owned(), (span.clone(), cell)))
+            });
         Cell::new(span, Data::Map(entries.collect()))
     }
 
@@ -567,7 +653,9 @@ impl<'w> Eval<'w> {
         self.fail(
             Diagnostic::error("E028", format!("`{base}.ref` has no shape here"))
                 .at(at.clone(), why)
-                .help(format!("write out what is needed, for example `name = \"${{{base}.name}}\"`")),
+                .help(format!(
+                    "write out what is needed, for example `name = \"${{{base}.name}}\"`"
+                )),
             span,
         )
     }
@@ -575,18 +663,29 @@ impl<'w> Eval<'w> {
 
 /// The message for a resource with `for_each` named without one of its keys.
 pub(super) fn without_index(declaration: &Address, keys: &BTreeSet<String>) -> Diagnostic {
-    let diagnostic = Diagnostic::error("E024", format!("`{declaration}` has `for_each`: name one of its instances"));
+    let diagnostic = Diagnostic::error(
+        "E024",
+        format!("`{declaration}` has `for_each`: name one of its instances"),
+    );
     match keys.first() {
         Some(first) => diagnostic
             .help(format!("write `{}`", format!("{declaration}['{first}']")))
-            .note(format!("its keys are {}", listed(keys.iter().map(String::as_str), 8))),
+            .note(format!(
+                "its keys are {}",
+                listed(keys.iter().map(String::as_str), 8)
+            )),
         None => diagnostic.note("it has no instance at all"),
     }
 }
 
 /// What to say about a resource that is not declared.
 pub(super) fn near_resource(world: &World, address: &Address) -> String {
-    let same: Vec<&str> = world.declared.keys().filter(|a| a.table == address.table).map(|a| a.name.as_str()).collect();
+    let same: Vec<&str> = world
+        .declared
+        .keys()
+        .filter(|a| a.table == address.table)
+        .map(|a| a.name.as_str())
+        .collect();
     if let Some(meant) = nearest(&address.name, same.iter().copied()) {
         return format!("did you mean `{}.{meant}`?", address.table);
     }
@@ -598,7 +697,10 @@ pub(super) fn near_resource(world: &World, address: &Address) -> String {
     }
     if !kinds::is_resource_table(&address.table) {
         return match kinds::nearest_table(&address.table) {
-            Some(table) => format!("`{}` is not a table of resources; did you mean `{table}`?", address.table),
+            Some(table) => format!(
+                "`{}` is not a table of resources; did you mean `{table}`?",
+                address.table
+            ),
             None => format!("`{}` is not a table of resources", address.table),
         };
     }
@@ -619,18 +721,29 @@ fn missing(base: &str, path: &FieldPath, found: usize, inside: &Cell) -> Diagnos
     let segment = FieldPath(vec![path.0[found].clone()]);
     match (&inside.data, &path.0[found]) {
         (Data::Map(map), Segment::Key(key)) => {
-            let diagnostic = Diagnostic::error("E023", format!("`{reached}` has no field `{key}` in this stack"));
+            let diagnostic =
+                Diagnostic::error("E023", format!("`{reached}` has no field `{key}` in this stack"));
             match nearest(key, map.keys().map(String::as_str)) {
                 Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
                 None => diagnostic.help(format!("it has {}", listed(map.keys().map(String::as_str), 10))),
             }
         }
-        (Data::List(list), Segment::Index(_)) => {
-            Diagnostic::error("E023", format!("`{reached}` has {} elements, so there is no `{segment}`", list.len()))
-        }
+        (Data::List(list), Segment::Index(_)) => Diagnostic::error(
+            "E023",
+            format!(
+                "`{reached}` has {} elements, so there is no `{segment}`",
+                list.len()
+            ),
+        ),
         (Data::List(_), Segment::Select(_) | Segment::Item(_)) => {
             Diagnostic::error("E023", format!("`{reached}` has no element `{segment}`"))
         }
-        _ => Diagnostic::error("E023", format!("`{reached}` is {}, so there is no `{segment}` in it", inside.type_name())),
+        _ => Diagnostic::error(
+            "E023",
+            format!(
+                "`{reached}` is {}, so there is no `{segment}` in it",
+                inside.type_name()
+            ),
+        ),
     }
 }

@@ -64,7 +64,11 @@ impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let with = |f: &mut fmt::Formatter<'_>, head: &str, path: &FieldPath| {
             let path = path.to_string();
-            let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
+            let dot = if path.is_empty() || path.starts_with('[') {
+                ""
+            } else {
+                "."
+            };
             write!(f, "{head}{dot}{path}")
         };
         match self {
@@ -86,7 +90,10 @@ impl ObjectRef {
     /// What stands before the field: `helm_release.app["sonarr"]`.
     pub(super) fn base(&self) -> String {
         let head = if self.existing { "existing." } else { "" };
-        let index = self.index.as_ref().map(|i| format!("[{}]", serde_json::Value::String(i.clone())));
+        let index = self
+            .index
+            .as_ref()
+            .map(|i| format!("[{}]", serde_json::Value::String(i.clone())));
         format!("{head}{}.{}{}", self.table, self.name, index.unwrap_or_default())
     }
 }
@@ -124,7 +131,8 @@ pub(super) fn parse(text: &str, raw: &str, span: &Span, diags: &mut Diagnostics)
         let expr = match expression(inner[..end].trim()) {
             Ok(expr) => expr,
             Err(problem) => {
-                let mut diagnostic = Diagnostic::error(problem.code, problem.message).at(place.clone(), problem.label);
+                let mut diagnostic =
+                    Diagnostic::error(problem.code, problem.message).at(place.clone(), problem.label);
                 diagnostic.help.extend(problem.help);
                 diags.push(diagnostic);
                 Expr::Bad
@@ -184,7 +192,12 @@ struct Problem {
     help: Option<String>,
 }
 
-fn problem(code: &'static str, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) -> Problem {
+fn problem(
+    code: &'static str,
+    message: impl Into<String>,
+    label: impl Into<String>,
+    help: impl Into<String>,
+) -> Problem {
     Problem {
         code,
         message: message.into(),
@@ -203,12 +216,16 @@ fn expression(text: &str) -> Result<Expr, Problem> {
     if text == "null" {
         return Ok(Expr::Null);
     }
-    let head_len = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).unwrap_or(text.len());
+    let head_len = text
+        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
+        .unwrap_or(text.len());
     let (head, rest) = text.split_at(head_len);
     if head == "file" || rest.trim_start().starts_with('(') {
         return file(text, head, rest);
     }
-    if head.is_empty() || rest.contains(['+', '*', '?', '!', '<', '>', '|', '&', '%', '(']) && !rest.contains('[') {
+    if head.is_empty()
+        || rest.contains(['+', '*', '?', '!', '<', '>', '|', '&', '%', '(']) && !rest.contains('[')
+    {
         return Err(problem(
             "E021",
             format!("`{text}` is not a reference"),
@@ -222,7 +239,11 @@ fn expression(text: &str) -> Result<Expr, Problem> {
     match head {
         "var" | "local" => {
             let (name, path) = name_and_path(after)?;
-            Ok(if head == "var" { Expr::Var(name, path) } else { Expr::Local(name, path) })
+            Ok(if head == "var" {
+                Expr::Var(name, path)
+            } else {
+                Expr::Local(name, path)
+            })
         }
         "stack" => Ok(Expr::Stack(path(after)?)),
         "each" => {
@@ -241,7 +262,12 @@ fn expression(text: &str) -> Result<Expr, Problem> {
         "existing" => {
             let (table, rest) = word(after);
             let Some(after) = rest.strip_prefix('.').filter(|_| !table.is_empty()) else {
-                return Err(problem("E020", format!("`{text}` is not complete"), "", "write `existing.TABLE.NAME.FIELD`"));
+                return Err(problem(
+                    "E020",
+                    format!("`{text}` is not complete"),
+                    "",
+                    "write `existing.TABLE.NAME.FIELD`",
+                ));
             };
             object(true, table, after)
         }
@@ -260,10 +286,16 @@ fn file(text: &str, head: &str, rest: &str) -> Result<Expr, Problem> {
             "the only one is `file('relative/path')`",
         ));
     }
-    let inner = rest.trim().strip_prefix('(').and_then(|r| r.strip_suffix(')')).map(str::trim);
+    let inner = rest
+        .trim()
+        .strip_prefix('(')
+        .and_then(|r| r.strip_suffix(')'))
+        .map(str::trim);
     let quoted = inner.and_then(|i| {
         let quote = i.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
-        i.strip_prefix(quote)?.strip_suffix(quote).filter(|p| !p.contains(quote))
+        i.strip_prefix(quote)?
+            .strip_suffix(quote)
+            .filter(|p| !p.contains(quote))
     });
     match quoted {
         Some(path) if !path.is_empty() => Ok(Expr::File(path.to_owned())),
@@ -278,14 +310,23 @@ fn file(text: &str, head: &str, rest: &str) -> Result<Expr, Problem> {
 
 fn lone(head: &str, rest: &str) -> Problem {
     if !rest.is_empty() && !rest.starts_with('[') {
-        return problem("E021", format!("`{head}{rest}` is not a reference"), "operators and functions are not part of the language", SHAPE);
+        return problem(
+            "E021",
+            format!("`{head}{rest}` is not a reference"),
+            "operators and functions are not part of the language",
+            SHAPE,
+        );
     }
     let help = match head {
         "var" | "local" => format!("write `{head}.NAME`"),
         "each" => "write `each.key` or `each.value`".to_owned(),
         "stack" => "write `stack.name`".to_owned(),
-        table if kinds::is_resource_table(table) => format!("write `{table}.NAME.FIELD`, for example `{table}.NAME.name`"),
-        _ => format!("a variable is `var.{head}`, a local value `local.{head}`; write `$${{` where `${{` is meant as it stands"),
+        table if kinds::is_resource_table(table) => {
+            format!("write `{table}.NAME.FIELD`, for example `{table}.NAME.name`")
+        }
+        _ => format!(
+            "a variable is `var.{head}`, a local value `local.{head}`; write `$${{` where `${{` is meant as it stands"
+        ),
     };
     problem("E021", format!("`{head}` alone names nothing"), "", help)
 }
@@ -299,17 +340,29 @@ fn unknown_head(head: &str, after: &str) -> Problem {
         _ => nearest(head, HEADS.iter().copied()).or_else(|| kinds::nearest_table(head)),
     };
     let help = match (head, meant) {
-        ("env", _) => format!("declare a variable and set it by `ARRPLAN_VAR_{after}`, or give a secret one `from = {{ env = \"{after}\" }}`"),
+        ("env", _) => format!(
+            "declare a variable and set it by `ARRPLAN_VAR_{after}`, or give a secret one `from = {{ env = \"{after}\" }}`"
+        ),
         (_, Some(meant)) => format!("did you mean `{meant}.{after}`?"),
         _ => SHAPE.to_owned(),
     };
-    problem("E021", format!("`{head}` is not something a reference can start with"), "", help)
+    problem(
+        "E021",
+        format!("`{head}` is not something a reference can start with"),
+        "",
+        help,
+    )
 }
 
 fn object(existing: bool, table: &str, after: &str) -> Result<Expr, Problem> {
     let (name, mut rest) = word(after);
     if name.is_empty() {
-        return Err(problem("E020", format!("`{table}.{after}` names no resource"), "", format!("write `{table}.NAME.FIELD`")));
+        return Err(problem(
+            "E020",
+            format!("`{table}.{after}` names no resource"),
+            "",
+            format!("write `{table}.NAME.FIELD`"),
+        ));
     }
     let mut index = None;
     // An index stands in quotes directly behind the name; a key of the manifest stands behind a field.
@@ -360,14 +413,21 @@ fn bracket_end(text: &str) -> usize {
 }
 
 fn word(text: &str) -> (&str, &str) {
-    let len = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).unwrap_or(text.len());
+    let len = text
+        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
+        .unwrap_or(text.len());
     text.split_at(len)
 }
 
 fn name_and_path(after: &str) -> Result<(String, FieldPath), Problem> {
     let (name, rest) = word(after);
     if !is_local(name) {
-        return Err(problem("E020", format!("`{after}` does not start with a name"), "", SHAPE));
+        return Err(problem(
+            "E020",
+            format!("`{after}` does not start with a name"),
+            "",
+            SHAPE,
+        ));
     }
     let rest = match rest.strip_prefix('.') {
         Some(rest) if !rest.is_empty() => path(rest)?,
@@ -418,13 +478,25 @@ mod tests {
             ("${var.domain}", "${var.domain}"),
             ("${ var.domain }", "${var.domain}"),
             ("a-${local.x.y[0]}-b", "a-${local.x.y[0]}-b"),
-            ("${helm_release.app[\"sonarr\"].name}", "${helm_release.app[\"sonarr\"].name}"),
-            ("${helm_release.app['sonarr'].spec.chart}", "${helm_release.app[\"sonarr\"].spec.chart}"),
-            ("${existing.service.ingress.status.loadBalancer.ingress[0].ip}", "${existing.service.ingress.status.loadBalancer.ingress[0].ip}"),
+            (
+                "${helm_release.app[\"sonarr\"].name}",
+                "${helm_release.app[\"sonarr\"].name}",
+            ),
+            (
+                "${helm_release.app['sonarr'].spec.chart}",
+                "${helm_release.app[\"sonarr\"].spec.chart}",
+            ),
+            (
+                "${existing.service.ingress.status.loadBalancer.ingress[0].ip}",
+                "${existing.service.ingress.status.loadBalancer.ingress[0].ip}",
+            ),
             ("${file('a}b.json')}", "${file('a}b.json')}"),
             ("${each.value['a.b']}", "${each.value[\"a.b\"]}"),
             ("$${x} and ${null}", "$${x} and ${null}"),
-            ("${manifest.x.spec.containers[name=app].image}", "${manifest.x.spec.containers[name=app].image}"),
+            (
+                "${manifest.x.spec.containers[name=app].image}",
+                "${manifest.x.spec.containers[name=app].image}",
+            ),
         ] {
             let (template, diags) = read(text);
             assert!(diags.is_empty(), "{text}: {diags:?}");
@@ -451,7 +523,11 @@ mod tests {
             ("${namespace.a.b[}", "E020"),
         ] {
             let (_, diags) = read(text);
-            assert_eq!(diags.0.iter().map(|d| d.code).collect::<Vec<_>>(), [code], "{text}: {diags:?}");
+            assert_eq!(
+                diags.0.iter().map(|d| d.code).collect::<Vec<_>>(),
+                [code],
+                "{text}: {diags:?}"
+            );
         }
     }
 
@@ -466,7 +542,11 @@ mod tests {
             (0..20_usize).prop_map(Segment::Index),
         ];
         ("[a-z]{1,5}", proptest::collection::vec(segment, 0..3)).prop_map(move |(first, rest)| {
-            let mut all = if least == 0 && rest.is_empty() { Vec::new() } else { vec![Segment::Key(first)] };
+            let mut all = if least == 0 && rest.is_empty() {
+                Vec::new()
+            } else {
+                vec![Segment::Key(first)]
+            };
             all.extend(rest);
             FieldPath(all)
         })
@@ -480,9 +560,21 @@ mod tests {
             (name(), field_path(0)).prop_map(|(n, p)| Expr::Var(n, p)),
             (name(), field_path(0)).prop_map(|(n, p)| Expr::Local(n, p)),
             field_path(1).prop_map(Expr::Stack),
-            (any::<bool>(), name(), proptest::option::of("[^\\\\]{0,6}"), field_path(1)).prop_map(|(existing, name, index, path)| {
-                Expr::Object(ObjectRef { existing, table: "helm_release".to_owned(), name, index, path })
-            }),
+            (
+                any::<bool>(),
+                name(),
+                proptest::option::of("[^\\\\]{0,6}"),
+                field_path(1)
+            )
+                .prop_map(|(existing, name, index, path)| {
+                    Expr::Object(ObjectRef {
+                        existing,
+                        table: "helm_release".to_owned(),
+                        name,
+                        index,
+                        path,
+                    })
+                }),
         ]
     }
 

@@ -47,33 +47,187 @@ const SOURCE: &str = "source.toolkit.fluxcd.io/v1";
 
 /// Every table with a known kind.
 pub const KINDS: &[KindRow] = &[
-    row("namespace", "v1", "Namespace", false, Label, &["ns", "namespaces"]),
-    row("persistent_volume_claim", "v1", "PersistentVolumeClaim", true, Subdomain, &["pvc", "persistentvolumeclaims", "volume_claim"]),
+    row(
+        "namespace",
+        "v1",
+        "Namespace",
+        false,
+        Label,
+        &["ns", "namespaces"],
+    ),
+    row(
+        "persistent_volume_claim",
+        "v1",
+        "PersistentVolumeClaim",
+        true,
+        Subdomain,
+        &["pvc", "persistentvolumeclaims", "volume_claim"],
+    ),
     row("secret", "v1", "Secret", true, Subdomain, &["secrets"]),
-    row("config_map", "v1", "ConfigMap", true, Subdomain, &["cm", "configmaps"]),
-    row("service_account", "v1", "ServiceAccount", true, Subdomain, &["sa", "serviceaccounts"]),
+    row(
+        "config_map",
+        "v1",
+        "ConfigMap",
+        true,
+        Subdomain,
+        &["cm", "configmaps"],
+    ),
+    row(
+        "service_account",
+        "v1",
+        "ServiceAccount",
+        true,
+        Subdomain,
+        &["sa", "serviceaccounts"],
+    ),
     row("service", "v1", "Service", true, Label, &["svc", "services"]),
-    row("ingress", "networking.k8s.io/v1", "Ingress", true, Subdomain, &["ing", "ingresses"]),
-    row("network_policy", "networking.k8s.io/v1", "NetworkPolicy", true, Subdomain, &["netpol", "networkpolicies"]),
+    row(
+        "ingress",
+        "networking.k8s.io/v1",
+        "Ingress",
+        true,
+        Subdomain,
+        &["ing", "ingresses"],
+    ),
+    row(
+        "network_policy",
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+        true,
+        Subdomain,
+        &["netpol", "networkpolicies"],
+    ),
     row("role", RBAC, "Role", true, PathSegment, &["roles"]),
-    row("role_binding", RBAC, "RoleBinding", true, PathSegment, &["rolebindings"]),
-    row("cluster_role", RBAC, "ClusterRole", false, PathSegment, &["clusterroles"]),
-    row("cluster_role_binding", RBAC, "ClusterRoleBinding", false, PathSegment, &["clusterrolebindings"]),
+    row(
+        "role_binding",
+        RBAC,
+        "RoleBinding",
+        true,
+        PathSegment,
+        &["rolebindings"],
+    ),
+    row(
+        "cluster_role",
+        RBAC,
+        "ClusterRole",
+        false,
+        PathSegment,
+        &["clusterroles"],
+    ),
+    row(
+        "cluster_role_binding",
+        RBAC,
+        "ClusterRoleBinding",
+        false,
+        PathSegment,
+        &["clusterrolebindings"],
+    ),
     // The controller appends 11 characters to the name of each Job.
-    row("cron_job", "batch/v1", "CronJob", true, Short(52), &["cj", "cronjobs"]),
+    row(
+        "cron_job",
+        "batch/v1",
+        "CronJob",
+        true,
+        Short(52),
+        &["cj", "cronjobs"],
+    ),
     row("job", "batch/v1", "Job", true, Short(63), &["jobs"]),
-    row("deployment", "apps/v1", "Deployment", true, Subdomain, &["deploy", "deployments"]),
-    row("stateful_set", "apps/v1", "StatefulSet", true, Subdomain, &["sts", "statefulsets"]),
-    row("daemon_set", "apps/v1", "DaemonSet", true, Subdomain, &["ds", "daemonsets"]),
-    row("custom_resource_definition", "apiextensions.k8s.io/v1", "CustomResourceDefinition", false, Subdomain, &["crd", "crds"]),
-    row("git_repository", SOURCE, "GitRepository", true, Subdomain, &["gitrepo", "gitrepositories"]),
-    row("helm_repository", SOURCE, "HelmRepository", true, Subdomain, &["helmrepo", "helmrepositories"]),
-    row("oci_repository", SOURCE, "OCIRepository", true, Subdomain, &["ocirepo", "ocirepositories"]),
-    row("helm_chart", SOURCE, "HelmChart", true, Subdomain, &["hc", "helmcharts"]),
-    row("helm_release", "helm.toolkit.fluxcd.io/v2", "HelmRelease", true, Subdomain, &["hr", "helmreleases", "release"]),
-    row("kustomization", "kustomize.toolkit.fluxcd.io/v1", "Kustomization", true, Subdomain, &["ks", "kustomizations"]),
-    row("tenant", "apps.cozystack.io/v1alpha1", "Tenant", true, Tenant, &["tenants"]),
-    row("application_definition", "cozystack.io/v1alpha1", "ApplicationDefinition", false, Subdomain, &["applicationdefinitions"]),
+    row(
+        "deployment",
+        "apps/v1",
+        "Deployment",
+        true,
+        Subdomain,
+        &["deploy", "deployments"],
+    ),
+    row(
+        "stateful_set",
+        "apps/v1",
+        "StatefulSet",
+        true,
+        Subdomain,
+        &["sts", "statefulsets"],
+    ),
+    row(
+        "daemon_set",
+        "apps/v1",
+        "DaemonSet",
+        true,
+        Subdomain,
+        &["ds", "daemonsets"],
+    ),
+    row(
+        "custom_resource_definition",
+        "apiextensions.k8s.io/v1",
+        "CustomResourceDefinition",
+        false,
+        Subdomain,
+        &["crd", "crds"],
+    ),
+    row(
+        "git_repository",
+        SOURCE,
+        "GitRepository",
+        true,
+        Subdomain,
+        &["gitrepo", "gitrepositories"],
+    ),
+    row(
+        "helm_repository",
+        SOURCE,
+        "HelmRepository",
+        true,
+        Subdomain,
+        &["helmrepo", "helmrepositories"],
+    ),
+    row(
+        "oci_repository",
+        SOURCE,
+        "OCIRepository",
+        true,
+        Subdomain,
+        &["ocirepo", "ocirepositories"],
+    ),
+    row(
+        "helm_chart",
+        SOURCE,
+        "HelmChart",
+        true,
+        Subdomain,
+        &["hc", "helmcharts"],
+    ),
+    row(
+        "helm_release",
+        "helm.toolkit.fluxcd.io/v2",
+        "HelmRelease",
+        true,
+        Subdomain,
+        &["hr", "helmreleases", "release"],
+    ),
+    row(
+        "kustomization",
+        "kustomize.toolkit.fluxcd.io/v1",
+        "Kustomization",
+        true,
+        Subdomain,
+        &["ks", "kustomizations"],
+    ),
+    row(
+        "tenant",
+        "apps.cozystack.io/v1alpha1",
+        "Tenant",
+        true,
+        Tenant,
+        &["tenants"],
+    ),
+    row(
+        "application_definition",
+        "cozystack.io/v1alpha1",
+        "ApplicationDefinition",
+        false,
+        Subdomain,
+        &["applicationdefinitions"],
+    ),
 ];
 
 /// The row of a table.
@@ -98,9 +252,9 @@ pub(super) fn is_resource_table(table: &str) -> bool {
 /// The table that a mistyped one was meant to be: by kubectl's names, then by likeness.
 pub(super) fn nearest_table(word: &str) -> Option<&'static str> {
     let folded = fold(word);
-    let by_name = KINDS.iter().find(|row| {
-        fold(row.table) == folded || row.aliases.iter().any(|alias| fold(alias) == folded)
-    });
+    let by_name = KINDS
+        .iter()
+        .find(|row| fold(row.table) == folded || row.aliases.iter().any(|alias| fold(alias) == folded));
     by_name
         .map(|row| row.table)
         .or_else(|| nearest(word, KINDS.iter().map(|row| row.table).chain([MANIFEST])))
@@ -113,7 +267,11 @@ mod tests {
     #[test]
     fn tables_and_kinds_are_unique() {
         for (at, row) in KINDS.iter().enumerate() {
-            assert!(KINDS[at + 1..].iter().all(|other| other.table != row.table && other.kind != row.kind));
+            assert!(
+                KINDS[at + 1..]
+                    .iter()
+                    .all(|other| other.table != row.table && other.kind != row.kind)
+            );
         }
     }
 

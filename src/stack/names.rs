@@ -31,7 +31,10 @@ pub(super) fn problem(rule: NameRule, name: &str) -> Option<String> {
             let mut bytes = name.bytes();
             let good = bytes.next().is_some_and(|b| b.is_ascii_lowercase())
                 && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-            (!good).then(|| "a tenant's name is a lower-case letter, then lower-case letters and digits; no dashes".to_owned())
+            (!good).then(|| {
+                "a tenant's name is a lower-case letter, then lower-case letters and digits; no dashes"
+                    .to_owned()
+            })
         }
     }
 }
@@ -41,12 +44,18 @@ pub(super) fn label_problem(name: &str, most: usize) -> Option<String> {
         return Some("it is empty".to_owned());
     }
     if name.len() > most {
-        return Some(format!("it has {} characters, at most {most} are allowed", name.len()));
+        return Some(format!(
+            "it has {} characters, at most {most} are allowed",
+            name.len()
+        ));
     }
-    let good = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    let good = name
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !name.starts_with('-')
         && !name.ends_with('-');
-    (!good).then(|| "only lower-case letters, digits and `-`, with a letter or digit first and last".to_owned())
+    (!good)
+        .then(|| "only lower-case letters, digits and `-`, with a letter or digit first and last".to_owned())
 }
 
 pub(super) fn subdomain_problem(name: &str, most: usize) -> Option<String> {
@@ -54,11 +63,15 @@ pub(super) fn subdomain_problem(name: &str, most: usize) -> Option<String> {
         return Some("it is empty".to_owned());
     }
     if name.len() > most {
-        return Some(format!("it has {} characters, at most {most} are allowed", name.len()));
+        return Some(format!(
+            "it has {} characters, at most {most} are allowed",
+            name.len()
+        ));
     }
     let good = name.split('.').all(|part| label_problem(part, most).is_none());
     (!good).then(|| {
-        "only lower-case letters, digits, `-` and `.`, with a letter or digit at both ends of each part".to_owned()
+        "only lower-case letters, digits, `-` and `.`, with a letter or digit at both ends of each part"
+            .to_owned()
     })
 }
 
@@ -113,12 +126,17 @@ fn qualified(text: &str) -> bool {
     text.len() <= 63
         && end(text.bytes().next())
         && end(text.bytes().last())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 /// Whether `text` is a local name of the stack language.
 pub(super) fn is_local(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
 #[cfg(test)]
@@ -136,7 +154,11 @@ mod tests {
             (NameRule::Subdomain, "a..b", false),
             (NameRule::Subdomain, "Media", false),
             (NameRule::Subdomain, "a_b", false),
-            (NameRule::Short(52), "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false),
+            (
+                NameRule::Short(52),
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                false,
+            ),
             (NameRule::PathSegment, "system:node", true),
             (NameRule::PathSegment, "a/b", false),
             (NameRule::Tenant, "media2", true),
@@ -144,7 +166,10 @@ mod tests {
         ] {
             assert_eq!(problem(rule, name).is_none(), good, "{rule:?} {name:?}");
         }
-        assert_eq!(mended(NameRule::Subdomain, "Arr_Stack"), Some("arr-stack".to_owned()));
+        assert_eq!(
+            mended(NameRule::Subdomain, "Arr_Stack"),
+            Some("arr-stack".to_owned())
+        );
         assert_eq!(mended(NameRule::Label, "a.b"), Some("a-b".to_owned()));
         assert_eq!(mended(NameRule::Tenant, "my-media"), Some("mymedia".to_owned()));
         assert_eq!(mended(NameRule::Label, "___"), None);
@@ -152,7 +177,14 @@ mod tests {
 
     #[test]
     fn label_keys_and_values() {
-        for (key, good) in [("app", true), ("team.io/x", true), ("a/b/c", false), ("Team.IO/x", false), ("", false), ("-a", false)] {
+        for (key, good) in [
+            ("app", true),
+            ("team.io/x", true),
+            ("a/b/c", false),
+            ("Team.IO/x", false),
+            ("", false),
+            ("-a", false),
+        ] {
             assert_eq!(label_key_problem(key).is_none(), good, "{key}");
         }
         for (value, good) in [("", true), ("Media_1.x", true), ("a b", false), ("-a", false)] {

@@ -77,7 +77,11 @@ impl Files {
     /// The folder of `file` and the file's own text.
     pub(super) fn open(file: &Path) -> Result<(Self, FileId), (Self, Diagnostic)> {
         let shown = file.parent().unwrap_or(Path::new("")).to_path_buf();
-        let folder = if shown.as_os_str().is_empty() { Path::new(".") } else { &shown };
+        let folder = if shown.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            &shown
+        };
         let mut files = Self {
             root: folder.to_path_buf(),
             shown: shown.clone(),
@@ -87,20 +91,32 @@ impl Files {
             contents: BTreeMap::new(),
         };
         let result = fs_err::canonicalize(folder)
-            .map_err(|error| ReadProblem::new("E001", format!("cannot read {}: {}", file.display(), reason(&error))))
+            .map_err(|error| {
+                ReadProblem::new(
+                    "E001",
+                    format!("cannot read {}: {}", file.display(), reason(&error)),
+                )
+            })
             .and_then(|root| {
                 files.root = root;
                 files.read(file, &file.display().to_string())
             });
         match result {
             Ok(text) => {
-                let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let name = file
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
                 files.digest(&name, &text);
                 let id = files.sources.add(file.to_path_buf(), text);
                 Ok((files, id))
             }
             Err(mut problem) => {
-                let span = problem.text.take().map(|(text, range)| Span::new(files.sources.add(file.to_path_buf(), text), range));
+                let span = problem
+                    .text
+                    .take()
+                    .map(|(text, range)| Span::new(files.sources.add(file.to_path_buf(), text), range));
                 Err((files, problem.diagnostic(span)))
             }
         }
@@ -124,7 +140,9 @@ impl Files {
         }
         let path = self.root.join(relative);
         match fs_err::canonicalize(&path) {
-            Ok(real) if !real.starts_with(&self.root) => Err(outside("leads out of the stack's folder by a link")),
+            Ok(real) if !real.starts_with(&self.root) => {
+                Err(outside("leads out of the stack's folder by a link"))
+            }
             Ok(real) => Ok(real),
             // What is not there leads nowhere; whoever needs it there finds out.
             Err(_) => Ok(path),
@@ -137,10 +155,13 @@ impl Files {
             return Ok(Arc::clone(text));
         }
         let path = self.confined(relative)?;
-        let text: Arc<str> = self.read(&path, relative).map_err(|mut problem| {
-            problem.help.extend(self.near(relative));
-            problem
-        })?.into();
+        let text: Arc<str> = self
+            .read(&path, relative)
+            .map_err(|mut problem| {
+                problem.help.extend(self.near(relative));
+                problem
+            })?
+            .into();
         self.digest(relative, &text);
         self.contents.insert(relative.to_owned(), Arc::clone(&text));
         Ok(text)
@@ -167,13 +188,21 @@ impl Files {
 
     /// Reads any regular file within the limits; `shown` names it in messages.
     pub(super) fn read(&mut self, path: &Path, shown: &str) -> Result<String, ReadProblem> {
-        let fail = |error: &std::io::Error| ReadProblem::new("E001", format!("cannot read {shown}: {}", reason(error)));
+        let fail = |error: &std::io::Error| {
+            ReadProblem::new("E001", format!("cannot read {shown}: {}", reason(error)))
+        };
         let metadata = fs_err::metadata(path).map_err(|e| fail(&e))?;
         if metadata.is_dir() {
-            return Err(ReadProblem::new("E001", format!("cannot read {shown}: it is a folder")));
+            return Err(ReadProblem::new(
+                "E001",
+                format!("cannot read {shown}: it is a folder"),
+            ));
         }
         if !metadata.is_file() {
-            return Err(ReadProblem::new("E001", format!("cannot read {shown}: it is not a regular file")));
+            return Err(ReadProblem::new(
+                "E001",
+                format!("cannot read {shown}: it is not a regular file"),
+            ));
         }
         let too_large = || {
             ReadProblem::new("E002", format!("{shown} is larger than 4 MiB"))
@@ -184,14 +213,19 @@ impl Files {
         }
         let file = fs_err::File::open(path).map_err(|e| fail(&e))?;
         let mut bytes = Vec::new();
-        file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|e| fail(&e))?;
+        file.take(MAX_FILE + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|e| fail(&e))?;
         let size = bytes.len() as u64;
         if size > MAX_FILE {
             return Err(too_large());
         }
         self.total += size;
         if self.total > MAX_TOTAL {
-            return Err(ReadProblem::new("E002", format!("with {shown} the stack's files are larger than 64 MiB together")));
+            return Err(ReadProblem::new(
+                "E002",
+                format!("with {shown} the stack's files are larger than 64 MiB together"),
+            ));
         }
         String::from_utf8(bytes).map_err(|error| not_utf8(shown, &error))
     }
@@ -224,7 +258,10 @@ impl Files {
         let folder = path.parent().unwrap_or(Path::new(""));
         let name = path.file_name()?.to_str()?;
         let entries = fs_err::read_dir(self.root.join(folder)).ok()?;
-        let mut names: Vec<String> = entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).take(1000).collect();
+        let mut names: Vec<String> = entries
+            .filter_map(|e| e.ok()?.file_name().into_string().ok())
+            .take(1000)
+            .collect();
         names.sort();
         let found = nearest(name, names.iter().map(String::as_str))?;
         Some(format!("there is `{}`", folder.join(found).display()))
@@ -234,14 +271,23 @@ impl Files {
     pub(super) fn matching(&self, pattern: &str) -> Result<Vec<String>, ReadProblem> {
         self.confined(&pattern.replace(['*', '?'], "x"))?;
         if pattern.contains("**") || pattern.contains(['[', '{']) {
-            return Err(ReadProblem::new("E007", format!("`{pattern}` is not a pattern that `include` reads"))
-                .help("`*` stands for any characters of one file or folder name, `?` for one of them"));
+            return Err(ReadProblem::new(
+                "E007",
+                format!("`{pattern}` is not a pattern that `include` reads"),
+            )
+            .help("`*` stands for any characters of one file or folder name, `?` for one of them"));
         }
         let mut found = vec![String::new()];
         for part in pattern.split('/').filter(|p| !p.is_empty() && *p != ".") {
             let mut next = Vec::new();
             for folder in &found {
-                let join = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+                let join = |name: &str| {
+                    if folder.is_empty() {
+                        name.to_owned()
+                    } else {
+                        format!("{folder}/{name}")
+                    }
+                };
                 if !part.contains(['*', '?']) {
                     next.push(join(part));
                     continue;
@@ -250,14 +296,21 @@ impl Files {
                     continue;
                 };
                 let names = entries.filter_map(|e| e.ok()?.file_name().into_string().ok());
-                next.extend(names.filter(|n| !n.starts_with('.') && wild(part.as_bytes(), n.as_bytes())).map(|n| join(&n)));
+                next.extend(
+                    names
+                        .filter(|n| !n.starts_with('.') && wild(part.as_bytes(), n.as_bytes()))
+                        .map(|n| join(&n)),
+                );
             }
             next.sort();
             next.truncate(MAX_INCLUDED + 1);
             found = next;
         }
         if found.len() > MAX_INCLUDED {
-            return Err(ReadProblem::new("E007", format!("`{pattern}` names more than {MAX_INCLUDED} files")));
+            return Err(ReadProblem::new(
+                "E007",
+                format!("`{pattern}` names more than {MAX_INCLUDED} files"),
+            ));
         }
         if pattern.contains(['*', '?']) {
             found.retain(|relative| self.root.join(relative).is_file());
@@ -302,9 +355,10 @@ fn not_utf8(shown: &str, error: &std::string::FromUtf8Error) -> ReadProblem {
     }
     let text = String::from_utf8_lossy(bytes).into_owned();
     problem.text = Some((text, at..at + '\u{fffd}'.len_utf8()));
-    problem
-        .notes
-        .push(format!("byte {at} is 0x{:02x}", bytes.get(at).copied().unwrap_or_default()));
+    problem.notes.push(format!(
+        "byte {at} is 0x{:02x}",
+        bytes.get(at).copied().unwrap_or_default()
+    ));
     problem.help("save the file as UTF-8")
 }
 
@@ -333,7 +387,11 @@ mod tests {
             ("", "", true),
             ("*", "", true),
         ] {
-            assert_eq!(wild(pattern.as_bytes(), name.as_bytes()), matches, "{pattern} {name}");
+            assert_eq!(
+                wild(pattern.as_bytes(), name.as_bytes()),
+                matches,
+                "{pattern} {name}"
+            );
         }
     }
 
@@ -341,7 +399,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("stacks");
         fs_err::create_dir_all(inner.join("apps")).unwrap();
-        for (name, text) in [("s.toml", "x"), ("apps/b.toml", "b"), ("apps/a.toml", "a"), ("apps/.hidden.toml", "h")] {
+        for (name, text) in [
+            ("s.toml", "x"),
+            ("apps/b.toml", "b"),
+            ("apps/a.toml", "a"),
+            ("apps/.hidden.toml", "h"),
+        ] {
             fs_err::write(inner.join(name), text).unwrap();
         }
         fs_err::write(folder.path().join("outside.txt"), "o").unwrap();
@@ -372,14 +435,21 @@ mod tests {
         }
         let near = files.text("apps/aa.toml").err().map(|p| p.help.concat()).unwrap();
         assert_eq!(near, "");
-        let near = files.text("apps.d/a.toml").err().map(|p| p.help.concat()).unwrap();
+        let near = files
+            .text("apps.d/a.toml")
+            .err()
+            .map(|p| p.help.concat())
+            .unwrap();
         assert_eq!(near, "");
     }
 
     #[test]
     fn patterns_find_files_in_order() {
         let (_folder, files) = stack();
-        assert_eq!(files.matching("apps/*.toml").ok(), Some(vec!["apps/a.toml".to_owned(), "apps/b.toml".to_owned()]));
+        assert_eq!(
+            files.matching("apps/*.toml").ok(),
+            Some(vec!["apps/a.toml".to_owned(), "apps/b.toml".to_owned()])
+        );
         assert_eq!(files.matching("*/?.toml").ok().map(|f| f.len()), Some(2));
         assert_eq!(files.matching("../*.toml").err().map(|p| p.code), Some("E006"));
         assert_eq!(files.matching("**/a.toml").err().map(|p| p.code), Some("E007"));
@@ -390,6 +460,9 @@ mod tests {
         let Err((_, diagnostic)) = Files::open(Path::new("/dev/zero")) else {
             panic!("a device is no stack")
         };
-        assert_eq!(diagnostic.message, "cannot read /dev/zero: it is not a regular file");
+        assert_eq!(
+            diagnostic.message,
+            "cannot read /dev/zero: it is not a regular file"
+        );
     }
 }

@@ -51,9 +51,17 @@ mod tests {
     #[test]
     fn finds_what_was_meant_and_nothing_else() {
         for (word, candidates, found) in [
-            ("storageClasName", &["storageClassName", "volumeName"][..], Some("storageClassName")),
+            (
+                "storageClasName",
+                &["storageClassName", "volumeName"][..],
+                Some("storageClassName"),
+            ),
             ("dependsOn", &["depends_on", "protect"], Some("depends_on")),
-            ("helmRelease", &["helm_release", "helm_chart"], Some("helm_release")),
+            (
+                "helmRelease",
+                &["helm_release", "helm_chart"],
+                Some("helm_release"),
+            ),
             ("prowlar", &["prowlarr", "radarr"], Some("prowlarr")),
             ("xy", &["ab"], None),
             ("completely-different", &["namespace"], None),

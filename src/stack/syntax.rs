@@ -125,9 +125,17 @@ pub(super) fn parse(file: FileId, text: &str, diags: &mut Diagnostics) -> Parsed
         literal: Vec::new(),
         too_deep: false,
     };
-    let table = if damage.hopeless { Table::default() } else { reader.table(root.get_ref(), 0) };
+    let table = if damage.hopeless {
+        Table::default()
+    } else {
+        reader.table(root.get_ref(), 0)
+    };
     let literal = reader.literal;
-    Parsed { table, damage, literal }
+    Parsed {
+        table,
+        damage,
+        literal,
+    }
 }
 
 struct Reader<'t, 'd> {
@@ -169,8 +177,10 @@ impl Reader<'_, '_> {
         }
         if depth >= MAX_DEPTH {
             if !self.too_deep {
-                self.diags
-                    .push(Diagnostic::error("E008", format!("nested deeper than {MAX_DEPTH} levels")).at(span.clone(), ""));
+                self.diags.push(
+                    Diagnostic::error("E008", format!("nested deeper than {MAX_DEPTH} levels"))
+                        .at(span.clone(), ""),
+                );
             }
             self.too_deep = true;
             return Node { span, raw: Raw::Bad };
@@ -186,12 +196,20 @@ impl Reader<'_, '_> {
             ),
             DeValue::Float(float) => match float.as_str().parse::<f64>() {
                 Ok(number) if number.is_finite() => Raw::Float(number),
-                _ => self.bad(format!("`{}` is no number that JSON can carry", float.as_str()), &span, ""),
+                _ => self.bad(
+                    format!("`{}` is no number that JSON can carry", float.as_str()),
+                    &span,
+                    "",
+                ),
             },
             DeValue::Boolean(value) => Raw::Bool(*value),
-            DeValue::Datetime(_) => Raw::Date(self.text.get(span.start..span.end).unwrap_or_default().to_owned()),
+            DeValue::Datetime(_) => {
+                Raw::Date(self.text.get(span.start..span.end).unwrap_or_default().to_owned())
+            }
             DeValue::Array(items) => {
-                let items = items.iter().map(|item| self.node(item.span(), item.get_ref(), depth + 1));
+                let items = items
+                    .iter()
+                    .map(|item| self.node(item.span(), item.get_ref(), depth + 1));
                 Raw::List(items.collect())
             }
             DeValue::Table(table) => Raw::Table(self.table(table, depth + 1)),
@@ -218,8 +236,11 @@ impl Reader<'_, '_> {
             for head in ["var", "local"] {
                 let marker = format!("${{{head}.");
                 if let Some((_, after)) = text.split_once(&marker) {
-                    let name = after.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).next();
-                    self.literal.push((span.clone(), format!("{head}.{}", name.unwrap_or_default())));
+                    let name = after
+                        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
+                        .next();
+                    self.literal
+                        .push((span.clone(), format!("{head}.{}", name.unwrap_or_default())));
                 }
             }
             return Raw::Text(text.to_owned());
@@ -227,14 +248,24 @@ impl Reader<'_, '_> {
         let template = expr::parse(text, raw, span, self.diags);
         match template.pieces.as_slice() {
             [Piece::Text(text)] => Raw::Text(text.clone()),
-            pieces if pieces.iter().any(|p| matches!(p, Piece::Expr(expr::Expr::Bad, _))) => Raw::Bad,
+            pieces
+                if pieces
+                    .iter()
+                    .any(|p| matches!(p, Piece::Expr(expr::Expr::Bad, _))) =>
+            {
+                Raw::Bad
+            }
             _ => Raw::Template(template),
         }
     }
 }
 
 /// A value of a variable file as JSON, where `${` has no meaning. `None` after a mistake that was reported.
-pub(super) fn parse_plain(file: FileId, text: &str, diags: &mut Diagnostics) -> (Vec<(Key, Span, Option<serde_json::Value>)>, Damage) {
+pub(super) fn parse_plain(
+    file: FileId,
+    text: &str,
+    diags: &mut Diagnostics,
+) -> (Vec<(Key, Span, Option<serde_json::Value>)>, Damage) {
     let (root, errors) = DeTable::parse_recoverable(text);
     let damage = toml_errors::report(file, text, &errors, &root, diags);
     let entries = root.get_ref().iter().map(|(key, value)| {
@@ -242,7 +273,11 @@ pub(super) fn parse_plain(file: FileId, text: &str, diags: &mut Diagnostics) -> 
             name: key.get_ref().to_string(),
             span: Span::new(file, key.span()),
         };
-        (name, Span::new(file, value.span()), plain_json(value.get_ref(), 0))
+        (
+            name,
+            Span::new(file, value.span()),
+            plain_json(value.get_ref(), 0),
+        )
     });
     (entries.collect(), damage)
 }
@@ -254,7 +289,9 @@ pub(super) fn plain_json(value: &DeValue<'_>, depth: usize) -> Option<serde_json
     }
     Some(match value {
         DeValue::String(text) => text.to_string().into(),
-        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok()?.into(),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .ok()?
+            .into(),
         DeValue::Float(float) => serde_json::Number::from_f64(float.as_str().parse().ok()?)?.into(),
         DeValue::Boolean(value) => (*value).into(),
         DeValue::Datetime(_) => return None,
@@ -264,9 +301,9 @@ pub(super) fn plain_json(value: &DeValue<'_>, depth: usize) -> Option<serde_json
             .collect::<Option<Vec<_>>>()?
             .into(),
         DeValue::Table(table) => {
-            let entries = table
-                .iter()
-                .map(|(key, value)| Some((key.get_ref().to_string(), plain_json(value.get_ref(), depth + 1)?)));
+            let entries = table.iter().map(|(key, value)| {
+                Some((key.get_ref().to_string(), plain_json(value.get_ref(), depth + 1)?))
+            });
             serde_json::Value::Object(entries.collect::<Option<_>>()?)
         }
     })

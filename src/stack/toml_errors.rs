@@ -29,7 +29,13 @@ impl Damage {
 }
 
 /// Reports the errors of one file.
-pub(super) fn report(file: FileId, text: &str, errors: &[Error], root: &Spanned<DeTable<'_>>, diags: &mut Diagnostics) -> Damage {
+pub(super) fn report(
+    file: FileId,
+    text: &str,
+    errors: &[Error],
+    root: &Spanned<DeTable<'_>>,
+    diags: &mut Diagnostics,
+) -> Damage {
     if errors.is_empty() {
         return Damage::default();
     }
@@ -43,7 +49,10 @@ pub(super) fn report(file: FileId, text: &str, errors: &[Error], root: &Spanned<
         return report.damage;
     }
     // Everything behind an unclosed bracket was read as part of it.
-    let end = if errors.iter().any(|e| e.message().starts_with("unclosed") || e.message().contains("missing comma")) {
+    let end = if errors
+        .iter()
+        .any(|e| e.message().starts_with("unclosed") || e.message().contains("missing comma"))
+    {
         report.unclosed_bracket()
     } else {
         None
@@ -101,7 +110,9 @@ fn line_start(text: &str, at: usize) -> usize {
 }
 
 fn line_end(text: &str, at: usize) -> usize {
-    text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |len| at + len)
+    text.get(at..)
+        .and_then(|rest| rest.find('\n'))
+        .map_or(text.len(), |len| at + len)
 }
 
 struct Report<'t, 'd> {
@@ -145,7 +156,11 @@ impl Report<'_, '_> {
         if !json && (yaml * 2 <= all || !is_yaml(first)) {
             return false;
         }
-        let (what, label) = if json { ("JSON", "a JSON object starts here") } else { ("YAML", "a YAML key") };
+        let (what, label) = if json {
+            ("JSON", "a JSON object starts here")
+        } else {
+            ("YAML", "a YAML key")
+        };
         let mut diagnostic = self.error(format!("this is {what}; a stack is TOML"), at, label);
         diagnostic = diagnostic.help("a pasted manifest goes below a table header, one `key = value` per line: `[config_map.NAME]`, then `data.key = \"value\"`");
         self.diags.push(diagnostic);
@@ -158,15 +173,25 @@ impl Report<'_, '_> {
     fn unclosed_bracket(&mut self) -> Option<usize> {
         let (open, next) = unclosed(self.text)?;
         let list = self.text[open..].starts_with('[');
-        let (what, close) = if list { ("list", "]") } else { ("inline table", "}") };
-        let mut diagnostic = self.error(format!("this {what} is not closed"), open..open + 1, &format!("`{close}` is missing"));
+        let (what, close) = if list {
+            ("list", "]")
+        } else {
+            ("inline table", "}")
+        };
+        let mut diagnostic = self.error(
+            format!("this {what} is not closed"),
+            open..open + 1,
+            &format!("`{close}` is missing"),
+        );
         if let Some(next) = next {
             let end = next + self.text[next..line_end(self.text, next)].trim_end().len();
             diagnostic = diagnostic.at(self.span(next..end), "still inside of it here");
         }
         self.diags.push(diagnostic);
         self.damage.lossy = true;
-        self.damage.ranges.push(line_start(self.text, open)..self.text.len() + 1);
+        self.damage
+            .ranges
+            .push(line_start(self.text, open)..self.text.len() + 1);
         Some(line_start(self.text, open))
     }
 
@@ -178,26 +203,31 @@ impl Report<'_, '_> {
             self.unterminated_text(range);
             return;
         }
-        if let Some(error) = errors.iter().find(|e| e.message() == "duplicate key" || e.message().starts_with("cannot extend")) {
+        if let Some(error) = errors
+            .iter()
+            .find(|e| e.message() == "duplicate key" || e.message().starts_with("cannot extend"))
+        {
             self.duplicate(error);
             return;
         }
         let message = errors.iter().map(|e| e.message()).next().unwrap_or_default();
         if message.contains("recursion") {
             let at = errors[0].span().unwrap_or(start..end);
-            self.diags.push(
-                Diagnostic::error("E008", "nested deeper than 80 levels").at(self.span(at), ""),
-            );
+            self.diags
+                .push(Diagnostic::error("E008", "nested deeper than 80 levels").at(self.span(at), ""));
             self.damage.lossy = true;
             self.damage.ranges.push(start..end + 1);
             return;
         }
         let indent = line.len() - line.trim_start().len();
-        let header = line.trim_start().starts_with('[') && !errors.iter().all(|e| is_value_message(e.message()));
+        let header =
+            line.trim_start().starts_with('[') && !errors.iter().all(|e| is_value_message(e.message()));
         if header {
             self.header(start + indent, line.trim_start());
             // Keys below a header that was not understood belong nowhere.
-            let next = self.text[end..].find("\n[").map_or(self.text.len() + 1, |at| end + at + 1);
+            let next = self.text[end..]
+                .find("\n[")
+                .map_or(self.text.len() + 1, |at| end + at + 1);
             self.damage.ranges.push(start..next);
             self.damage.lossy = true;
             return;
@@ -209,9 +239,21 @@ impl Report<'_, '_> {
     fn unterminated_text(&mut self, range: Range<usize>) {
         let raw = &self.text[range.clone()];
         let triple = raw.starts_with("\"\"\"") || raw.starts_with("'''");
-        let quote = if triple { &raw[..3] } else { &raw[..1.min(raw.len())] };
-        let shown = if triple { range.start..range.start + 3 } else { range.clone() };
-        let mut diagnostic = self.error("this text is not closed", shown, &format!("the closing `{quote}` is missing"));
+        let quote = if triple {
+            &raw[..3]
+        } else {
+            &raw[..1.min(raw.len())]
+        };
+        let shown = if triple {
+            range.start..range.start + 3
+        } else {
+            range.clone()
+        };
+        let mut diagnostic = self.error(
+            "this text is not closed",
+            shown,
+            &format!("the closing `{quote}` is missing"),
+        );
         if triple {
             diagnostic = diagnostic.note("everything below it was read as part of the text");
             self.damage.lossy = true;
@@ -232,7 +274,10 @@ impl Report<'_, '_> {
         let earlier = self.first_definition(start, line, name);
         if let Some(value) = error.message().strip_prefix("cannot extend value of type ") {
             let kind = value.split(" with").next().unwrap_or_default();
-            diagnostic.message = format!("`{name}` is {} {kind} already and cannot hold keys", article(kind));
+            diagnostic.message = format!(
+                "`{name}` is {} {kind} already and cannot hold keys",
+                article(kind)
+            );
             diagnostic = diagnostic.at(self.span(at), "used as a table here");
             diagnostic = match earlier {
                 Some(first) => diagnostic.at(self.span(first), "its value is set here"),
@@ -243,10 +288,17 @@ impl Report<'_, '_> {
         }
         let header = line.starts_with('[');
         let (message, help) = match &earlier {
-            Some(first) if header && !self.text[line_start(self.text, first.start)..].trim_start().starts_with('[') => (
-                format!("the table `{name}` was made by a dotted key already"),
-                "write all of its keys with dots, or all of them below one header",
-            ),
+            Some(first)
+                if header
+                    && !self.text[line_start(self.text, first.start)..]
+                        .trim_start()
+                        .starts_with('[') =>
+            {
+                (
+                    format!("the table `{name}` was made by a dotted key already"),
+                    "write all of its keys with dots, or all of them below one header",
+                )
+            }
             _ if header => (
                 format!("the table {line} is there twice"),
                 "put all of its keys below one header, or give the second resource another name",
@@ -279,14 +331,25 @@ impl Report<'_, '_> {
         };
         if !line.starts_with('[') {
             let header = before.rfind("\n[").map_or(0, |at| at + 1);
-            return find_key(header, start, line.split(['=', ' ']).next().unwrap_or(name).trim())
-                .or_else(|| find_key(header, start, name));
+            return find_key(
+                header,
+                start,
+                line.split(['=', ' ']).next().unwrap_or(name).trim(),
+            )
+            .or_else(|| find_key(header, start, name));
         }
-        let inner = line.trim_start_matches('[').split(']').next().unwrap_or_default().trim();
+        let inner = line
+            .trim_start_matches('[')
+            .split(']')
+            .next()
+            .unwrap_or_default()
+            .trim();
         let mut at = 0;
         for candidate in before.split_inclusive('\n') {
             let text = candidate.trim();
-            if text.starts_with('[') && text.trim_start_matches('[').split(']').next().map(str::trim) == Some(inner) {
+            if text.starts_with('[')
+                && text.trim_start_matches('[').split(']').next().map(str::trim) == Some(inner)
+            {
                 let indent = candidate.len() - candidate.trim_start().len();
                 return Some(at + indent..at + indent + text.len());
             }
@@ -311,13 +374,21 @@ impl Report<'_, '_> {
         let range = at..at + line.len();
         let closing = line.bytes().filter(|b| *b == b']').count();
         let diagnostic = if inner.is_empty() {
-            self.error("this table header names nothing", range, "").help("write `[TABLE.NAME]`, for example `[namespace.media]`")
+            self.error("this table header names nothing", range, "")
+                .help("write `[TABLE.NAME]`, for example `[namespace.media]`")
         } else if mended != inner {
-            self.error("this table header is not well formed", range, "").help(format!("quote what is not a bare word: `{right}`"))
+            self.error("this table header is not well formed", range, "")
+                .help(format!("quote what is not a bare word: `{right}`"))
         } else if closing < open.len() {
-            self.error("this table header is not closed", range, &format!("`{close}` is missing")).help(format!("write `{right}`"))
+            self.error(
+                "this table header is not closed",
+                range,
+                &format!("`{close}` is missing"),
+            )
+            .help(format!("write `{right}`"))
         } else {
-            self.error("this table header is not well formed", range, "").help(format!("write `{right}`, alone on its line"))
+            self.error("this table header is not well formed", range, "")
+                .help(format!("write `{right}`, alone on its line"))
         };
         self.diags.push(diagnostic);
     }
@@ -327,7 +398,10 @@ impl Report<'_, '_> {
         let whole = start + indent..start + line.len();
         let body = line.trim_start();
         if body.starts_with("//") || body.starts_with("/*") || body.starts_with("--") {
-            self.diags.push(self.error("not a comment of TOML", whole, "").help("a comment starts with `#`"));
+            self.diags.push(
+                self.error("not a comment of TOML", whole, "")
+                    .help("a comment starts with `#`"),
+            );
             return;
         }
         let Some(equals) = find_equals(body) else {
@@ -336,10 +410,18 @@ impl Report<'_, '_> {
             if is_yaml(body) {
                 let (key, value) = body.split_once(':').unwrap_or((body, ""));
                 let value = value.trim();
-                let value = if value.is_empty() { "…".to_owned() } else { mended_value(value).unwrap_or_else(|| value.to_owned()) };
-                diagnostic = diagnostic.help(format!("`key: value` is YAML; in TOML: `{} = {value}`", mended_key(key.trim())));
+                let value = if value.is_empty() {
+                    "…".to_owned()
+                } else {
+                    mended_value(value).unwrap_or_else(|| value.to_owned())
+                };
+                diagnostic = diagnostic.help(format!(
+                    "`key: value` is YAML; in TOML: `{} = {value}`",
+                    mended_key(key.trim())
+                ));
             } else if body.starts_with("- ") {
-                diagnostic = diagnostic.help("`- item` is YAML; in TOML a list is `key = [\"item\", \"item\"]`");
+                diagnostic =
+                    diagnostic.help("`- item` is YAML; in TOML a list is `key = [\"item\", \"item\"]`");
             }
             self.diags.push(diagnostic);
             return;
@@ -350,10 +432,15 @@ impl Report<'_, '_> {
         let space = value.len() - value.trim_start().len();
         let value_range = value_at + space..start + line.len();
         let value = value.trim();
-        if errors.iter().any(|e| e.message().contains("unquoted key") || e.message().contains("key with no value")) && mended_key(key) != key {
+        if errors
+            .iter()
+            .any(|e| e.message().contains("unquoted key") || e.message().contains("key with no value"))
+            && mended_key(key) != key
+        {
             let range = start + indent..start + indent + key.len();
             let diagnostic = self.error("this key must stand in quotes", range, "not a bare word");
-            self.diags.push(diagnostic.help(format!("quote the key: `{} = {value}`", mended_key(key))));
+            self.diags
+                .push(diagnostic.help(format!("quote the key: `{} = {value}`", mended_key(key))));
             return;
         }
         let at = errors[0].span().unwrap_or_else(|| value_range.clone());
@@ -361,10 +448,19 @@ impl Report<'_, '_> {
         self.diags.push(diagnostic);
     }
 
-    fn value(&mut self, key: &str, value: &str, range: Range<usize>, at: Range<usize>, message: &str) -> Diagnostic {
+    fn value(
+        &mut self,
+        key: &str,
+        value: &str,
+        range: Range<usize>,
+        at: Range<usize>,
+        message: &str,
+    ) -> Diagnostic {
         if value.is_empty() {
             self.damage.lossy = true;
-            return self.error(format!("`{key}` has no value"), at, "").help(format!("an empty text is `{key} = \"\"`; leave the line out if nothing is meant"));
+            return self.error(format!("`{key}` has no value"), at, "").help(format!(
+                "an empty text is `{key} = \"\"`; leave the line out if nothing is meant"
+            ));
         }
         if message.contains("escaped value") {
             return self
@@ -372,17 +468,23 @@ impl Report<'_, '_> {
                 .help("write `\\\\` for a backslash, or use a literal string: '…'");
         }
         if let Some(stripped) = value.strip_prefix('=') {
-            return self.error("one `=` too many", at, "").help(format!("write `{key} = {}`", stripped.trim()));
+            return self
+                .error("one `=` too many", at, "")
+                .help(format!("write `{key} = {}`", stripped.trim()));
         }
         if let Some(right) = mended_value(value) {
             let label = match right.as_str() {
                 "true" | "false" => "a boolean is `true` or `false`, in lower case",
                 _ => "text must stand in quotes",
             };
-            return self.error("not a value of TOML", range, label).help(format!("write `{key} = {right}`"));
+            return self
+                .error("not a value of TOML", range, label)
+                .help(format!("write `{key} = {right}`"));
         }
         if let Some(two) = two_assignments(value) {
-            return self.error("two keys on one line", range, "").help(format!("put `{two}` on a line of its own"));
+            return self
+                .error("two keys on one line", range, "")
+                .help(format!("put `{two}` on a line of its own"));
         }
         let words = message.split(", expected").next().unwrap_or(message);
         self.error(words.to_owned(), at, "")
@@ -390,19 +492,29 @@ impl Report<'_, '_> {
 }
 
 fn article(word: &str) -> &'static str {
-    if word.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" }
+    if word.starts_with(['a', 'e', 'i', 'o']) {
+        "an"
+    } else {
+        "a"
+    }
 }
 
 fn is_value_message(message: &str) -> bool {
-    message.contains("missing comma") || message.contains("must be quoted") || message.contains("in array") || message.contains("unclosed array, ")
+    message.contains("missing comma")
+        || message.contains("must be quoted")
+        || message.contains("in array")
+        || message.contains("unclosed array, ")
 }
 
 fn is_yaml(line: &str) -> bool {
     let line = line.trim();
     let body = line.strip_prefix("- ").unwrap_or(line);
-    let key = body.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))).unwrap_or(body.len());
+    let key = body
+        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/')))
+        .unwrap_or(body.len());
     let after = &body[key..];
-    line.starts_with("- ") && !body.contains('=') || key > 0 && (after == ":" || after.starts_with(": ")) && !body[..key].contains('=')
+    line.starts_with("- ") && !body.contains('=')
+        || key > 0 && (after == ":" || after.starts_with(": ")) && !body[..key].contains('=')
 }
 
 /// Where the `=` of a line stands, outside of quotes.
@@ -425,15 +537,27 @@ pub(super) fn mended_key(key: &str) -> String {
     let bare = |part: &str| super::names::is_local(part);
     let quoted = |part: &str| {
         let part = part.trim();
-        part.len() > 1 && (part.starts_with('"') && part.ends_with('"') || part.starts_with('\'') && part.ends_with('\''))
+        part.len() > 1
+            && (part.starts_with('"') && part.ends_with('"')
+                || part.starts_with('\'') && part.ends_with('\''))
     };
     let parts: Vec<&str> = key.split('.').collect();
     if parts.iter().all(|part| bare(part.trim()) || quoted(part)) || quoted(key) {
         return key.to_owned();
     }
     // A known parent of maps stays in front; what follows it is the key that was meant.
-    let parents = ["labels", "annotations", "data", "stringData", "matchLabels", "nodeSelector"];
-    let head = parts.iter().rposition(|part| parents.contains(&part.trim())).map_or(0, |at| at + 1);
+    let parents = [
+        "labels",
+        "annotations",
+        "data",
+        "stringData",
+        "matchLabels",
+        "nodeSelector",
+    ];
+    let head = parts
+        .iter()
+        .rposition(|part| parents.contains(&part.trim()))
+        .map_or(0, |at| at + 1);
     let tail = parts[head..].join(".").replace(['"', '\''], "");
     let mut all: Vec<String> = parts[..head].iter().map(|p| (*p).to_owned()).collect();
     all.push(format!("\"{}\"", tail.trim()));
@@ -442,7 +566,14 @@ pub(super) fn mended_key(key: &str) -> String {
 
 /// The value that was meant, where that is plain.
 fn mended_value(value: &str) -> Option<String> {
-    let value = value.split(" #").next().unwrap_or(value).split(" //").next().unwrap_or(value).trim();
+    let value = value
+        .split(" #")
+        .next()
+        .unwrap_or(value)
+        .split(" //")
+        .next()
+        .unwrap_or(value)
+        .trim();
     let lower = value.to_lowercase();
     match lower.as_str() {
         "true" | "yes" | "on" => return Some("true".to_owned()),
@@ -455,7 +586,10 @@ fn mended_value(value: &str) -> Option<String> {
         return Some(format!("\"{smart}\""));
     }
     if value.starts_with("${") && value.ends_with('}') || value.starts_with("file(") && value.ends_with(')') {
-        let inner = value.trim_start_matches("${").trim_end_matches('}').replace('"', "'");
+        let inner = value
+            .trim_start_matches("${")
+            .trim_end_matches('}')
+            .replace('"', "'");
         return Some(format!("\"${{{inner}}}\""));
     }
     if value.starts_with(['"', '\'', '[', '{', '=']) || value.contains(['"', '=', '\\']) {
@@ -486,7 +620,9 @@ fn unclosed(text: &str) -> Option<(usize, Option<usize>)> {
             let rest = &text[at..line_end(text, at)];
             let indent = rest.len() - rest.trim_start().len();
             match open.last() {
-                Some(&bracket) if begins_elsewhere(rest.trim(), bytes[bracket] == b'{', comma) => return Some((bracket, Some(at + indent))),
+                Some(&bracket) if begins_elsewhere(rest.trim(), bytes[bracket] == b'{', comma) => {
+                    return Some((bracket, Some(at + indent)));
+                }
                 None => {
                     in_value = false;
                     if rest.trim_start().starts_with('[') {
@@ -525,10 +661,17 @@ fn unclosed(text: &str) -> Option<(usize, Option<usize>)> {
 
 /// Whether a line cannot be part of the bracket that is open.
 fn begins_elsewhere(line: &str, table: bool, comma: bool) -> bool {
-    let header = line.starts_with('[') && line.ends_with(']') && line.trim_start_matches('[').starts_with(|c: char| c.is_ascii_alphabetic());
+    let header = line.starts_with('[')
+        && line.ends_with(']')
+        && line
+            .trim_start_matches('[')
+            .starts_with(|c: char| c.is_ascii_alphabetic());
     let key = find_equals(line).is_some_and(|at| {
         let key = line[..at].trim();
-        !key.is_empty() && key.split('.').all(|part| super::names::is_local(part.trim().trim_matches('"')))
+        !key.is_empty()
+            && key
+                .split('.')
+                .all(|part| super::names::is_local(part.trim().trim_matches('"')))
     });
     header || key && (!table || !comma)
 }

@@ -108,7 +108,9 @@ fn fallback(name: &str, entry: &Entry, diags: &mut Diagnostics) -> Given {
             diags.push(
                 Diagnostic::error("E103", format!("variable `{name}` has no value"))
                     .at(entry.span.clone(), "it has no default")
-                    .help(format!("give one by `--var {name}=…`, by `ARRPLAN_VAR_{name}`, or by `default` here")),
+                    .help(format!(
+                        "give one by `--var {name}=…`, by `ARRPLAN_VAR_{name}`, or by `default` here"
+                    )),
             );
             Given::Bad
         }
@@ -118,13 +120,21 @@ fn fallback(name: &str, entry: &Entry, diags: &mut Diagnostics) -> Given {
 fn entry(name: &str, span: &Span, table: &Table, files: &Files, diags: &mut Diagnostics) -> Entry {
     let what = format!("variable `{name}`");
     let before = diags.0.len();
-    closed(diags, &what, table, &["type", "default", "description", "secret", "from"]);
+    closed(
+        diags,
+        &what,
+        table,
+        &["type", "default", "description", "secret", "from"],
+    );
     let secret = match table.get("secret").map(|node| (&node.raw, &node.span)) {
         None => false,
         Some((Raw::Bool(secret), _)) => *secret,
         Some((Raw::Bad, _)) => true,
         Some((_, span)) => {
-            diags.push(Diagnostic::error("E011", format!("`secret` of {what} must be `true` or `false`")).at(span.clone(), ""));
+            diags.push(
+                Diagnostic::error("E011", format!("`secret` of {what} must be `true` or `false`"))
+                    .at(span.clone(), ""),
+            );
             true
         }
     };
@@ -132,12 +142,18 @@ fn entry(name: &str, span: &Span, table: &Table, files: &Files, diags: &mut Diag
     if let Some((text, span)) = text_of(diags, &what, table, "type") {
         kind = type_name(&what, text, span, diags);
     }
-    let default = table.entry("default").and_then(|(key, node)| default(&what, key, node, secret, diags));
+    let default = table
+        .entry("default")
+        .and_then(|(key, node)| default(&what, key, node, secret, diags));
     if let (Some(kind), Some(value)) = (kind, &default) {
         if !fits(kind, value) {
             let node = table.get("default").map_or(span, |node| &node.span);
             diags.push(
-                Diagnostic::error("E102", format!("the default of {what} is {}, its type is {kind}", type_of(value))).at(node.clone(), ""),
+                Diagnostic::error(
+                    "E102",
+                    format!("the default of {what} is {}, its type is {kind}", type_of(value)),
+                )
+                .at(node.clone(), ""),
             );
         }
     }
@@ -154,7 +170,8 @@ fn entry(name: &str, span: &Span, table: &Table, files: &Files, diags: &mut Diag
     });
     if let (true, Some(wrong)) = (secret, kind.filter(|k| *k != "string")) {
         diags.push(
-            Diagnostic::error("E106", format!("{what} is secret, so it is text, not {wrong}")).at(span.clone(), ""),
+            Diagnostic::error("E106", format!("{what} is secret, so it is text, not {wrong}"))
+                .at(span.clone(), ""),
         );
     }
     let description = text_of(diags, &what, table, "description").map(|(text, _)| text.to_owned());
@@ -189,7 +206,11 @@ fn type_name(what: &str, text: &str, span: &Span, diags: &mut Diagnostics) -> Op
         Some(meant) => format!("did you mean `\"{meant}\"`?"),
         None => "the types are string, integer, number, bool, list and map".to_owned(),
     };
-    diags.push(Diagnostic::error("E106", format!("`{text}` is not a type of a variable")).at(span.clone(), what.to_owned()).help(help));
+    diags.push(
+        Diagnostic::error("E106", format!("`{text}` is not a type of a variable"))
+            .at(span.clone(), what.to_owned())
+            .help(help),
+    );
     None
 }
 
@@ -208,9 +229,12 @@ fn default(what: &str, key: &Key, node: &Node, secret: bool, diags: &mut Diagnos
     });
     if let Some(span) = reference {
         diags.push(
-            Diagnostic::error("E114", format!("the default of {what} is a plain value and cannot refer to anything"))
-                .at(span, "")
-                .help("put what is computed below `[locals]`; write `$${` where `${` is meant as it stands"),
+            Diagnostic::error(
+                "E114",
+                format!("the default of {what} is a plain value and cannot refer to anything"),
+            )
+            .at(span, "")
+            .help("put what is computed below `[locals]`; write `$${` where `${` is meant as it stands"),
         );
         return None;
     }
@@ -224,7 +248,11 @@ fn node_json(node: &Node, diags: &mut Diagnostics) -> Option<Value> {
         Raw::Integer(n) => (*n).into(),
         Raw::Float(n) => serde_json::Number::from_f64(*n)?.into(),
         Raw::Bool(b) => (*b).into(),
-        Raw::List(items) => items.iter().map(|item| node_json(item, diags)).collect::<Option<Vec<_>>>()?.into(),
+        Raw::List(items) => items
+            .iter()
+            .map(|item| node_json(item, diags))
+            .collect::<Option<Vec<_>>>()?
+            .into(),
         Raw::Table(table) => {
             let mut map = serde_json::Map::new();
             for (key, node) in &table.entries {
@@ -256,7 +284,11 @@ fn source(what: &str, node: &Node, files: &Files, diags: &mut Diagnostics) -> Op
         return None;
     };
     closed(diags, &format!("`from` of {what}"), table, &ways);
-    let known: Vec<&(Key, Node)> = table.entries.iter().filter(|(key, _)| ways.contains(&key.name.as_str())).collect();
+    let known: Vec<&(Key, Node)> = table
+        .entries
+        .iter()
+        .filter(|(key, _)| ways.contains(&key.name.as_str()))
+        .collect();
     let [(key, value)] = known.as_slice() else {
         if table.entries.len() == known.len() {
             wrong(diags, &node.span);
@@ -280,15 +312,22 @@ fn source(what: &str, node: &Node, files: &Files, diags: &mut Diagnostics) -> Op
         (_, Raw::Bad) => None,
         ("command", _) => {
             diags.push(
-                Diagnostic::error("E106", format!("`command` of {what} is a list: the program, then its arguments"))
-                    .at(value.span.clone(), "")
-                    .help("no shell reads it; for one, write `[\"sh\", \"-c\", \"…\"]`"),
+                Diagnostic::error(
+                    "E106",
+                    format!("`command` of {what} is a list: the program, then its arguments"),
+                )
+                .at(value.span.clone(), "")
+                .help("no shell reads it; for one, write `[\"sh\", \"-c\", \"…\"]`"),
             );
             None
         }
         (way, _) => {
             diags.push(
-                Diagnostic::error("E106", format!("`{way}` of {what} cannot be {}", value.type_name())).at(value.span.clone(), ""),
+                Diagnostic::error(
+                    "E106",
+                    format!("`{way}` of {what} cannot be {}", value.type_name()),
+                )
+                .at(value.span.clone(), ""),
             );
             None
         }
@@ -296,14 +335,23 @@ fn source(what: &str, node: &Node, files: &Files, diags: &mut Diagnostics) -> Op
 }
 
 fn generate(what: &str, node: &Node, table: &Table, diags: &mut Diagnostics) -> Option<Source> {
-    closed(diags, &format!("`generate` of {what}"), table, &["length", "charset"]);
+    closed(
+        diags,
+        &format!("`generate` of {what}"),
+        table,
+        &["length", "charset"],
+    );
     let length = match table.get("length").map(|n| (&n.raw, &n.span)) {
         None => Some(32),
         Some((Raw::Integer(n), _)) if (8..=4096).contains(n) => usize::try_from(*n).ok(),
         Some((Raw::Bad, _)) => None,
         Some((_, span)) => {
             diags.push(
-                Diagnostic::error("E106", format!("`length` of {what} must be a whole number from 8 to 4096")).at(span.clone(), ""),
+                Diagnostic::error(
+                    "E106",
+                    format!("`length` of {what} must be a whole number from 8 to 4096"),
+                )
+                .at(span.clone(), ""),
             );
             None
         }
@@ -320,7 +368,11 @@ fn generate(what: &str, node: &Node, table: &Table, diags: &mut Diagnostics) -> 
                 || "the alphabets are `hex`, `alphanumeric` and `printable`".to_owned(),
                 |meant| format!("did you mean `\"{meant}\"`?"),
             );
-            diags.push(Diagnostic::error("E106", format!("`{other}` is not an alphabet")).at(span.clone(), "").help(help));
+            diags.push(
+                Diagnostic::error("E106", format!("`{other}` is not an alphabet"))
+                    .at(span.clone(), "")
+                    .help(help),
+            );
             None
         }
     };
@@ -386,11 +438,19 @@ fn unknown(name: &str, entries: &BTreeMap<&str, Entry>) -> Diagnostic {
     match nearest(name, entries.keys().copied()) {
         Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
         None if entries.is_empty() => diagnostic.help(format!("declare it: `[variables.{name}]`")),
-        None => diagnostic.help(format!("its variables are {}", super::suggest::listed(entries.keys().copied(), 10))),
+        None => diagnostic.help(format!(
+            "its variables are {}",
+            super::suggest::listed(entries.keys().copied(), 10)
+        )),
     }
 }
 
-fn flag<'e>(text: &str, entries: &BTreeMap<&'e str, Entry>, diags: &mut Diagnostics, given: &mut BTreeMap<&'e str, Given>) {
+fn flag<'e>(
+    text: &str,
+    entries: &BTreeMap<&'e str, Entry>,
+    diags: &mut Diagnostics,
+    given: &mut BTreeMap<&'e str, Given>,
+) {
     let Some((name, value)) = text.split_once('=') else {
         // What stands there may be a value that is secret.
         diags.push(Diagnostic::error("E105", "`--var` has no `=`").help("write `--var NAME=VALUE`"));
@@ -403,10 +463,13 @@ fn flag<'e>(text: &str, entries: &BTreeMap<&'e str, Entry>, diags: &mut Diagnost
     };
     if entry.secret {
         diags.push(
-            Diagnostic::error("E104", format!("variable `{name}` is secret and cannot be given by `--var`"))
-                .at(entry.span.clone(), "declared secret here")
-                .note("other users of the machine can read the arguments of a command")
-                .help(format!("set `ARRPLAN_VAR_{name}` in the environment instead")),
+            Diagnostic::error(
+                "E104",
+                format!("variable `{name}` is secret and cannot be given by `--var`"),
+            )
+            .at(entry.span.clone(), "declared secret here")
+            .note("other users of the machine can read the arguments of a command")
+            .help(format!("set `ARRPLAN_VAR_{name}` in the environment instead")),
         );
         return;
     }
@@ -430,12 +493,20 @@ fn mistyped(name: &str, entry: &Entry, kind: &str, given: &str) -> Diagnostic {
         "integer" => "an integer is written in digits, without a unit",
         _ => "a number is written in digits, with `.` before decimals",
     };
-    Diagnostic::error("E102", format!("variable `{name}` has the type {kind}, which {given} is not"))
-        .at(entry.span.clone(), "declared here")
-        .help(help)
+    Diagnostic::error(
+        "E102",
+        format!("variable `{name}` has the type {kind}, which {given} is not"),
+    )
+    .at(entry.span.clone(), "declared here")
+    .help(help)
 }
 
-fn environment<'e>(request: &LoadRequest, entries: &BTreeMap<&'e str, Entry>, diags: &mut Diagnostics, given: &mut BTreeMap<&'e str, Given>) {
+fn environment<'e>(
+    request: &LoadRequest,
+    entries: &BTreeMap<&'e str, Entry>,
+    diags: &mut Diagnostics,
+    given: &mut BTreeMap<&'e str, Given>,
+) {
     for (key, value) in &request.environment {
         let Some(name) = key.strip_prefix("ARRPLAN_VAR_") else {
             continue;
@@ -443,7 +514,8 @@ fn environment<'e>(request: &LoadRequest, entries: &BTreeMap<&'e str, Entry>, di
         let Some((name, entry)) = entries.get_key_value(name) else {
             // An environment is shared between stacks: only what looks like a slip is worth a word.
             if nearest(name, entries.keys().copied()).is_some() {
-                let mut diagnostic = unknown(name, entries).note(format!("`{key}` is set in the environment"));
+                let mut diagnostic =
+                    unknown(name, entries).note(format!("`{key}` is set in the environment"));
                 diagnostic.severity = crate::diag::Severity::Warning;
                 diags.push(diagnostic);
             }
@@ -468,7 +540,10 @@ fn environment<'e>(request: &LoadRequest, entries: &BTreeMap<&'e str, Entry>, di
 
 fn env_file(request: &LoadRequest, env: &str, diags: &mut Diagnostics) -> Option<PathBuf> {
     if let Some(problem) = super::names::label_problem(env, 40) {
-        diags.push(Diagnostic::error("E113", format!("`--env {env}` is not a name: {problem}")));
+        diags.push(Diagnostic::error(
+            "E113",
+            format!("`--env {env}` is not a name: {problem}"),
+        ));
         return None;
     }
     let stem = request.file.file_stem()?.to_string_lossy().into_owned();
@@ -476,19 +551,34 @@ fn env_file(request: &LoadRequest, env: &str, diags: &mut Diagnostics) -> Option
     if path.exists() {
         return Some(path);
     }
-    let mut diagnostic = Diagnostic::error("E113", format!("`--env {env}` needs {}, which is not there", path.display()));
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    let mut diagnostic = Diagnostic::error(
+        "E113",
+        format!("`--env {env}` needs {}, which is not there", path.display()),
+    );
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(std::path::Path::new("."));
     let mut others: Vec<String> = fs_err::read_dir(folder)
         .map(|entries| {
             entries
                 .filter_map(|e| e.ok()?.file_name().into_string().ok())
-                .filter_map(|name| Some(name.strip_prefix(&format!("{stem}."))?.strip_suffix(".vars.toml")?.to_owned()))
+                .filter_map(|name| {
+                    Some(
+                        name.strip_prefix(&format!("{stem}."))?
+                            .strip_suffix(".vars.toml")?
+                            .to_owned(),
+                    )
+                })
                 .collect()
         })
         .unwrap_or_default();
     others.sort();
     if !others.is_empty() {
-        diagnostic = diagnostic.help(format!("there are {}", super::suggest::listed(others.iter().map(String::as_str), 8)));
+        diagnostic = diagnostic.help(format!(
+            "there are {}",
+            super::suggest::listed(others.iter().map(String::as_str), 8)
+        ));
     }
     diags.push(diagnostic);
     None
@@ -551,8 +641,15 @@ fn var_file<'e>(
                 given.insert(name, Given::Plain(value));
             }
             _ => {
-                let what = if entry.secret { "text, as every secret is".to_owned() } else { format!("of type {kind}") };
-                diags.push(Diagnostic::error("E102", format!("the value of variable `{name}` must be {what}")).at(if entry.secret { key.span } else { span }, ""));
+                let what = if entry.secret {
+                    "text, as every secret is".to_owned()
+                } else {
+                    format!("of type {kind}")
+                };
+                diags.push(
+                    Diagnostic::error("E102", format!("the value of variable `{name}` must be {what}"))
+                        .at(if entry.secret { key.span } else { span }, ""),
+                );
                 given.insert(name, Given::Bad);
             }
         }

@@ -1,0 +1,476 @@
+//! The last checks over all resources together, and the graph.
+
+use std::collections::BTreeMap;
+
+use crate::address::{Address, ObjectKey, split_api_version};
+use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span};
+use crate::graph::{Cycle, Edge, Graph, Reason, ReasonKind};
+
+use super::cell::{Cell, Data};
+use super::compile::Output;
+use super::decl::{Document, closed, text_of};
+use super::edges::{Edges, Index};
+use super::eval::{Eval, Use, World, near_resource, without_index};
+use super::model::{self, Moved, Part, Removed, SecretSource, Target, Variable, VariableValue};
+use super::read::Files;
+use super::secret;
+use super::shape::Shape;
+use super::syntax::{Raw, Table};
+use super::variables::{Given, Source};
+
+/// Two resources that are one object, and objects that are both declared and `existing`.
+pub(super) fn one_object_each(output: &Output, diags: &mut Diagnostics) {
+    let mut seen: BTreeMap<ObjectKey, (&Address, &Span)> = BTreeMap::new();
+    for (address, compiled) in &output.compiled {
+        let identity = &compiled.identity;
+        if identity.name.is_empty() || identity.kind.is_empty() {
+            continue;
+        }
+        let (group, _) = split_api_version(&identity.api_version);
+        let key = ObjectKey::new(
+            group,
+            &identity.kind,
+            identity.namespace.as_deref(),
+            &identity.name,
+        );
+        let human = key.human();
+        if let Some((other, first)) = seen.insert(key.clone(), (address, &compiled.span)) {
+            let mut diagnostic = Diagnostic::error(
+                "E034",
+                format!("`{other}` and `{address}` are one object: {human}"),
+            )
+            .at(compiled.span.clone(), "");
+            if *first != compiled.span {
+                diagnostic = diagnostic.at(first.clone(), "the other one");
+            }
+            let help = if address.index.is_some() {
+                "give each instance its own name: `name = \"…-${each.key}\"`"
+            } else {
+                "give one of them another `name` or `namespace`, or remove it"
+            };
+            diags.push(diagnostic.help(help));
+            seen.insert(key, (other, first));
+        }
+    }
+    for (address, (existing, _)) in &output.existing {
+        let (group, _) = split_api_version(&existing.api_version);
+        let key = ObjectKey::new(
+            group,
+            &existing.kind,
+            existing.namespace.as_deref(),
+            &existing.name,
+        );
+        let twin = seen.get(&key).copied();
+        let namesake = output.compiled.get(address).map(|c| (address, &c.span));
+        if let Some((other, span)) = twin.or(namesake) {
+            let message = if twin.is_some() {
+                format!("`existing.{address}` is the object of `{other}`")
+            } else {
+                format!("`existing.{address}` and `{other}` have one name")
+            };
+            let help = if twin.is_some() {
+                format!("refer to the resource itself: `{other}`")
+            } else {
+                "give one of them another local name".to_owned()
+            };
+            diags.push(
+                Diagnostic::error("E034", message)
+                    .at(existing.span.clone(), "")
+                    .at(span.clone(), "declared here")
+                    .help(help),
+            );
+        }
+    }
+}
+
+/// All dependencies. What `depends_on` names wrongly is reported.
+pub(super) fn edges(output: &Output, diags: &mut Diagnostics) -> Vec<Edge<Address>> {
+    let mut edges = Vec::new();
+    let objects = output.compiled.iter().map(|(address, c)| (address, &c.identity));
+    let index = Index::new(
+        objects.chain(
+            output
+                .world
+                .existing
+                .iter()
+                .filter_map(|(a, i)| Some((a, i.as_ref()?))),
+        ),
+    );
+    for (address, compiled) in &output.compiled {
+        uses(address, &compiled.uses, &mut edges);
+        for (target, span) in &compiled.arguments.depends_on {
+            if let Some(to) = dependency(&output.world, address, target, span, diags) {
+                edges.push(Edge {
+                    from: address.clone(),
+                    to,
+                    reason: Reason {
+                        kind: ReasonKind::DependsOn,
+                        span: Some(span.clone()),
+                    },
+                });
+            }
+        }
+        let mut inferred = Edges {
+            index: &index,
+            from: address,
+            object: &compiled.identity,
+            edges: &mut edges,
+        };
+        inferred.infer(&compiled.span);
+    }
+    for (address, (_, used)) in &output.existing {
+        uses(address, used, &mut edges);
+    }
+    edges
+}
+
+fn uses(from: &Address, uses: &[Use], edges: &mut Vec<Edge<Address>>) {
+    edges.extend(uses.iter().map(|used| {
+        let (Target::Resource(to) | Target::Existing(to)) = &used.target;
+        Edge {
+            from: from.clone(),
+            to: to.clone(),
+            reason: Reason {
+                kind: ReasonKind::Reference(used.text.clone()),
+                span: Some(used.span.clone()),
+            },
+        }
+    }));
+}
+
+fn dependency(
+    world: &World,
+    from: &Address,
+    target: &Target,
+    span: &Span,
+    diags: &mut Diagnostics,
+) -> Option<Address> {
+    let unknown = |shown: String| {
+        Diagnostic::error(
+            "E050",
+            format!("`depends_on` names `{shown}`, which is not declared"),
+        )
+        .at(span.clone(), "")
+    };
+    match target {
+        Target::Existing(address) => {
+            if world.existing.contains_key(address) {
+                return Some(address.clone());
+            }
+            diags.push(
+                unknown(format!("existing.{address}")).help(format!("declare it: `[existing.{address}]`")),
+            );
+        }
+        Target::Resource(address) if address == from => diags.push(
+            Diagnostic::error("E052", format!("`{address}` depends on itself"))
+                .at(span.clone(), "")
+                .help("remove the line"),
+        ),
+        Target::Resource(address) => match (world.declared.get(&address.declaration()), &address.index) {
+            (Some(None), None) => return Some(address.clone()),
+            (Some(Some(keys)), Some(key)) if keys.contains(key) => return Some(address.clone()),
+            (Some(Some(keys)), None) => diags.push(without_index(address, keys).at(span.clone(), "")),
+            (None, _) if world.existing.contains_key(address) => {
+                diags.push(unknown(address.to_string()).help(format!("did you mean `existing.{address}`?")));
+            }
+            (None, _) => {
+                diags.push(unknown(address.to_string()).help(near_resource(world, &address.declaration())))
+            }
+            (Some(_), Some(key)) => diags.push(
+                Diagnostic::error(
+                    "E024",
+                    format!("`{}` has no instance `{key}`", address.declaration()),
+                )
+                .at(span.clone(), ""),
+            ),
+        },
+    }
+    None
+}
+
+/// The graph, or the report of its shortest cycle.
+pub(super) fn graph(
+    nodes: Vec<Address>,
+    edges: Vec<Edge<Address>>,
+    sources: &SourceMap,
+    diags: &mut Diagnostics,
+) -> Option<Graph<Address>> {
+    match Graph::new(nodes, edges) {
+        Ok(graph) => Some(graph),
+        Err(cycle) => {
+            diags.push(cycle_report(&cycle, sources));
+            None
+        }
+    }
+}
+
+fn cycle_report(cycle: &Cycle<Address>, sources: &SourceMap) -> Diagnostic {
+    let count = cycle.edges.len();
+    let mut diagnostic = Diagnostic::error("E051", format!("{count} resources wait for each other"));
+    for edge in &cycle.edges {
+        let why = match &edge.reason.kind {
+            ReasonKind::DependsOn => "by `depends_on`".to_owned(),
+            ReasonKind::Reference(text) => format!("by the reference `{text}`"),
+            ReasonKind::Namespace => "because it lies in that namespace".to_owned(),
+            ReasonKind::Definition => "because its kind is defined there".to_owned(),
+            ReasonKind::Field(path) => format!("because `{path}` names it"),
+        };
+        let line = match &edge.reason.span {
+            Some(span) => format!(" ({})", sources.location(span)),
+            None => String::new(),
+        };
+        if let Some(span) = &edge.reason.span {
+            diagnostic = diagnostic.at(span.clone(), format!("`{}` waits for `{}`", edge.from, edge.to));
+        }
+        diagnostic = diagnostic.note(format!("`{}` waits for `{}` {why}{line}", edge.from, edge.to));
+    }
+    diagnostic.help("take one of these away; what both need can go below `[locals]`")
+}
+
+/// The variables of the compiled stack; a generated one needs exactly one home.
+pub(super) fn variables(output: &Output, diags: &mut Diagnostics) -> BTreeMap<String, Variable> {
+    let mut homes: BTreeMap<String, Vec<(Address, String, Span)>> = BTreeMap::new();
+    for (address, compiled) in &output.compiled {
+        if compiled.identity.kind == "Secret" && compiled.identity.api_version == "v1" {
+            for (name, key, span) in secret::homes(&compiled.identity.manifest) {
+                homes.entry(name).or_default().push((address.clone(), key, span));
+            }
+        }
+    }
+    let mut variables = BTreeMap::new();
+    for (name, declared) in &output.world.variables {
+        let value = match &declared.value {
+            Given::Bad => continue,
+            Given::Plain(value) => VariableValue::Plain(value.clone()),
+            Given::Secret(Source::Known(source)) => VariableValue::Secret(source.clone()),
+            Given::Secret(Source::Generate(length, charset)) => {
+                let found = homes.remove(name).unwrap_or_default();
+                let broken = output
+                    .compiled
+                    .values()
+                    .any(|c| c.identity.broken && c.identity.kind == "Secret");
+                match found.as_slice() {
+                    [(address, key, _)] => VariableValue::Secret(SecretSource::Generate {
+                        length: *length,
+                        charset: *charset,
+                        home: Box::new((address.clone(), key.clone())),
+                    }),
+                    [] if broken => continue,
+                    [] => {
+                        diags.push(
+                            Diagnostic::error("E109", format!("generated variable `{name}` has no home"))
+                                .at(declared.span.clone(), "its value is kept in the cluster only")
+                                .help(format!("one `secret` resource must have a key that is the reference alone: `stringData.KEY = \"${{var.{name}}}\"`")),
+                        );
+                        continue;
+                    }
+                    [(first, key, span), rest @ ..] => {
+                        let mut diagnostic = Diagnostic::error(
+                            "E109",
+                            format!("generated variable `{name}` has {} homes", rest.len() + 1),
+                        )
+                        .at(span.clone(), format!("`{first}`, key `{key}`"));
+                        for (address, key, span) in rest {
+                            diagnostic = diagnostic.at(span.clone(), format!("`{address}`, key `{key}`"));
+                        }
+                        diags.push(diagnostic.help("the value is drawn once and kept in one place: use another variable for the other Secret, or let its users name this one"));
+                        continue;
+                    }
+                }
+            }
+        };
+        let variable = Variable {
+            name: name.clone(),
+            description: declared.description.clone(),
+            value,
+            span: declared.span.clone(),
+        };
+        variables.insert(name.clone(), variable);
+    }
+    variables
+}
+
+/// The outputs; none may hold a secret.
+pub(super) fn outputs(
+    document: &Document,
+    world: &World,
+    files: &mut Files,
+    diags: &mut Diagnostics,
+) -> BTreeMap<String, model::Output> {
+    let mut outputs = BTreeMap::new();
+    for (name, (key, node)) in &document.outputs {
+        let cell = Eval::new(world, files, diags).node(node, &Shape::Nowhere);
+        let mut secret_found = false;
+        cell.lates(&mut |_, late| {
+            secret_found |= late.base64 || late.parts.iter().any(|part| matches!(part, Part::Secret(_)));
+        });
+        if secret_found {
+            diags.push(
+                Diagnostic::error("E110", format!("output `{name}` holds a secret"))
+                    .at(cell.span.clone(), "")
+                    .help("outputs are printed and kept in the state; name the Secret and its key instead"),
+            );
+            continue;
+        }
+        if contains_null(&cell) {
+            diags.push(
+                Diagnostic::error("E029", "`null` means nothing in an output").at(cell.span.clone(), ""),
+            );
+            continue;
+        }
+        let output = model::Output {
+            value: cell.into_val(&mut Vec::new(), &mut BTreeMap::new()),
+            span: key.span.clone(),
+        };
+        outputs.insert(name.clone(), output);
+    }
+    outputs
+}
+
+fn contains_null(cell: &Cell) -> bool {
+    match &cell.data {
+        Data::Null => true,
+        Data::List(items) => items.iter().any(contains_null),
+        Data::Map(map) => map.values().any(|(_, cell)| contains_null(cell)),
+        _ => false,
+    }
+}
+
+fn address_of(
+    what: &str,
+    table: &Table,
+    key: &str,
+    span: &Span,
+    diags: &mut Diagnostics,
+) -> Option<(Address, Span)> {
+    if table.get(key).is_none() {
+        diags.push(Diagnostic::error("E012", format!("{what} needs `{key}`")).at(span.clone(), ""));
+        return None;
+    }
+    let (text, span) = text_of(diags, what, table, key)?;
+    match text.parse::<Address>() {
+        Ok(address) if super::kinds::is_resource_table(&address.table) => Some((address, span.clone())),
+        Ok(address) => {
+            let diagnostic =
+                Diagnostic::error("E053", format!("`{}` is not a table of resources", address.table))
+                    .at(span.clone(), "");
+            diags.push(match super::kinds::nearest_table(&address.table) {
+                Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
+                None => diagnostic,
+            });
+            None
+        }
+        Err(_) => {
+            diags.push(
+                Diagnostic::error("E053", format!("`{text}` is not the address of a resource"))
+                    .at(span.clone(), "")
+                    .help("an address is `TABLE.NAME`, for example `helm_release.arr-stack`"),
+            );
+            None
+        }
+    }
+}
+
+fn is_declared(world: &World, address: &Address) -> bool {
+    match (world.declared.get(&address.declaration()), &address.index) {
+        (Some(None), None) => true,
+        (Some(Some(keys)), Some(key)) => keys.contains(key),
+        (Some(Some(_)), None) => true,
+        _ => false,
+    }
+}
+
+/// `[[moved]]` and `[[removed]]`.
+pub(super) fn moved_and_removed(
+    document: &Document,
+    world: &World,
+    diags: &mut Diagnostics,
+) -> (Vec<Moved>, Vec<Removed>) {
+    let mut moved: Vec<Moved> = Vec::new();
+    for (span, table) in &document.moved {
+        closed(diags, "`[[moved]]`", table, &["from", "to"]);
+        let from = address_of("`[[moved]]`", table, "from", span, diags);
+        let to = address_of("`[[moved]]`", table, "to", span, diags);
+        let (Some((from, from_span)), Some((to, to_span))) = (from, to) else {
+            continue;
+        };
+        if from == to {
+            diags.push(Diagnostic::error("E053", "a resource cannot move to where it is").at(to_span, ""));
+        } else if is_declared(world, &from) {
+            diags.push(
+                Diagnostic::error("E053", format!("`{from}` is still declared, so it did not move"))
+                    .at(from_span, "")
+                    .help("declare it under its new address only"),
+            );
+        } else if !is_declared(world, &to) {
+            diags.push(
+                Diagnostic::error(
+                    "E053",
+                    format!("`{to}` is not declared, so nothing can move there"),
+                )
+                .at(to_span, "")
+                .help(near_resource(world, &to.declaration())),
+            );
+        } else if let Some(other) = moved.iter().find(|m| m.from == from || m.to == to) {
+            let message = if other.from == from {
+                format!("`{from}` moves twice")
+            } else {
+                format!("two resources move to `{to}`")
+            };
+            diags.push(
+                Diagnostic::error("E053", message)
+                    .at(span.clone(), "")
+                    .at(other.span.clone(), "the other one"),
+            );
+        } else {
+            moved.push(Moved {
+                from,
+                to,
+                span: span.clone(),
+            });
+        }
+    }
+    let mut removed: Vec<Removed> = Vec::new();
+    for (span, table) in &document.removed {
+        closed(diags, "`[[removed]]`", table, &["resource", "destroy"]);
+        let resource = address_of("`[[removed]]`", table, "resource", span, diags);
+        let destroy = match table.get("destroy").map(|node| (&node.raw, &node.span)) {
+            Some((Raw::Bool(destroy), _)) => Some(*destroy),
+            Some((Raw::Bad, _)) => None,
+            Some((_, at)) => {
+                diags.push(
+                    Diagnostic::error("E011", "`destroy` must be `true` or `false`").at(at.clone(), ""),
+                );
+                None
+            }
+            None => {
+                diags.push(
+                    Diagnostic::error("E012", "`[[removed]]` needs `destroy`")
+                        .at(span.clone(), "")
+                        .help("`destroy = false` leaves the object where it is and forgets it; `true` deletes it"),
+                );
+                None
+            }
+        };
+        let (Some((resource, at)), Some(destroy)) = (resource, destroy) else {
+            continue;
+        };
+        if is_declared(world, &resource) {
+            diags.push(
+                Diagnostic::error(
+                    "E053",
+                    format!("`{resource}` is still declared, so it is not removed"),
+                )
+                .at(at, "")
+                .help("take away one of the two"),
+            );
+            continue;
+        }
+        removed.push(Removed {
+            resource,
+            destroy,
+            span: span.clone(),
+        });
+    }
+    (moved, removed)
+}

@@ -1,0 +1,613 @@
+//! One resource from its tables to its manifest.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::address::{Address, split_api_version};
+use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::object::{LINEAGE_ANNOTATION, STACK_LABEL};
+use crate::path::{FieldPath, Segment};
+use crate::schema;
+
+use super::arguments::{self, Arguments};
+use super::cell::{Cell, CellMap, Data, merge};
+use super::decl::Decl;
+use super::eval::{Eval, Identity, Use, World};
+use super::fields::{self, Subject};
+use super::kinds::{self, KindRow};
+use super::model::{Resource, Wait};
+use super::names::{self, NameRule};
+use super::read::Files;
+use super::shape::Shape;
+use super::syntax::{Node, Table};
+use super::{rules, secret};
+
+/// What all resources of a table share.
+pub(super) struct Defaults<'d> {
+    pub namespace: Option<&'d Node>,
+    pub labels: Option<&'d Node>,
+    pub tables: &'d BTreeMap<String, Table>,
+    /// Scope of the kinds that the stack's own definitions make, by group and kind.
+    pub scopes: &'d BTreeMap<(String, String), bool>,
+}
+
+/// A compiled resource before the graph is known.
+pub(super) struct Compiled {
+    pub identity: Identity,
+    pub namespaced: Option<bool>,
+    pub arguments: Arguments,
+    pub uses: Vec<Use>,
+    pub span: Span,
+}
+
+/// Keys that are read by this file, not taken over into the manifest.
+const NOT_FIELDS: &[&str] = &[
+    "name",
+    "namespace",
+    "labels",
+    "annotations",
+    "depends_on",
+    "protect",
+    "timeout",
+    "wait",
+    "ignore",
+    "on_immutable",
+    "for_each",
+    "apiVersion",
+    "kind",
+    "metadata",
+    "values_files",
+];
+
+/// Compiles `address`; `each` is the key and value of a `for_each` instance. Mistakes go to `diags`, what could
+/// be understood is returned all the same, marked as broken.
+pub(super) fn compile(
+    address: &Address,
+    decl: &Decl,
+    each: Option<(&str, &Cell)>,
+    defaults: &Defaults<'_>,
+    world: &World,
+    files: &mut Files,
+    diags: &mut Diagnostics,
+) -> Compiled {
+    let before = diags.0.len();
+    let mut eval = Eval::new(world, files, diags);
+    eval.each = each;
+    eval.me = Some(address);
+    let mut compiler = Compiler {
+        address,
+        decl,
+        base: defaults.tables.get(&address.table),
+        defaults,
+        row: kinds::by_table(&address.table),
+        eval,
+    };
+    let (identity, namespaced, arguments) = compiler.run();
+    let uses = std::mem::take(&mut compiler.eval.uses);
+    let broken = identity.broken
+        || diags.0[before..]
+            .iter()
+            .any(|d| d.severity == crate::diag::Severity::Error);
+    Compiled {
+        identity: Identity { broken, ..identity },
+        namespaced,
+        arguments,
+        uses,
+        span: decl.span.clone(),
+    }
+}
+
+struct Compiler<'c> {
+    address: &'c Address,
+    decl: &'c Decl,
+    base: Option<&'c Table>,
+    defaults: &'c Defaults<'c>,
+    row: Option<&'static KindRow>,
+    eval: Eval<'c>,
+}
+
+impl<'c> Compiler<'c> {
+    /// The value of an argument, the resource's own before the table's default.
+    fn argument(&mut self, name: &str) -> Option<Cell> {
+        let node = self.decl.body.get(name).or_else(|| self.base?.get(name))?;
+        Some(self.eval.node(node, &Shape::Nowhere))
+    }
+
+    fn argument_text(&mut self, name: &str) -> Option<Result<(String, Span), ()>> {
+        let cell = self.argument(name)?;
+        Some(
+            arguments::text(self.eval.diags, name, &cell)
+                .map(|text| (text, cell.span))
+                .ok_or(()),
+        )
+    }
+
+    fn run(&mut self) -> (Identity, Option<bool>, Arguments) {
+        let (api_version, kind) = self.type_meta();
+        let known_type = !api_version.is_empty() && !kind.is_empty();
+        let (group, _) = split_api_version(&api_version);
+        let known = kinds::by_kind(group, &kind);
+        let rule = known.map_or(NameRule::Subdomain, |row| row.names);
+        let namespaced = known
+            .map(|row| row.namespaced)
+            .or_else(|| schema::lookup(&api_version, &kind).map(|k| k.namespaced))
+            .or_else(|| {
+                self.defaults
+                    .scopes
+                    .get(&(group.to_owned(), kind.clone()))
+                    .copied()
+            });
+        let metadata_name = self.metadata_text("name");
+        let name = self.name(metadata_name, rule, &kind);
+        let metadata_namespace = self.metadata_text("namespace");
+        let namespace = self.namespace(metadata_namespace, namespaced, &kind);
+        self.eval.namespace = namespace.clone().ok().flatten();
+        let metadata = self.metadata(
+            name.as_deref().unwrap_or_default(),
+            namespace.as_ref().ok().and_then(Option::as_deref),
+        );
+        let shape = if known_type {
+            Shape::of(&api_version, &kind)
+        } else {
+            Shape::Unknown
+        };
+        let mut manifest = self.eval.tables(self.base, &self.decl.body, &shape, NOT_FIELDS);
+        let own = |text: &str, span: &Span| (span.clone(), Cell::new(span, Data::Text(text.to_owned())));
+        manifest.insert("apiVersion".to_owned(), own(&api_version, &self.decl.span));
+        manifest.insert("kind".to_owned(), own(&kind, &self.decl.span));
+        manifest.insert("metadata".to_owned(), (self.decl.span.clone(), metadata));
+        let arguments = self.arguments(&api_version, &kind);
+        let mut cell = Cell::new(&self.decl.span, Data::Map(manifest));
+        if known_type {
+            let subject = Subject {
+                api_version: &api_version,
+                kind: &kind,
+                span: &self.decl.span,
+                header: format!("[{}]", self.address.declaration()),
+            };
+            fields::check_fields(&subject, &cell, self.eval.diags);
+            rules::check(&subject, &cell, self.eval.diags);
+        }
+        if kind == "Secret" && api_version == "v1" {
+            if let Data::Map(manifest) = &mut cell.data {
+                secret::compile(manifest, self.eval.diags);
+            }
+        }
+        let identity = Identity {
+            broken: name.is_none() || namespace.is_err() || !known_type,
+            api_version,
+            kind,
+            name: name.unwrap_or_default(),
+            namespace: namespace.unwrap_or_default(),
+            manifest: Arc::new(cell),
+        };
+        (identity, namespaced, arguments)
+    }
+
+    /// `apiVersion` and `kind`; empty after a mistake that was reported.
+    fn type_meta(&mut self) -> (String, String) {
+        let mut own = [None, None];
+        for (slot, key) in own.iter_mut().zip(["apiVersion", "kind"]) {
+            *slot = self.argument_text(key);
+        }
+        let [api_version, kind] = own;
+        if let Some(row) = self.row {
+            if let Some(Ok((text, span))) = &kind {
+                if text != row.kind {
+                    let meant = kinds::KINDS
+                        .iter()
+                        .find(|r| r.kind == text)
+                        .map_or(kinds::MANIFEST, |r| r.table);
+                    self.eval.diags.push(
+                        Diagnostic::error(
+                            "E049",
+                            format!("a `{}` is a {}, not a {text}", row.table, row.kind),
+                        )
+                        .at(span.clone(), "")
+                        .help(format!("declare it as `[{meant}.{}]`", self.address.name)),
+                    );
+                }
+            }
+            let api_version = match api_version {
+                Some(Ok((text, span))) => {
+                    let (group, _) = split_api_version(&text);
+                    if group != split_api_version(row.api_version).0 {
+                        self.eval.diags.push(
+                            Diagnostic::error("E049", format!("`{text}` is no version of {}", row.kind))
+                                .at(span, "")
+                                .help(format!("for example `{}`, which is the default; another group's kind is declared as `[manifest.{}]`", row.api_version, self.address.name)),
+                        );
+                    }
+                    text
+                }
+                Some(Err(())) => String::new(),
+                None => row.api_version.to_owned(),
+            };
+            return (api_version, row.kind.to_owned());
+        }
+        let mut read = |key: &str, value: Option<Result<(String, Span), ()>>, example: &str| match value {
+            Some(Ok((text, span))) if text.is_empty() || text.contains(char::is_whitespace) => {
+                self.eval.diags.push(
+                    Diagnostic::error("E049", format!("`{text}` is no `{key}`"))
+                        .at(span, "")
+                        .help(example),
+                );
+                String::new()
+            }
+            Some(Ok((text, _))) => text,
+            Some(Err(())) => String::new(),
+            None => {
+                self.eval.diags.push(
+                    Diagnostic::error("E049", format!("a `manifest` needs `{key}`"))
+                        .at(self.decl.span.clone(), "")
+                        .help(example),
+                );
+                String::new()
+            }
+        };
+        let api_version = read(
+            "apiVersion",
+            api_version,
+            "for example `apiVersion = \"grafana.integreatly.org/v1beta1\"`",
+        );
+        let kind = read("kind", kind, "for example `kind = \"GrafanaDashboard\"`");
+        (api_version, kind)
+    }
+
+    /// `metadata.<key>` of a pasted `metadata` table.
+    fn metadata_text(&mut self, key: &str) -> Option<Result<(String, Span), ()>> {
+        let of = |table: &'c Table| table.get("metadata")?.table()?.get(key);
+        let node = of(&self.decl.body).or_else(|| self.base.and_then(of))?;
+        if let Some((shortcut, _)) = self.decl.body.entry(key) {
+            self.eval.diags.push(
+                Diagnostic::error("E035", format!("`{key}` and `metadata.{key}` are both set"))
+                    .at(node.span.clone(), "")
+                    .at(shortcut.span.clone(), "the other one")
+                    .help("keep one of the two"),
+            );
+        }
+        let cell = self.eval.node(node, &Shape::Nowhere);
+        let name = format!("metadata.{key}");
+        Some(
+            arguments::text(self.eval.diags, &name, &cell)
+                .map(|text| (text, cell.span))
+                .ok_or(()),
+        )
+    }
+
+    fn name(
+        &mut self,
+        metadata: Option<Result<(String, Span), ()>>,
+        rule: NameRule,
+        kind: &str,
+    ) -> Option<String> {
+        let own = self.argument_text("name").or(metadata);
+        let (name, span, derived) = match own {
+            Some(Ok((name, span))) => (name, span, false),
+            Some(Err(())) => return None,
+            None => {
+                let name = self
+                    .address
+                    .index
+                    .clone()
+                    .unwrap_or_else(|| self.address.name.clone());
+                (name, self.decl.span.clone(), true)
+            }
+        };
+        if let Some(problem) = names::problem(rule, &name) {
+            let mut diagnostic =
+                Diagnostic::error("E033", format!("`{name}` cannot be the name of a {kind}"))
+                    .at(span, "")
+                    .note(problem);
+            let from = if self.address.index.is_some() {
+                "the key of `for_each`"
+            } else {
+                "the local name"
+            };
+            if derived {
+                diagnostic = diagnostic.note(format!(
+                    "the object is named after {from} unless `name` says otherwise"
+                ));
+            }
+            if let Some(mended) = names::mended(rule, &name) {
+                diagnostic = diagnostic.help(format!("write `name = \"{mended}\"`"));
+            }
+            self.eval.diags.push(diagnostic);
+            return None;
+        }
+        Some(name)
+    }
+
+    /// The namespace; `Err` after a mistake that was reported.
+    fn namespace(
+        &mut self,
+        metadata: Option<Result<(String, Span), ()>>,
+        namespaced: Option<bool>,
+        kind: &str,
+    ) -> Result<Option<String>, ()> {
+        let own = self.argument_text("namespace").or(metadata);
+        if namespaced == Some(false) {
+            let Some(own) = own else { return Ok(None) };
+            let (_, span) = own?;
+            self.eval.diags.push(
+                Diagnostic::error("E032", format!("a {kind} lies in no namespace"))
+                    .at(span, "")
+                    .help("it is a kind of the whole cluster: remove the line"),
+            );
+            return Err(());
+        }
+        let (namespace, span) = match own {
+            Some(own) => own?,
+            None => match (namespaced, self.defaults.namespace) {
+                (Some(true), Some(node)) => {
+                    let cell = self.eval.node(node, &Shape::Nowhere);
+                    let text = arguments::text(self.eval.diags, "namespace", &cell).ok_or(())?;
+                    (text, cell.span)
+                }
+                (Some(true), None) => {
+                    self.eval.diags.push(
+                        Diagnostic::error("E031", format!("a {kind} needs a namespace"))
+                            .at(self.decl.span.clone(), "")
+                            .help("write `namespace = \"…\"` here, or give all resources one: `[defaults]`, `namespace = \"…\"`"),
+                    );
+                    return Err(());
+                }
+                _ => return Ok(None),
+            },
+        };
+        if let Some(problem) = names::problem(NameRule::Label, &namespace) {
+            self.eval.diags.push(
+                Diagnostic::error("E033", format!("`{namespace}` cannot be the name of a namespace"))
+                    .at(span, "")
+                    .note(problem),
+            );
+            return Err(());
+        }
+        Ok(Some(namespace))
+    }
+
+    fn metadata(&mut self, name: &str, namespace: Option<&str>) -> Cell {
+        let span = self.decl.span.clone();
+        let mut map = CellMap::new();
+        for (table, own) in [(self.base, false), (Some(&self.decl.body), true)] {
+            let Some((_, node)) = table.and_then(|t| t.entry("metadata")) else {
+                continue;
+            };
+            let Some(table) = node.table() else {
+                if own {
+                    let cell = self.eval.node(node, &Shape::Nowhere);
+                    if !cell.is_bad() {
+                        self.eval.diags.push(
+                            Diagnostic::error(
+                                "E011",
+                                format!("`metadata` must be a table, not {}", cell.type_name()),
+                            )
+                            .at(node.span.clone(), ""),
+                        );
+                    }
+                }
+                continue;
+            };
+            let entries = self.eval.tables(
+                None,
+                table,
+                &Shape::Nowhere,
+                &["name", "namespace", "labels", "annotations"],
+            );
+            map.extend(entries);
+        }
+        if let Some((key, _)) = map.remove("generateName") {
+            self.eval.diags.push(
+                Diagnostic::error("E037", "`generateName` makes a new object at every apply")
+                    .at(key, "")
+                    .help("write `name`"),
+            );
+        }
+        for key in ["labels", "annotations"] {
+            if let Some(cell) = self.texts(key) {
+                map.insert(key.to_owned(), (span.clone(), cell));
+            }
+        }
+        let mut text = |key: &str, value: &str| {
+            map.insert(
+                key.to_owned(),
+                (span.clone(), Cell::new(&span, Data::Text(value.to_owned()))),
+            );
+        };
+        text("name", name);
+        if let Some(namespace) = namespace {
+            text("namespace", namespace);
+        }
+        let metadata = Cell::new(&span, Data::Map(map));
+        secret::check_metadata(&metadata, self.eval.diags);
+        metadata
+    }
+
+    /// Labels or annotations from all the places they can stand in, the resource's own last.
+    fn texts(&mut self, key: &str) -> Option<Cell> {
+        let mut merged: Option<Cell> = None;
+        let stack_wide = self.defaults.labels.filter(|_| key == "labels");
+        let mut layers: Vec<&Node> = stack_wide.into_iter().collect();
+        for table in self.base.into_iter().chain([&self.decl.body]) {
+            let pasted = table
+                .get("metadata")
+                .and_then(Node::table)
+                .and_then(|t| t.get(key));
+            let shortcut = table.get(key);
+            if let (Some(pasted), Some(shortcut)) =
+                (pasted.and_then(Node::table), shortcut.and_then(Node::table))
+            {
+                for (name, _) in &pasted.entries {
+                    if let Some((other, _)) = shortcut.entry(&name.name) {
+                        self.eval.diags.push(
+                            Diagnostic::error(
+                                "E035",
+                                format!("`{key}` and `metadata.{key}` both set `{}`", name.name),
+                            )
+                            .at(name.span.clone(), "")
+                            .at(other.span.clone(), "the other one")
+                            .help("keep one of the two"),
+                        );
+                    }
+                }
+            }
+            layers.extend(pasted);
+            layers.extend(shortcut);
+        }
+        for node in layers {
+            let cell = self.eval.node(node, &Shape::Nowhere);
+            self.check_texts(key, &cell);
+            merged = Some(match merged {
+                Some(below) => merge(below, cell),
+                None => cell,
+            });
+        }
+        // What is wrong here was reported by `check_texts`.
+        let Data::Map(map) = merged?.data else { return None };
+        let good = map
+            .into_iter()
+            .filter(|(_, (_, cell))| matches!(cell.data, Data::Text(_) | Data::Late(_)));
+        let good: CellMap = good.collect();
+        (!good.is_empty()).then(|| Cell::new(&self.decl.span, Data::Map(good)))
+    }
+
+    fn check_texts(&mut self, key: &str, cell: &Cell) {
+        let diags = &mut *self.eval.diags;
+        let Data::Map(map) = &cell.data else {
+            if !cell.is_bad() {
+                diags.push(
+                    Diagnostic::error(
+                        "E011",
+                        format!("`{key}` must be a table, not {}", cell.type_name()),
+                    )
+                    .at(cell.span.clone(), ""),
+                );
+            }
+            return;
+        };
+        for (name, (span, value)) in map {
+            match &value.data {
+                Data::Text(text) => {
+                    let problem = names::label_key_problem(name);
+                    if let Some(problem) = problem {
+                        diags.push(
+                            Diagnostic::error("E036", format!("`{name}` is not a key of `{key}`"))
+                                .at(span.clone(), "")
+                                .note(problem),
+                        );
+                    } else if name == STACK_LABEL
+                        || name == LINEAGE_ANNOTATION
+                        || name.starts_with("arrplan.dev/")
+                    {
+                        diags.push(
+                            Diagnostic::error("E037", format!("`{name}` is arrplan's own mark"))
+                                .at(span.clone(), "")
+                                .help("remove it; for protection write `protect = true`"),
+                        );
+                    } else if let Some(problem) = names::label_value_problem(text).filter(|_| key == "labels")
+                    {
+                        diags.push(
+                            Diagnostic::error("E036", format!("`{text}` is not the value of a label"))
+                                .at(value.span.clone(), "")
+                                .note(problem),
+                        );
+                    }
+                }
+                Data::Map(_) => {
+                    let mut whole = name.clone();
+                    let mut inner = value;
+                    while let Some((name, (_, below))) = inner.map().and_then(BTreeMap::first_key_value) {
+                        whole = format!("{whole}.{name}");
+                        inner = below;
+                    }
+                    diags.push(fields::nested(
+                        &FieldPath::keys([key, name]),
+                        &whole,
+                        span.clone(),
+                    ));
+                }
+                Data::Late(_) | Data::Bad => {}
+                other => {
+                    let right = match other {
+                        Data::Bool(b) => b.to_string(),
+                        Data::Number(n) => n.to_string(),
+                        _ => "…".to_owned(),
+                    };
+                    diags.push(
+                        Diagnostic::error(
+                            "E041",
+                            format!("`{name}` of `{key}` must be a string, not {}", value.type_name()),
+                        )
+                        .at(value.span.clone(), "")
+                        .help(format!("write `\"{right}\"`")),
+                    );
+                }
+            }
+        }
+    }
+
+    fn arguments(&mut self, api_version: &str, kind: &str) -> Arguments {
+        let mut arguments = Arguments::default();
+        if let Some(cell) = self.argument("protect") {
+            arguments.protect = arguments::protect(self.eval.diags, &cell);
+        }
+        if let Some(cell) = self.argument("timeout") {
+            arguments.timeout = arguments::timeout(self.eval.diags, &cell);
+        }
+        if let Some(cell) = self.argument("wait") {
+            arguments.wait = arguments::wait(self.eval.diags, &cell);
+        }
+        if let Some(cell) = self.argument("on_immutable") {
+            arguments.replace_immutable = arguments::on_immutable(self.eval.diags, &cell);
+        }
+        if let Some(cell) = self.argument("ignore") {
+            arguments.ignore = arguments::ignore(self.eval.diags, &cell, api_version, kind);
+        }
+        for table in self.base.into_iter().chain([&self.decl.body]) {
+            if let Some(node) = table.get("depends_on") {
+                let cell = self.eval.node(node, &Shape::Nowhere);
+                arguments
+                    .depends_on
+                    .extend(arguments::depends_on(self.eval.diags, &cell));
+            }
+        }
+        if let Some((key, _)) = self.decl.body.entry("values_files") {
+            self.eval.diags.push(
+                Diagnostic::error("E017", "`values_files` is not read by this version of arrplan")
+                    .at(key.span.clone(), "")
+                    .help("put the values below `spec.values`, or into a ConfigMap or Secret named in `spec.valuesFrom`"),
+            );
+        }
+        arguments
+    }
+}
+
+/// The resource as the engine sees it.
+pub(super) fn finish(address: Address, compiled: Compiled) -> Resource {
+    let manifest = Arc::try_unwrap(compiled.identity.manifest).unwrap_or_else(|shared| (*shared).clone());
+    let mut cell = manifest;
+    if let Data::Map(map) = &mut cell.data {
+        if compiled.identity.kind == "Secret" && compiled.identity.api_version == "v1" {
+            map.remove("stringData");
+        }
+    }
+    let mut spans = BTreeMap::new();
+    let mut path: Vec<Segment> = Vec::new();
+    let manifest = cell.into_val(&mut path, &mut spans);
+    Resource {
+        address,
+        api_version: compiled.identity.api_version,
+        kind: compiled.identity.kind,
+        namespace: compiled.identity.namespace,
+        name: compiled.identity.name,
+        namespaced: compiled.namespaced,
+        manifest,
+        protect: compiled.arguments.protect,
+        timeout: compiled.arguments.timeout,
+        wait: compiled.arguments.wait.unwrap_or(Wait::Ready),
+        ignore: compiled.arguments.ignore,
+        replace_immutable: compiled.arguments.replace_immutable,
+        span: compiled.span,
+        spans,
+    }
+}
