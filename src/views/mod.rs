@@ -5,6 +5,7 @@
 //! imports this module.
 
 pub mod describe;
+pub mod diagnostics;
 pub mod graph;
 pub mod help;
 pub mod json;
