@@ -3,12 +3,12 @@
 
 use serde_json::{Value, json};
 
+use super::guard::Base;
 use super::managed;
 use super::unit::{Step, Stop, Unit, failed};
 use super::write::headed;
 use crate::cluster::{Api, Error, ServedBy};
 use crate::object::Object;
-use crate::plan::Guard;
 use crate::state::{BeginId, Operation, Outcome};
 
 /// How often the move is tried again because the object changed meanwhile.
@@ -17,23 +17,15 @@ const TRIES: usize = 5;
 impl Unit<'_> {
     /// Makes an existing object ours.
     pub(super) async fn adopt(&mut self, api: &Api, body: &Value) -> Step<Object> {
-        let Guard::Object {
-            uid,
-            resource_version,
-            ..
-        } = &self.change.guard
-        else {
-            return Err(Stop::failed("the plan names no object to adopt"));
-        };
         if api.served_by == ServedBy::Aggregated {
             return self.put(api, body).await;
         }
-        let begun = self.begin(Operation::Adopt, Some(uid), body).await?;
-        let mut read = resource_version.clone();
+        let mut base = self.base()?;
+        let begun = self.begin(Operation::Adopt, Some(&base.uid), body).await?;
         for _ in 0..TRIES {
-            match self.move_fields(api, body, uid, &read).await {
-                Ok(Moved::Done(version)) => return self.apply_guarded(api, body, uid, version, begun).await,
-                Ok(Moved::Stale(version)) => read = version,
+            match self.move_fields(api, body, &base).await {
+                Ok(Moved::Done(base)) => return self.apply_guarded(api, body, base, begun).await,
+                Ok(Moved::Stale(version)) => base.version = version,
                 Err(Trouble::Lost(error)) => return Self::in_doubt(&error),
                 Err(Trouble::Ended(stop)) => return self.give_up(begun, stop),
             }
@@ -51,17 +43,17 @@ impl Unit<'_> {
     }
 
     /// One patch of managedFields, guarded by the resourceVersion of a fresh read.
-    async fn move_fields(&self, api: &Api, body: &Value, uid: &str, planned: &str) -> Result<Moved, Trouble> {
+    async fn move_fields(&self, api: &Api, body: &Value, base: &Base) -> Result<Moved, Trouble> {
         let human = self.change.key.human();
         let (namespace, name) = self.place();
         let ended = |line: String| Err(Trouble::Ended(Stop::failed(line)));
         let Some(live) = self.read(api).await.map_err(Trouble::Ended)? else {
             return ended(format!("{human} was deleted since the plan was made"));
         };
-        if live.uid() != uid {
+        if live.uid() != base.uid {
             return ended(format!("{human} is another object since the plan was made"));
         }
-        if live.resource_version() != planned && !self.holds(&live).map_err(Trouble::Ended)? {
+        if live.resource_version() != base.version && !self.holds(&live, base).map_err(Trouble::Ended)? {
             return failed(
                 format!("{human} was changed since the plan was made"),
                 self.difference(&live),
@@ -79,16 +71,19 @@ impl Unit<'_> {
         let write = self.write().map_err(Trouble::Ended)?;
         let moved = wanted.and_then(|wanted| managed::moved_to_us(&live, &wanted, &write.adopt_managers));
         let Some(entries) = moved else {
-            return Ok(Moved::Done(live.resource_version().to_owned()));
+            return self.base_of(&live).map(Moved::Done).map_err(Trouble::Ended);
         };
         let patch = json!({"metadata": {
-            "uid": uid, "resourceVersion": live.resource_version(), "managedFields": entries,
+            "uid": base.uid, "resourceVersion": live.resource_version(), "managedFields": entries,
         }});
         match self
             .send(self.writer.merge_patch(api, namespace, name, &patch))
             .await
         {
-            Ok(applied) => Ok(Moved::Done(applied.object.resource_version().to_owned())),
+            Ok(applied) => self
+                .base_of(&applied.object)
+                .map(Moved::Done)
+                .map_err(Trouble::Ended),
             Err(Error::Stale(_)) => Ok(Moved::Stale(live.resource_version().to_owned())),
             Err(error) if error.outcome_unknown() => Err(Trouble::Lost(error)),
             Err(error) => Err(Trouble::Ended(headed("its fields cannot be taken over", &error))),
@@ -97,8 +92,8 @@ impl Unit<'_> {
 }
 
 enum Moved {
-    /// At this resourceVersion the fields are ours.
-    Done(String),
+    /// The fields are ours, in the object as it is now.
+    Done(Base),
     /// It was still good at this resourceVersion, and changed before the patch came.
     Stale(String),
 }

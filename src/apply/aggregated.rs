@@ -39,7 +39,8 @@ impl Unit<'_> {
 
     /// Changes the object by PUT.
     pub(super) async fn put(&mut self, api: &Api, body: &Value) -> Step<Object> {
-        let uid = self.guarded_uid()?;
+        let base = self.base()?;
+        let uid = base.uid.as_str();
         let human = self.change.key.human();
         let Some(live) = self.read(api).await? else {
             return failed(format!("{human} was deleted since the plan was made"), []);
@@ -47,7 +48,7 @@ impl Unit<'_> {
         if live.uid() != uid {
             return failed(format!("{human} is another object since the plan was made"), []);
         }
-        if !self.holds(&live)? {
+        if !self.holds(&live, &base)? {
             let difference = self.difference(&live);
             return failed(format!("{human} was changed since the plan was made"), difference);
         }

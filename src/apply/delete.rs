@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 
+use super::guard::RESENDS;
 use super::uninstall::Uninstall;
 use super::unit::{Done, Step, Stop, Unit, failed};
 use crate::address::{ObjectKey, split_api_version};
@@ -13,9 +14,6 @@ use crate::cluster::{Api, Deleted, Error, Observation, Preconditions, ServedBy};
 use crate::object::Object;
 use crate::plan::{Reach, ReachItem};
 use crate::state::{Operation, Outcome};
-
-/// How often a delete is sent again because only the resourceVersion had moved.
-const RESENDS: usize = 5;
 
 /// Cozystack's label on what must stay (rule D1).
 const NO_DELETE_LABEL: &str = "platform.cozystack.io/no-delete";
@@ -39,7 +37,7 @@ impl Unit<'_> {
     /// Deletes the object and makes it anew.
     pub(super) async fn replace(&mut self, api: &Api, body: &Value) -> Step<Object> {
         self.remove(api, true).await?;
-        self.slot.take().await;
+        self.turn(true).await?;
         self.create(api, body).await
     }
 
@@ -47,7 +45,7 @@ impl Unit<'_> {
     async fn remove(&mut self, api: &Api, again: bool) -> Step<bool> {
         let uid = self.guarded_uid()?.to_owned();
         self.ready_to_delete(api, again).await?;
-        self.slot.take().await;
+        self.turn(false).await?;
         let begun = self.begin(Operation::Delete, Some(&uid), &Value::Null).await?;
         let (namespace, name) = self.place();
         let mut last = None;
@@ -162,6 +160,26 @@ impl Unit<'_> {
             let why = "its controller would let go of it and leave everything it installed behind".to_owned();
             return failed(format!("{human} is suspended: resume it first"), [why]);
         }
+        self.check_reach(live).await?;
+        if live.kind() == "Namespace" && live.api_version() == "v1" {
+            let held = self
+                .run
+                .survey()
+                .held(live.name(), &self.run.plan.stack, &self.run.kept)
+                .await;
+            let held = held.map_err(|error| super::write::headed("its content cannot be read", &error))?;
+            if !held.is_empty() {
+                let lines = held
+                    .iter()
+                    .map(|item| format!("{}: {}", item.key.human(), item.why));
+                return failed(format!("{human} holds what must stay"), lines);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether no more goes with a delete of the object than the plan showed.
+    pub(super) async fn check_reach(&self, live: &Object) -> Step<()> {
         let reach = match self.run.survey().reach(live).await {
             Ok(reach) => reach,
             Err(error) => {
@@ -184,20 +202,6 @@ impl Unit<'_> {
         }
         if !new.is_empty() {
             return failed("more would go with it than the plan showed", new);
-        }
-        if live.kind() == "Namespace" && live.api_version() == "v1" {
-            let held = self
-                .run
-                .survey()
-                .held(live.name(), &self.run.plan.stack, &self.run.kept)
-                .await;
-            let held = held.map_err(|error| super::write::headed("its content cannot be read", &error))?;
-            if !held.is_empty() {
-                let lines = held
-                    .iter()
-                    .map(|item| format!("{}: {}", item.key.human(), item.why));
-                return failed(format!("{human} holds what must stay"), lines);
-            }
         }
         Ok(())
     }
@@ -280,6 +284,19 @@ impl Unit<'_> {
 
 /// What keeps an object that is being deleted.
 fn holding(object: &Object) -> String {
+    let conditions = object.0.pointer("/status/conditions").and_then(Value::as_array);
+    let remaining: Vec<&str> = conditions
+        .into_iter()
+        .flatten()
+        .filter(|condition| {
+            let kind = condition.get("type").and_then(Value::as_str).unwrap_or_default();
+            kind.starts_with("Namespace") && condition.get("status").and_then(Value::as_str) == Some("True")
+        })
+        .filter_map(|condition| condition.get("message").and_then(Value::as_str))
+        .collect();
+    if !remaining.is_empty() {
+        return remaining.join("; ");
+    }
     let finalizers = object.finalizers();
     if finalizers.is_empty() {
         "being deleted".to_owned()

@@ -17,6 +17,7 @@ const TRIES: usize = 6;
 impl Unit<'_> {
     /// Gives up an object, or records that it is gone.
     pub(super) async fn forget(&mut self) -> Step<Done> {
+        self.turn(false).await?;
         let known = self.known_uid();
         let begun = self
             .begin(Operation::Forget, known.as_deref(), &Value::Null)
@@ -26,7 +27,6 @@ impl Unit<'_> {
             self.end(begun, Outcome::Gone);
             return Ok(Done::default());
         };
-        self.slot.take().await;
         for _ in 0..TRIES {
             let live = match self.read(&api).await {
                 Ok(live) => live,

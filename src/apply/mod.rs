@@ -12,6 +12,7 @@ mod dispatcher;
 mod event;
 mod fill;
 mod forget;
+mod guard;
 mod managed;
 mod owned;
 mod prepare;

@@ -172,7 +172,9 @@ impl<'a> Books<'a> {
                 self.follow(&mut state, change);
             }
         }
-        state.cluster = Some(run.plan.cluster.identity.clone());
+        state
+            .cluster
+            .get_or_insert_with(|| run.plan.cluster.identity.clone());
         self.outputs(&mut state);
         state
     }

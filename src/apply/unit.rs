@@ -169,7 +169,7 @@ impl<'a> Unit<'a> {
             Action::Delete => self.delete().await,
             Action::Create | Action::Update | Action::Adopt | Action::Replace => {
                 let (api, body) = self.prepare().await?;
-                self.slot.take().await;
+                self.turn(false).await?;
                 let object = match self.change.action {
                     Action::Create => self.create(&api, &body).await?,
                     Action::Adopt => self.adopt(&api, &body).await?,
@@ -181,6 +181,15 @@ impl<'a> Unit<'a> {
                 self.object = Some(object);
                 self.wait_ready(&api).await
             }
+        }
+    }
+
+    /// Waits for the right to write, unless the run was interrupted meanwhile.
+    pub(super) async fn turn(&mut self, written: bool) -> Step<()> {
+        tokio::select! {
+            biased;
+            () = self.run.halt.cancelled() => Err(Stop::Interrupted { written }),
+            () = self.slot.take() => Ok(()),
         }
     }
 

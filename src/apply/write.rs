@@ -2,16 +2,14 @@
 
 use serde_json::Value;
 
+use super::guard::{Base, RESENDS};
 use super::managed;
 use super::unit::{Step, Stop, Unit, failed, guarded, lines_of};
-use crate::cluster::{Api, Error, FieldConflict, ServedBy};
+use crate::cluster::{Api, Error, ServedBy};
 use crate::object::Object;
 use crate::path::{FieldPath, Segment};
-use crate::plan::{Guard, Take, Write, guard};
+use crate::plan::{Guard, Write};
 use crate::state::{BeginId, Operation, Outcome};
-
-/// How often a write is sent again because only the resourceVersion had moved.
-const RESENDS: usize = 5;
 
 /// The resourceVersion that means "must not exist" to Server-Side Apply (measured: 201 when absent, 409 when
 /// present).
@@ -31,7 +29,7 @@ impl Unit<'_> {
         if let Guard::AfterGone { uid } = &self.change.guard {
             self.slot.release();
             self.wait_gone(api, uid).await?;
-            self.slot.take().await;
+            self.turn(false).await?;
         }
         if api.served_by == ServedBy::Aggregated {
             return self.post(api, body).await;
@@ -39,10 +37,8 @@ impl Unit<'_> {
         let (namespace, name) = self.place();
         let begun = self.begin(Operation::Create, None, body).await?;
         let request = guarded(body, None, MUST_NOT_EXIST);
-        match self
-            .send(self.writer.apply(api, namespace, name, &request, false))
-            .await
-        {
+        let write = self.writer.apply(api, namespace, name, &request, false);
+        match self.send(write).await {
             Ok(applied) => Ok(self.own(begun, body, applied.object)),
             Err(error) => self.settle_create(api, body, begun, error).await,
         }
@@ -81,10 +77,8 @@ impl Unit<'_> {
                 } else {
                     format!(" by {}", managers.join(", "))
                 };
-                failed(
-                    format!("{} was made{by} since the plan was made", self.change.key.human()),
-                    [],
-                )
+                let human = self.change.key.human();
+                failed(format!("{human} was made{by} since the plan was made"), [])
             }
             None if error.outcome_unknown() => Self::in_doubt(&error),
             None => self.refused(begun, &error),
@@ -96,174 +90,22 @@ impl Unit<'_> {
         if api.served_by == ServedBy::Aggregated {
             return self.put(api, body).await;
         }
-        let Guard::Object {
-            uid,
-            resource_version,
-            ..
-        } = &self.change.guard
-        else {
-            return Err(Stop::failed("the plan names no object to change"));
-        };
-        let remove = self.write()?.remove.clone();
-        let begun = self.begin(Operation::Update, Some(uid), body).await?;
-        let mut version = resource_version.clone();
-        if !remove.is_empty() {
-            version = self.remove_foreign(api, begun, &version, &remove).await?;
-        }
-        self.apply_guarded(api, body, uid, version, begun).await
-    }
-
-    /// Applies the body to this very object; sends it again while only the resourceVersion moves.
-    pub(super) async fn apply_guarded(
-        &self,
-        api: &Api,
-        body: &Value,
-        uid: &str,
-        mut version: String,
-        begun: BeginId,
-    ) -> Step<Object> {
-        let (namespace, name) = self.place();
-        for _ in 0..=RESENDS {
-            let request = guarded(body, Some(uid), &version);
-            let answer = match self.must_force(api, &request).await {
-                Ok(Ok(force)) => {
-                    self.send(self.writer.apply(api, namespace, name, &request, force))
-                        .await
-                }
-                Ok(Err(lines)) => {
-                    self.end(begun, Outcome::Unchanged);
-                    return Err(Stop::Failed(lines));
-                }
-                Err(error) => Err(error).map(|never: std::convert::Infallible| match never {}),
+        let mut base = self.base()?;
+        if self.change.reinstalls {
+            let Some(live) = self.read(api).await? else {
+                return failed(
+                    format!("{} was deleted since the plan was made", self.change.key.human()),
+                    [],
+                );
             };
-            match answer {
-                Ok(applied) => return Ok(self.own(begun, body, applied.object)),
-                Err(Error::Stale(_)) => match self.reread(api, body, uid, begun).await? {
-                    Reread::Same(newer) => version = newer,
-                    Reread::Written(live) => return Ok(self.own(begun, body, *live)),
-                },
-                Err(Error::FieldsOwned { conflicts, .. }) => {
-                    self.end(begun, Outcome::Unchanged);
-                    let lines = conflicts.iter().map(conflict_line);
-                    return failed("fields were taken by others since the plan was made", lines);
-                }
-                Err(Error::AnotherObject(_)) => {
-                    self.end(begun, Outcome::Unchanged);
-                    let human = self.change.key.human();
-                    return failed(
-                        format!("{human} was deleted, or is another object, since the plan was made"),
-                        [],
-                    );
-                }
-                Err(error) if error.outcome_unknown() => match self.read(api).await {
-                    Ok(Some(live)) if live.uid() == uid && self.is_as_wanted(api, body, &live).await => {
-                        return Ok(self.own(begun, body, live));
-                    }
-                    _ => return Self::in_doubt(&error),
-                },
-                Err(error) => return self.refused(begun, &error),
-            }
+            self.check_reach(&live).await?;
         }
-        self.end(begun, Outcome::Unchanged);
-        let human = self.change.key.human();
-        failed(
-            format!("{human} changes faster than it can be written ({RESENDS} tries)"),
-            [],
-        )
-    }
-
-    /// After a stale resourceVersion: whether what the plan was decided by still holds.
-    async fn reread(&self, api: &Api, body: &Value, uid: &str, begun: BeginId) -> Step<Reread> {
-        let human = self.change.key.human();
-        let broken = |line: String, rest: Vec<String>| {
-            self.end(begun, Outcome::Unchanged);
-            failed(line, rest)
-        };
-        let live = match self.read(api).await {
-            Ok(Some(live)) => live,
-            Ok(None) => return broken(format!("{human} was deleted since the plan was made"), Vec::new()),
-            Err(stop) => {
-                self.end(begun, Outcome::Unchanged);
-                return Err(stop);
-            }
-        };
-        if live.uid() != uid {
-            return broken(
-                format!("{human} is another object since the plan was made"),
-                Vec::new(),
-            );
+        let begun = self.begin(Operation::Update, Some(&base.uid), body).await?;
+        let remove = &self.write()?.remove;
+        if !remove.is_empty() {
+            base = self.remove_foreign(api, begun, base, remove).await?;
         }
-        if self.holds(&live)? {
-            return Ok(Reread::Same(live.resource_version().to_owned()));
-        }
-        if self.is_as_wanted(api, body, &live).await {
-            return Ok(Reread::Written(Box::new(live)));
-        }
-        let difference = self.difference(&live);
-        broken(format!("{human} was changed since the plan was made"), difference)
-    }
-
-    /// Whether the fields that decided the plan are as they were.
-    pub(super) fn holds(&self, live: &Object) -> Step<bool> {
-        let Guard::Object { digest, .. } = &self.change.guard else {
-            return Ok(false);
-        };
-        let now = guard::digest(
-            self.run.store.key(),
-            &self.change.address,
-            live,
-            &self.write()?.force,
-        );
-        Ok(now == *digest)
-    }
-
-    /// Whether this apply needs force: only if nothing but the fields that the plan showed would conflict.
-    /// The inner error says what else would.
-    async fn must_force(&self, api: &Api, request: &Value) -> Result<Result<bool, Vec<String>>, Error> {
-        let shown = self.change.write.as_ref().map_or(&[][..], |write| &write.force);
-        if shown.is_empty() {
-            return Ok(Ok(false));
-        }
-        let (namespace, name) = self.place();
-        let dry_run = self.send(self.writer.dry_run_apply(api, namespace, name, request, false));
-        let conflicts = match dry_run.await {
-            Ok(_) => return Ok(Ok(false)),
-            Err(Error::FieldsOwned { conflicts, .. }) => conflicts,
-            Err(error) => return Err(error),
-        };
-        let unseen: Vec<&FieldConflict> = conflicts.iter().filter(|c| !is_shown(c, shown)).collect();
-        if !unseen.is_empty() {
-            let mut lines = vec!["more fields are held by others than the plan showed".to_owned()];
-            lines.extend(unseen.into_iter().map(conflict_line));
-            return Ok(Err(lines));
-        }
-        // The request carries the resourceVersion; the values that were shown are compared at that version.
-        let live = self.send(self.writer.get(api, namespace, name)).await?;
-        let version = request
-            .pointer("/metadata/resourceVersion")
-            .and_then(Value::as_str);
-        match live {
-            Some(live) if Some(live.resource_version()) == version => {
-                let moved: Vec<String> = shown
-                    .iter()
-                    .filter(|take| !self.is_as_shown(take, &live))
-                    .map(|take| format!("{} changed again, by {}", take.path, take.manager))
-                    .collect();
-                Ok(if moved.is_empty() { Ok(true) } else { Err(moved) })
-            }
-            Some(_) => Err(Error::Stale("it changed while it was compared".to_owned())),
-            None => Err(Error::AnotherObject("it is gone".to_owned())),
-        }
-    }
-
-    fn is_as_shown(&self, take: &Take, live: &Object) -> bool {
-        let value = take.path.get(&live.0).unwrap_or(&Value::Null);
-        self.run
-            .store
-            .key()
-            .field(&self.change.address, &take.path, value)
-            .0
-            == take.digest
+        self.apply_guarded(api, body, base, begun).await
     }
 
     /// `--take`: removes fields that other managers added, by one patch at this very resourceVersion.
@@ -271,124 +113,43 @@ impl Unit<'_> {
         &self,
         api: &Api,
         begun: BeginId,
-        version: &str,
+        mut base: Base,
         paths: &[FieldPath],
-    ) -> Step<String> {
+    ) -> Step<Base> {
         let (namespace, name) = self.place();
-        let mut version = version.to_owned();
+        let human = self.change.key.human();
+        let broken = |what: &str, rest: Vec<String>| {
+            self.end(begun, Outcome::Unchanged);
+            failed(format!("{human} {what} since the plan was made"), rest)
+        };
         for _ in 0..=RESENDS {
-            let Some(live) = self.read(api).await? else {
-                self.end(begun, Outcome::Unchanged);
-                return failed(
-                    format!("{} was deleted since the plan was made", self.change.key.human()),
-                    [],
-                );
+            let live = match self.read(api).await {
+                Ok(Some(live)) => live,
+                Ok(None) => return broken("was deleted", Vec::new()),
+                Err(stop) => {
+                    self.end(begun, Outcome::Unchanged);
+                    return Err(stop);
+                }
             };
-            if live.resource_version() != version && !self.holds(&live)? {
-                self.end(begun, Outcome::Unchanged);
-                let difference = self.difference(&live);
-                return failed(
-                    format!("{} was changed since the plan was made", self.change.key.human()),
-                    difference,
-                );
+            if live.uid() != base.uid {
+                return broken("became another object", Vec::new());
+            }
+            if live.resource_version() != base.version && !self.holds(&live, &base)? {
+                return broken("was changed", self.difference(&live));
             }
             let patch = removal(&live, paths);
             match self
                 .send(self.writer.merge_patch(api, namespace, name, &patch))
                 .await
             {
-                Ok(applied) => return Ok(applied.object.resource_version().to_owned()),
-                Err(Error::Stale(_)) => live.resource_version().clone_into(&mut version),
+                Ok(applied) => return self.base_of(&applied.object),
+                Err(Error::Stale(_)) => live.resource_version().clone_into(&mut base.version),
                 Err(error) if error.outcome_unknown() => return Self::in_doubt(&error),
                 Err(error) => return self.refused(begun, &error),
             }
         }
         self.end(begun, Outcome::Unchanged);
-        failed(
-            format!(
-                "{} changes faster than it can be written",
-                self.change.key.human()
-            ),
-            [],
-        )
-    }
-
-    /// What differs in our fields from what the plan showed.
-    pub(super) fn difference(&self, live: &Object) -> Vec<String> {
-        const MOST: usize = 10;
-        let Some(prior) = self.run.before.resources.get(&self.change.address) else {
-            return Vec::new();
-        };
-        let key = self.run.store.key();
-        let mut lines = Vec::new();
-        for (path, digest) in &prior.owned {
-            let now = path.get(&live.0);
-            let digest_now = now.map(|value| key.field(&self.change.address, path, value));
-            let shown_at_plan = self.change.fields.iter().any(|field| field.path == *path);
-            if digest_now == *digest || digest.is_none() || shown_at_plan {
-                continue;
-            }
-            lines.push(match now {
-                None => format!("{path} was removed"),
-                Some(_) if self.is_secret(path) => format!("{path} is another secret now"),
-                Some(value) => format!("{path} is now {value}"),
-            });
-        }
-        if lines.len() > MOST {
-            let more = lines.len() - MOST;
-            lines.truncate(MOST);
-            lines.push(format!("and {more} more"));
-        }
-        lines
-    }
-
-    fn is_secret(&self, path: &FieldPath) -> bool {
-        self.change.key.kind == "Secret" && self.change.key.group.is_empty()
-            || self.change.write.as_ref().is_some_and(|write| {
-                write
-                    .secret
-                    .iter()
-                    .any(|secret| path.starts_with(secret) || secret.starts_with(path))
-            })
-    }
-}
-
-enum Reread {
-    /// Only this resourceVersion moved.
-    Same(String),
-    /// An earlier try was the one that moved it.
-    Written(Box<Object>),
-}
-
-fn conflict_line(conflict: &FieldConflict) -> String {
-    format!(
-        "{} is held by {}",
-        conflict.field.trim_start_matches('.'),
-        conflict.manager
-    )
-}
-
-fn is_shown(conflict: &FieldConflict, shown: &[Take]) -> bool {
-    let owner = conflict.owner();
-    shown
-        .iter()
-        .any(|take| take.manager == owner.name && spelled(&take.path) == conflict.field)
-}
-
-/// A path in the server's own spelling, which cannot be read back (`.metadata.labels.a.b/c`), only compared.
-fn spelled(path: &FieldPath) -> String {
-    path.0.iter().map(spelled_segment).collect()
-}
-
-fn spelled_segment(segment: &Segment) -> String {
-    match segment {
-        Segment::Key(key) => format!(".{key}"),
-        Segment::Index(index) => format!("[{index}]"),
-        Segment::Item(item) => format!("[={item}]"),
-        Segment::Select(keys) => {
-            let pairs: Vec<String> = keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            format!("[{}]", pairs.join(","))
-        }
+        failed(format!("{human} changes faster than it can be written"), [])
     }
 }
 
@@ -436,25 +197,6 @@ pub(super) fn headed(heading: impl Into<String>, error: &Error) -> Stop {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn paths_are_spelled_as_the_server_does() {
-        for (path, expected) in [
-            ("spec.replicas", ".spec.replicas"),
-            (
-                "metadata.labels[\"app.kubernetes.io/name\"]",
-                ".metadata.labels.app.kubernetes.io/name",
-            ),
-            (
-                "spec.ports[port=80,protocol=TCP].name",
-                ".spec.ports[port=80,protocol=\"TCP\"].name",
-            ),
-            ("metadata.finalizers[=\"a/b\"]", ".metadata.finalizers[=\"a/b\"]"),
-            ("spec.accessModes[0]", ".spec.accessModes[0]"),
-        ] {
-            assert_eq!(spelled(&path.parse().unwrap()), expected);
-        }
-    }
 
     #[test]
     fn removals_are_one_guarded_patch() {
