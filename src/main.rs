@@ -1,1 +1,7 @@
-fn main() {}
+//! The `arrplan` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    arrplan::cli::main()
+}

@@ -1,1 +1,56 @@
-//! (see the design)
+//! Use cases: one file each. They bring the parts together and return data; they never print, ask or exit.
+//!
+//! *Invariants:* nothing here reads the process's globals: environment, folder, clock, randomness and the
+//! wish to stop come in with [`World`]; whoever writes holds the lock of the state from before it is read
+//! until the end.
+
+mod apply;
+mod consent;
+mod error;
+mod history;
+mod init;
+mod inspect;
+mod output;
+mod plan;
+mod render;
+mod revision;
+mod settle;
+mod stack;
+mod store;
+mod validate;
+
+pub use apply::{Applied, Prepared, prepare};
+pub use consent::missing_consents;
+pub use error::Error;
+pub use history::history;
+pub use init::{Made, init};
+pub use inspect::{state_list, state_show};
+pub use output::output;
+pub use plan::{ClusterRequest, PlanOutcome, PlanRequest, plan};
+pub use render::render;
+pub use stack::StackRequest;
+pub use store::StateRequest;
+pub use validate::{Validated, validate};
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+/// What a use case has of the world around it.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The environment.
+    pub env: BTreeMap<String, String>,
+    /// The folder that relative paths start from.
+    pub cwd: PathBuf,
+    /// The clock.
+    pub now: fn() -> Timestamp,
+    /// A lineage for a state that does not exist yet.
+    pub lineage: fn() -> String,
+    /// Whether a person is there to answer a credential plugin or a secret command.
+    pub interactive: bool,
+    /// Cancelled when the user asks to stop.
+    pub cancel: CancellationToken,
+}

@@ -19,4 +19,4 @@ pub mod time;
 pub mod value;
 pub mod yaml;
 
-pub use listing::outputs;
+pub use listing::{histories, histories_json, outputs, resource, resources};

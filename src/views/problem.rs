@@ -1,7 +1,7 @@
 //! Errors, warnings and hints in a few lines each.
 
 use super::page::{Layout, Page, Text, Tone};
-use crate::diag::{Diagnostic, Severity, SourceMap};
+use crate::diag::{Diagnostic, Diagnostics, Severity, SourceMap};
 
 /// Why a command failed, ready to be shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,6 +69,17 @@ pub fn failure(failure: &Failure, layout: Layout) -> String {
         for hint in failure.hints.iter().flat_map(|hint| hint.lines()) {
             page.line(2, &Text::tone(Tone::Note, hint));
         }
+    }
+    page.finish()
+}
+
+/// All diagnostics, sorted.
+#[must_use]
+pub fn diagnostics(found: &Diagnostics, sources: &SourceMap, layout: Layout) -> String {
+    let mut page = Page::new(layout);
+    for one in found.clone().sorted() {
+        diagnostic(&one, Some(sources), &mut page);
+        page.blank();
     }
     page.finish()
 }

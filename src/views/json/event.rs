@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 
 use super::FORMAT_VERSION;
 use crate::apply::{Event, EventKind};
-use crate::plan::Shown;
 
 /// The line that starts the stream: the plan that is about to be applied.
 #[must_use]
@@ -16,7 +15,7 @@ pub fn plan_line(plan: Value) -> Value {
 
 /// The line that ends the stream of a run that did everything.
 #[must_use]
-pub fn outputs(outputs: &BTreeMap<String, Shown>) -> Value {
+pub fn outputs(outputs: &BTreeMap<String, Value>) -> Value {
     json!({ "format_version": FORMAT_VERSION, "type": "outputs", "outputs": outputs })
 }
 

@@ -12,6 +12,7 @@ pub use plan::plan;
 use serde_json::{Value, json};
 
 use crate::diag::{Diagnostics, Severity, SourceMap, Span};
+use crate::stack::Stack;
 
 /// Version of the plan's and the stream's format.
 pub const FORMAT_VERSION: u32 = 1;
@@ -44,6 +45,18 @@ pub fn diagnostics(diagnostics: &Diagnostics, sources: Option<&SourceMap>) -> Va
         })
     });
     Value::Array(list.collect())
+}
+
+/// What `validate --json` says.
+#[must_use]
+pub fn validation(stack: Option<&Stack>, problems: Value) -> Value {
+    json!({
+        "format_version": FORMAT_VERSION,
+        "valid": stack.is_some(),
+        "stack": stack.map(|stack| &stack.name),
+        "resources": stack.map(|stack| stack.resources.keys().collect::<Vec<_>>()),
+        "problems": problems,
+    })
 }
 
 /// The document, indented, ended by a line break.

@@ -145,7 +145,16 @@ fn every_event_is_as_the_schema_says() {
             },
         },
     ];
-    let mut lines = vec![plan_line(json!({})), outputs(&samples::update().outputs)];
+    let mut lines = vec![
+        plan_line(json!({})),
+        outputs(
+            &[(
+                "sonarr".to_owned(),
+                json!("https://sonarr.media.cozy.example.org"),
+            )]
+            .into(),
+        ),
+    ];
     lines.extend(kinds.into_iter().map(|kind| {
         event(&Event {
             elapsed: Duration::from_secs(2),

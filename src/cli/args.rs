@@ -1,0 +1,521 @@
+//! The command line as clap reads it. Doc comments are the help texts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::address::Address;
+use crate::path::FieldPath;
+use crate::plan::{Fidelity, Risk};
+
+const TOPICS: &str = "\
+Exit codes: 0 done, or nothing to do; 1 error; 4 invalid stack; 64 wrong command line; \
+130 interrupted. With --detailed-exitcode a plan ends with 2 if there are changes, 3 if some of them delete something.";
+
+/// Plan and apply for Kubernetes and Flux.
+///
+/// One TOML file says what you want. `plan` shows the exact effect, `apply` makes it so in the right order and
+/// waits until it works, `destroy` takes it down in reverse.
+#[derive(Debug, Parser)]
+#[command(name = "arrplan", version = super::commands::VERSION.as_str(), disable_help_subcommand = true, max_term_width = 100, after_help = TOPICS)]
+pub(super) struct Cli {
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(super) color: Color,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// See [`Cli::color`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless `NO_COLOR` or `CLICOLOR=0` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write a commented starter stack
+    Init(Init),
+    /// Find every mistake that can be known from files
+    Validate(Validate),
+    /// Show what would change; writes nothing
+    Plan(Box<Plan>),
+    /// Plan, ask, apply, and wait until it works
+    Apply(Box<Apply>),
+    /// Delete everything the stack owns, in reverse order
+    Destroy(Box<Destroy>),
+    /// Show what depends on what, and why
+    Graph(Graph),
+    /// Show the outputs of the last apply
+    Output(Output),
+    /// Show the compiled manifests as YAML; secret values are left out
+    Render(Render),
+    /// Look into the state
+    #[command(subcommand)]
+    State(State),
+    /// Show what was applied when, by whom, and whether it worked
+    History(History),
+    /// Print the JSON Schema of a machine-readable format
+    Schema(Schema),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Explain an error code, a command, or the rights arrplan needs
+    Help(Help),
+}
+
+/// Which stack.
+#[derive(Debug, Clone, Args)]
+pub(super) struct StackArg {
+    /// A stack file, or the name of one in ./stacks; may be left out where there is only one
+    #[arg(value_name = "STACK")]
+    pub(super) stack: Option<String>,
+}
+
+/// Values for variables.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Vars {
+    /// Give a variable a value (wins over all other sources)
+    #[arg(long = "var", value_name = "NAME=VALUE", help_heading = "Variables")]
+    pub(super) var: Vec<String>,
+    /// Read variables from a TOML file; may be given more than once, the last one wins
+    #[arg(long = "var-file", value_name = "FILE", help_heading = "Variables")]
+    pub(super) var_file: Vec<PathBuf>,
+    /// Use <stack>.<NAME>.vars.toml, and a state of its own
+    #[arg(long, value_name = "NAME", help_heading = "Variables")]
+    pub(super) env: Option<String>,
+}
+
+/// Where the state is.
+#[derive(Debug, Clone, Args)]
+pub(super) struct StateArg {
+    /// The state file, instead of state/<stack>.json
+    #[arg(long, value_name = "FILE")]
+    pub(super) state: Option<PathBuf>,
+}
+
+/// Which cluster.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Cluster {
+    /// Kubeconfig file, instead of $KUBECONFIG and ~/.kube/config
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    pub(super) kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
+    pub(super) context: Option<String>,
+    /// URL of the API server, with the credentials of the context
+    #[arg(long, value_name = "URL", help_heading = "Cluster")]
+    pub(super) server: Option<String>,
+}
+
+/// How to plan.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Planning {
+    /// Take contested fields, or foreign ones, away from who holds them; may be given more than once
+    #[arg(long, value_name = "ADDRESS[.PATH]", value_parser = take, help_heading = "Planning")]
+    pub(super) take: Vec<(Address, FieldPath)>,
+    /// Adopt an object that carries another tool's mark or an owner; may be given more than once
+    #[arg(long, value_name = "ADDRESS", help_heading = "Planning")]
+    pub(super) adopt: Vec<Address>,
+    /// `full`: ask the server about every resource, also where its own record proves it unchanged
+    #[arg(long, value_enum, value_name = "HOW", help_heading = "Planning")]
+    pub(super) refresh: Option<Refresh>,
+    /// Fail where a change could not be checked this far
+    #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Planning")]
+    pub(super) min_fidelity: Option<MinFidelity>,
+    /// Namespace for the dry-runs of objects whose own namespace is not there yet
+    #[arg(long, value_name = "NAME", help_heading = "Planning")]
+    pub(super) dry_run_namespace: Option<String>,
+    /// Show everything: unchanged resources, whole manifests, long texts
+    #[arg(long)]
+    pub(super) full: bool,
+}
+
+/// See [`Planning::refresh`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Refresh {
+    /// A dry-run for every resource
+    Full,
+}
+
+/// See [`Planning::min_fidelity`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum MinFidelity {
+    /// Dry-run by the server
+    Server,
+    /// Dry-run, if only in a stand-in namespace
+    #[value(name = "server*")]
+    StandIn,
+    /// Against the schema of its kind
+    Schema,
+}
+
+impl From<MinFidelity> for Fidelity {
+    fn from(level: MinFidelity) -> Self {
+        match level {
+            MinFidelity::Server => Self::Server,
+            MinFidelity::StandIn => Self::StandIn,
+            MinFidelity::Schema => Self::Schema,
+        }
+    }
+}
+
+/// How to write.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Applying {
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    pub(super) yes: bool,
+    /// Allow a risk that was shown, e.g. data-loss=helm_release.arr-stack; may be given more than once
+    #[arg(long, value_name = "RISK=ADDRESS", value_parser = allowed)]
+    pub(super) allow: Vec<(Risk, Address)>,
+    /// Most changes at once
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) parallelism: u16,
+    /// Longest time one change may take until it works, instead of what its kind and the stack say (90s, 10m, 1h)
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) timeout: Option<Duration>,
+    /// Wait this long for another arrplan that works on the same state (30s, 5m)
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
+    pub(super) lock_timeout: Duration,
+    /// JSON lines on standard output: the plan, every event, the outputs; asks nothing, so it needs --yes
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// Name of the stack
+    #[arg(default_value = "main")]
+    pub(super) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Validate {
+    #[command(flatten)]
+    pub(super) stack: StackArg,
+    #[command(flatten)]
+    pub(super) vars: Vars,
+    /// JSON on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub(super) stack: StackArg,
+    #[command(flatten)]
+    pub(super) state: StateArg,
+    #[command(flatten)]
+    pub(super) vars: Vars,
+    #[command(flatten)]
+    pub(super) cluster: Cluster,
+    #[command(flatten)]
+    pub(super) planning: Planning,
+    /// Plan as `destroy` would
+    #[arg(long)]
+    pub(super) destroy: bool,
+    /// Do not read secret values: run no command, ask for no file or variable
+    #[arg(long)]
+    pub(super) skip_secrets: bool,
+    /// End with 2 if there are changes, 3 if some of them delete something
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+    /// The plan as JSON on standard output (see `arrplan schema plan`)
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Apply {
+    #[command(flatten)]
+    pub(super) stack: StackArg,
+    #[command(flatten)]
+    pub(super) applying: Applying,
+    #[command(flatten)]
+    pub(super) state: StateArg,
+    #[command(flatten)]
+    pub(super) vars: Vars,
+    #[command(flatten)]
+    pub(super) cluster: Cluster,
+    #[command(flatten)]
+    pub(super) planning: Planning,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Destroy {
+    #[command(flatten)]
+    pub(super) stack: StackArg,
+    #[command(flatten)]
+    pub(super) applying: Applying,
+    #[command(flatten)]
+    pub(super) state: StateArg,
+    #[command(flatten)]
+    pub(super) vars: Vars,
+    #[command(flatten)]
+    pub(super) cluster: Cluster,
+    /// Show everything that goes
+    #[arg(long)]
+    pub(super) full: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Graph {
+    #[command(flatten)]
+    pub(super) stack: StackArg,
+    #[command(flatten)]
+    pub(super) vars: Vars,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = GraphFormat::Tree)]
+    pub(super) format: GraphFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum GraphFormat {
+    /// A tree for people
+    Tree,
+    /// Graphviz
+    Dot,
+    /// Nodes and edges with all their reasons
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Output {
+    /// Only this output, as it is, for scripts
+    #[arg(value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// The stack, where there is more than one
+    #[arg(long, value_name = "STACK")]
+    pub(super) stack: Option<String>,
+    #[command(flatten)]
+    pub(super) state: StateArg,
+    /// Use the state of this environment
+    #[arg(long, value_name = "NAME")]
+    pub(super) env: Option<String>,
+    /// JSON on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Render {
+    #[command(flatten)]
+    pub(super) stack: StackArg,
+    #[command(flatten)]
+    pub(super) vars: Vars,
+}
+
+/// What every command on the state has.
+#[derive(Debug, Args)]
+pub(super) struct OfState {
+    #[command(flatten)]
+    pub(super) state: StateArg,
+    /// Use the state of this environment
+    #[arg(long, value_name = "NAME")]
+    pub(super) env: Option<String>,
+    /// JSON on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum State {
+    /// List what the stack owns
+    List {
+        #[command(flatten)]
+        stack: StackArg,
+        #[command(flatten)]
+        of: OfState,
+    },
+    /// Show what is known about one resource
+    Show {
+        /// Its address, e.g. helm_release.arr-stack
+        #[arg(value_name = "ADDRESS")]
+        address: Address,
+        /// The stack, where there is more than one
+        #[arg(long, value_name = "STACK")]
+        stack: Option<String>,
+        #[command(flatten)]
+        of: OfState,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct History {
+    #[command(flatten)]
+    pub(super) stack: StackArg,
+    #[command(flatten)]
+    pub(super) of: OfState,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Schema {
+    /// Of what
+    #[arg(value_enum)]
+    pub(super) of: SchemaOf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaOf {
+    /// `plan --json`
+    Plan,
+    /// A line of `apply --json` and `destroy --json`
+    Events,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(super) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Help {
+    /// A code such as E012, `codes` for all of them, `rbac`, or a command
+    #[arg(value_name = "TOPIC")]
+    pub(super) topic: Vec<String>,
+}
+
+/// An address, with or without a field path behind it. The address ends where its name or index ends.
+fn take(text: &str) -> Result<(Address, FieldPath), String> {
+    if let Ok(address) = text.parse() {
+        return Ok((address, FieldPath::default()));
+    }
+    // Every prefix that is an address, the longest last; what is left must be a path.
+    let mut found = None;
+    for (at, _) in text.match_indices(['.', '[']).skip(1) {
+        let Ok(address) = text[..at].parse::<Address>() else {
+            continue;
+        };
+        let rest = text[at..].strip_prefix('.').unwrap_or(&text[at..]);
+        if let Ok(path) = rest.parse::<FieldPath>()
+            && !path.is_root()
+        {
+            found = Some((address, path));
+        }
+        if !text[at..].starts_with("[\"") {
+            break;
+        }
+    }
+    found.ok_or_else(|| {
+        "expected an address, and a field path if you like: deployment.web.spec.replicas".to_owned()
+    })
+}
+
+fn allowed(text: &str) -> Result<(Risk, Address), String> {
+    let (risk, address) = text
+        .split_once('=')
+        .ok_or("expected RISK=ADDRESS, e.g. data-loss=helm_release.arr-stack")?;
+    if risk != "data-loss" {
+        return Err(format!(
+            "`{risk}` needs no consent; the one that does is data-loss"
+        ));
+    }
+    let address = address.parse::<Address>().map_err(|error| error.to_string())?;
+    Ok((Risk::DataLoss, address))
+}
+
+/// `90s`, `10m`, `1h30m`; a bare number is refused, since nobody knows of what.
+fn duration(text: &str) -> Result<Duration, String> {
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let number: u64 = rest[..digits]
+            .parse()
+            .map_err(|_| "expected a time such as 90s, 10m or 1h30m")?;
+        let (unit, after) = rest[digits..].split_at(
+            rest[digits..]
+                .find(|c: char| c.is_ascii_digit())
+                .unwrap_or(rest.len() - digits),
+        );
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            _ => return Err("expected a time such as 90s, 10m or 1h30m".to_owned()),
+        };
+        let part = number.checked_mul(seconds).map(Duration::from_secs);
+        total = part
+            .and_then(|part| total.checked_add(part))
+            .ok_or("that is too long")?;
+        rest = after;
+    }
+    if text.is_empty() {
+        return Err("expected a time such as 90s, 10m or 1h30m".to_owned());
+    }
+    Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn takes() {
+        for (text, address, path) in [
+            ("deployment.web", "deployment.web", ""),
+            ("deployment.web.spec.replicas", "deployment.web", "spec.replicas"),
+            ("a.b[\"x.y\"]", "a.b[\"x.y\"]", ""),
+            (
+                "a.b[\"x.y\"].spec.l[name=q].z",
+                "a.b[\"x.y\"]",
+                "spec.l[name=q].z",
+            ),
+            ("a.b.metadata.labels[\"q\"]", "a.b", "metadata.labels[\"q\"]"),
+        ] {
+            assert_eq!(
+                take(text).unwrap(),
+                (address.parse().unwrap(), path.parse().unwrap()),
+                "{text}"
+            );
+        }
+        for text in ["web", "", "a.b.", "a.b..c", "a.b[\"x\"]."] {
+            assert!(take(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [
+            ("90s", Some(90)),
+            ("1h30m", Some(5400)),
+            ("0s", Some(0)),
+            ("90", None),
+            ("", None),
+            ("1d", None),
+            ("s", None),
+            ("99999999999999999999h", None),
+        ] {
+            assert_eq!(duration(text).ok(), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
+    fn consents() {
+        assert!(allowed("data-loss=helm_release.arr").is_ok());
+        assert!(
+            allowed("data-loss=helm_release")
+                .unwrap_err()
+                .contains("helm_release.arr-stack")
+        );
+        assert!(allowed("disruptive=a.b").unwrap_err().contains("data-loss"));
+        assert!(allowed("a.b").is_err());
+    }
+}

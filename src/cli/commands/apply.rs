@@ -1,0 +1,264 @@
+//! `arrplan apply` and `arrplan destroy`
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_util::sync::CancellationToken;
+
+use super::plan::{beside, options, show};
+use super::{block_on, cluster_request, failure, of_stack, state_request, world};
+use crate::address::Address;
+use crate::apply::Event;
+use crate::cli::args::{Apply, Applying, Destroy};
+use crate::cli::error::{Exit, Failed};
+use crate::cli::host::{Host, Stdin};
+use crate::cli::{prompt, signal};
+use crate::ops::{self, PlanRequest, Prepared};
+use crate::plan::{Action, Options, Plan};
+use crate::state::Holder;
+use crate::views::page::{Page, Text, Tone, count};
+use crate::views::problem::Failure;
+use crate::views::progress::{ApplyView, JsonLines, Lines, Live};
+use crate::views::{json, outputs};
+
+/// How often a view is told what time it is.
+const TICK: Duration = Duration::from_millis(100);
+
+pub(super) fn run(args: &Apply, host: &mut Host) -> Result<Exit, Failed> {
+    let request = PlanRequest {
+        stack: of_stack(&args.stack, &args.vars),
+        state: state_request(&args.state),
+        cluster: cluster_request(&args.cluster, args.applying.parallelism),
+        destroy: false,
+        options: options(&args.planning, false),
+        timeout: args.applying.timeout,
+    };
+    let typed = Typed::new(
+        "apply",
+        args.stack.stack.as_deref(),
+        args.planning.full,
+        &args.applying,
+    );
+    execute(&request, &typed, host)
+}
+
+pub(super) fn destroy(args: &Destroy, host: &mut Host) -> Result<Exit, Failed> {
+    let request = PlanRequest {
+        stack: of_stack(&args.stack, &args.vars),
+        state: state_request(&args.state),
+        cluster: cluster_request(&args.cluster, args.applying.parallelism),
+        destroy: true,
+        options: Options::default(),
+        timeout: args.applying.timeout,
+    };
+    let typed = Typed::new("destroy", args.stack.stack.as_deref(), args.full, &args.applying);
+    execute(&request, &typed, host)
+}
+
+/// What was typed, as far as it is not about the plan.
+struct Typed<'a> {
+    command: &'static str,
+    /// The command as it was typed, for hints.
+    line: String,
+    full: bool,
+    applying: &'a Applying,
+    allowed: BTreeSet<Address>,
+}
+
+impl<'a> Typed<'a> {
+    fn new(command: &'static str, stack: Option<&str>, full: bool, applying: &'a Applying) -> Self {
+        let stack = stack
+            .map(|stack| format!(" {stack}"))
+            .unwrap_or_default();
+        let mut line = format!("{command}{stack}");
+        for (_, address) in &applying.allow {
+            line.push_str(&format!(
+                " --allow {}",
+                crate::views::plan::data_loss(&address.to_string())
+            ));
+        }
+        Self {
+            command,
+            line,
+            full,
+            applying,
+            allowed: applying
+                .allow
+                .iter()
+                .map(|(_, address)| address.clone())
+                .collect(),
+        }
+    }
+}
+
+fn execute(request: &PlanRequest, typed: &Typed<'_>, host: &mut Host) -> Result<Exit, Failed> {
+    if typed.applying.json && !typed.applying.yes {
+        let hint = format!("arrplan {} --json --yes", typed.line);
+        return Err(Failed::Usage(
+            Failure::new("--json asks nothing, so it needs --yes").hint(hint),
+        ));
+    }
+    block_on(async {
+        let cancel =
+            signal::watch().map_err(|error| Failed::error(format!("cannot watch for signals: {error}")))?;
+        let world = world(host, cancel.clone());
+        let layout = host.err_layout();
+        let mut waiting = |holder: &Holder| {
+            let mut page = Page::new(layout);
+            page.wrapped(0, 2, &Text::plain(&format!("waiting for {holder}")));
+            host.say(&page.finish());
+        };
+        let prepared = ops::prepare(
+            request,
+            typed.command,
+            typed.applying.lock_timeout,
+            &mut waiting,
+            &world,
+        )
+        .await?;
+        approved(prepared, typed, host, &cancel).await
+    })?
+}
+
+/// From a plan under lock to its end.
+async fn approved(
+    prepared: Prepared,
+    typed: &Typed<'_>,
+    host: &mut Host,
+    cancel: &CancellationToken,
+) -> Result<Exit, Failed> {
+    beside(&prepared.outcome, host);
+    let plan = &prepared.outcome.plan;
+    if typed.applying.json {
+        let sources = prepared.outcome.stack.as_ref().map(|stack| &stack.sources_map);
+        host.print(&format!("{}\n", json::plan_line(json::plan(plan, sources))))?;
+    } else {
+        let text = show(&prepared.outcome, typed.full, host.out_layout(), host);
+        host.print(&text)?;
+    }
+    match prepared.refusal(&typed.allowed) {
+        Some(ops::Error::Consent(missing)) => {
+            return Err(Failed::Error(failure::consent(&typed.line, &missing)));
+        }
+        Some(error) => return Err(error.into()),
+        None => {}
+    }
+    if plan.has_changes() && !typed.applying.yes {
+        ask(plan, typed, host, cancel).await?;
+    }
+    if cancel.is_cancelled() {
+        return Err(Failed::Interrupted);
+    }
+    let quiet = !plan.has_changes() && plan.changes.iter().all(|change| change.not_ready.is_none());
+    let destroy = plan.destroy;
+    let (events, heard) = unbounded_channel();
+    let (applied, ()) = {
+        let view = view(typed, quiet, destroy, host);
+        let run = prepared.run(
+            &typed.allowed,
+            usize::from(typed.applying.parallelism),
+            events,
+            cancel.clone(),
+        );
+        tokio::join!(run, watch(heard, view))
+    };
+    let applied = applied?;
+    finish(&applied, typed, host)
+}
+
+fn finish(applied: &ops::Applied, typed: &Typed<'_>, host: &mut Host) -> Result<Exit, Failed> {
+    if applied.summary.failed > 0 || applied.summary.skipped > 0 {
+        return Ok(Exit::Error);
+    }
+    if applied.summary.interrupted > 0 {
+        return Ok(Exit::Interrupted);
+    }
+    if typed.applying.json {
+        host.print(&format!("{}\n", json::outputs(&applied.outputs)))?;
+    } else if !applied.outputs.is_empty() {
+        let text = outputs(&applied.outputs, host.out_layout());
+        host.print(&format!("\n{text}"))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Shows the run: JSON lines on standard output, else live or line by line on standard error. A run that
+/// has nothing to do has nothing to show.
+fn view<'h>(typed: &Typed<'_>, quiet: bool, destroy: bool, host: &'h mut Host) -> Box<dyn ApplyView + 'h> {
+    let layout = host.err_layout();
+    if typed.applying.json {
+        Box::new(JsonLines::new(host.out()))
+    } else if quiet {
+        Box::new(Lines::new(std::io::sink(), layout, destroy))
+    } else if host.is_live() {
+        host.say("\n");
+        Box::new(Live::new(layout, destroy))
+    } else {
+        host.say("\n");
+        Box::new(Lines::new(host.err(), layout, destroy))
+    }
+}
+
+/// Feeds the view until the run is over.
+async fn watch(mut events: UnboundedReceiver<Event>, mut view: Box<dyn ApplyView + '_>) {
+    let start = Instant::now();
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => view.event(&event),
+                None => return,
+            },
+            _ = tick.tick() => view.tick(start.elapsed()),
+        }
+    }
+}
+
+/// The question, naming what it is about. Without somebody to answer it is a refusal.
+async fn ask(
+    plan: &Plan,
+    typed: &Typed<'_>,
+    host: &mut Host,
+    cancel: &CancellationToken,
+) -> Result<(), Failed> {
+    let changes = plan
+        .changes
+        .iter()
+        .filter(|change| !matches!(change.action, Action::NoOp | Action::Keep))
+        .count();
+    let changes = count(changes, "change", "changes");
+    let cluster = match &plan.cluster.context {
+        Some(context) => format!("context {context} ({})", plan.cluster.server),
+        None => plan.cluster.server.clone(),
+    };
+    let Stdin::Terminal(answers) = std::mem::replace(&mut host.stdin, Stdin::Other) else {
+        let failure = Failure::new(format!(
+            "{changes} need your approval, and there is no terminal to ask on"
+        ));
+        return Err(Failed::Error(
+            failure.hint(format!("arrplan {} --yes", typed.line)),
+        ));
+    };
+    let these = if changes.starts_with("1 ") {
+        "this"
+    } else {
+        "these"
+    };
+    let verb = if plan.destroy { "Destroy: make" } else { "Apply" };
+    let on = if plan.destroy { "on" } else { "to" };
+    let question = Text::tone(
+        Tone::Strong,
+        &format!("{verb} {these} {changes} {on} {cluster}? [y/N] "),
+    );
+    host.say(&format!("\n{}", question.render(host.err_layout().color)));
+    let yes = prompt::is_yes(answers, cancel).await;
+    if cancel.is_cancelled() {
+        host.say("\n");
+        return Err(Failed::Interrupted);
+    }
+    if yes {
+        return Ok(());
+    }
+    Err(ops::Error::Declined.into())
+}

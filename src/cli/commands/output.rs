@@ -1,0 +1,32 @@
+//! `arrplan output`
+
+use serde_json::Value;
+
+use super::{block_on, of_env, state_request, still_world};
+use crate::cli::args::Output;
+use crate::cli::error::{Exit, Failed};
+use crate::cli::host::Host;
+use crate::ops;
+use crate::views::{json, outputs};
+
+pub(super) fn run(args: &Output, host: &mut Host) -> Result<Exit, Failed> {
+    let request = of_env(args.stack.as_deref(), args.env.as_ref());
+    let state = state_request(&args.state);
+    let found = block_on(ops::output(&request, &state, &still_world(host)))??;
+    let text = match (&args.name, args.json) {
+        (None, false) => outputs(&found, host.out_layout()),
+        (None, true) => json::pretty(&serde_json::json!(found)),
+        (Some(name), as_json) => {
+            let value = found.get(name).ok_or_else(|| ops::Error::Unknown {
+                what: format!("there is no output `{name}`"),
+                choices: found.keys().cloned().collect(),
+            })?;
+            match value {
+                Value::String(text) if !as_json => format!("{text}\n"),
+                value => json::pretty(value),
+            }
+        }
+    };
+    host.print(&text)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,124 @@
+//! `arrplan plan`
+
+use std::collections::BTreeSet;
+
+use super::{block_on, cluster_request, of_stack, state_request, world};
+use crate::cli::args::{Plan, Planning};
+use crate::cli::error::{Exit, Failed};
+use crate::cli::host::Host;
+use crate::cli::signal;
+use crate::ops::{self, PlanOutcome, PlanRequest};
+use crate::plan::{Action, Options, TakeOption};
+use crate::views::page::{Layout, Page, Text, Tone};
+use crate::views::plan::PlanView;
+use crate::views::{json, problem};
+
+pub(super) fn run(args: &Plan, host: &mut Host) -> Result<Exit, Failed> {
+    let request = PlanRequest {
+        stack: of_stack(&args.stack, &args.vars),
+        state: state_request(&args.state),
+        cluster: cluster_request(&args.cluster, 0),
+        destroy: args.destroy,
+        options: options(&args.planning, args.skip_secrets),
+        timeout: None,
+    };
+    let outcome = block_on(async {
+        let cancel =
+            signal::watch().map_err(|error| Failed::error(format!("cannot watch for signals: {error}")))?;
+        Ok::<_, Failed>(ops::plan(&request, &world(host, cancel)).await?)
+    })??;
+    beside(&outcome, host);
+    let plan = &outcome.plan;
+    if args.json {
+        let sources = outcome.stack.as_ref().map(|stack| &stack.sources_map);
+        host.print(&json::pretty(&json::plan(plan, sources)))?;
+    } else {
+        let text = show(&outcome, args.planning.full, host.out_layout(), host);
+        host.print(&text)?;
+        if plan.has_changes() && !plan.problems.has_errors() {
+            let command = if args.destroy { "destroy" } else { "apply" };
+            next(command, args.stack.stack.as_deref(), host);
+        }
+    }
+    Ok(if plan.problems.has_errors() {
+        Exit::Error
+    } else if args.detailed_exitcode && plan.has_changes() {
+        detailed(plan)
+    } else {
+        Exit::Done
+    })
+}
+
+pub(super) fn options(planning: &Planning, skip_secrets: bool) -> Options {
+    Options {
+        take: planning
+            .take
+            .iter()
+            .map(|(address, path)| TakeOption {
+                address: address.clone(),
+                path: path.clone(),
+            })
+            .collect(),
+        adopt: planning.adopt.iter().cloned().collect::<BTreeSet<_>>(),
+        refresh_full: planning.refresh.is_some(),
+        skip_secrets,
+        dry_run_namespace: planning.dry_run_namespace.clone(),
+        min_fidelity: planning.min_fidelity.map(Into::into),
+    }
+}
+
+/// The plan as text.
+pub(super) fn show(outcome: &PlanOutcome, full: bool, layout: Layout, host: &Host) -> String {
+    let view = PlanView {
+        full,
+        layout,
+        now: (host.now)(),
+        sources: outcome.stack.as_ref().map(|stack| &stack.sources_map),
+    };
+    crate::views::plan::human(&outcome.plan, &view)
+}
+
+/// What is worth knowing beside the plan: warnings about the files, notes about the state, who else is at it.
+pub(super) fn beside(outcome: &PlanOutcome, host: &mut Host) {
+    let layout = host.err_layout();
+    if let Some(stack) = &outcome.stack {
+        host.say(&problem::diagnostics(
+            &outcome.warnings,
+            &stack.sources_map,
+            layout,
+        ));
+    }
+    let mut page = Page::new(layout);
+    let holder = outcome
+        .held_by
+        .as_ref()
+        .map(|holder| format!("the state is being written by {holder}: this plan may be out of date soon"));
+    for note in outcome.notes.iter().chain(&holder) {
+        page.wrapped(0, 2, &Text::tone(Tone::Change, "note: ").add(Tone::Plain, note));
+    }
+    host.say(&page.finish());
+}
+
+fn next(command: &str, stack: Option<&str>, host: &mut Host) {
+    let stack = stack
+        .map(|stack| format!(" {stack}"))
+        .unwrap_or_default();
+    let mut page = Page::new(host.err_layout());
+    page.line(
+        0,
+        &Text::tone(Tone::Dim, &format!("Next: arrplan {command}{stack}")),
+    );
+    host.say(&page.finish());
+}
+
+fn detailed(plan: &crate::plan::Plan) -> Exit {
+    let destructive = plan
+        .changes
+        .iter()
+        .any(|change| matches!(change.action, Action::Delete | Action::Replace) || change.reinstalls);
+    if destructive {
+        Exit::Destructive
+    } else {
+        Exit::Changes
+    }
+}

@@ -1,0 +1,186 @@
+//! Applying and destroying: under the lock from before the state is read until the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+use super::plan::{connect, interruptible, secrets};
+use super::{Error, PlanOutcome, PlanRequest, World, missing_consents, revision, settle, stack, store};
+use crate::address::Address;
+use crate::apply::{self, ApplyInput, Event, Summary};
+use crate::cluster::Writer;
+use crate::diag::Severity;
+use crate::plan::{self, PlanInput};
+use crate::secrets::{Redactor, SecretValues};
+use crate::state::{Holder, LockWait, LockedStore, Revision};
+
+/// A plan whose state is locked. Dropping it lets go of the lock with nothing done.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The plan, to be shown.
+    pub outcome: PlanOutcome,
+    store: LockedStore,
+    writer: Writer,
+    secrets: SecretValues,
+    redactor: Redactor,
+    timeout: Option<Duration>,
+    holder: Holder,
+    now: fn() -> Timestamp,
+}
+
+/// What a run did.
+#[derive(Debug)]
+pub struct Applied {
+    /// How many changes ended how.
+    pub summary: Summary,
+    /// The outputs now.
+    pub outputs: BTreeMap<String, Value>,
+}
+
+/// Takes the lock, settles what an earlier run left open, and plans.
+///
+/// # Errors
+/// As [`super::plan()`]; a lock that is held for longer than `patience`.
+pub async fn prepare(
+    request: &PlanRequest,
+    operation: &str,
+    patience: Duration,
+    waiting: &mut (dyn FnMut(&Holder) + Send),
+    world: &World,
+) -> Result<Prepared, Error> {
+    let desired = stack::Desired::load(&request.stack, request.destroy, world)?;
+    let (reader, writer) = connect(&desired, &request.cluster, world).await?;
+    let wait = LockWait {
+        timeout: patience,
+        waiting,
+    };
+    let holder = Holder::this_process(operation, (world.now)());
+    let store = store::of_head(&desired.head, &request.state, world)?;
+    let locked = interruptible(world, store.open_locked(&holder, wait, world.lineage)).await??;
+    settle::for_good(&locked, &reader).await?;
+    let secrets = self::secrets(&desired, false, world).await?;
+    let redactor = secrets.redactor();
+    let state = locked.state();
+    let input = PlanInput {
+        stack: desired.stack.as_ref(),
+        state: &state,
+        key: locked.key(),
+        reader: &reader,
+        target: reader.target(),
+        secrets: &secrets,
+        redactor: &redactor,
+        options: &request.options,
+    };
+    let plan = interruptible(world, plan::build(&input)).await??;
+    let notes = locked.notes().to_vec();
+    Ok(Prepared {
+        outcome: PlanOutcome {
+            plan,
+            stack: desired.stack,
+            warnings: desired.warnings,
+            notes,
+            held_by: None,
+        },
+        store: locked,
+        writer,
+        secrets,
+        redactor,
+        timeout: request.timeout,
+        holder,
+        now: world.now,
+    })
+}
+
+impl Prepared {
+    /// Why this plan is not applied, whatever the user says to it: it has errors, or it would lose data that
+    /// `allowed` does not name.
+    #[must_use]
+    pub fn refusal(&self, allowed: &BTreeSet<Address>) -> Option<Error> {
+        let plan = &self.outcome.plan;
+        let errors = plan.problems.0.iter().filter(|p| p.severity == Severity::Error);
+        let errors = errors.count();
+        if errors > 0 {
+            return Some(Error::NotApplicable { errors });
+        }
+        let missing = missing_consents(plan, allowed);
+        (!missing.is_empty()).then_some(Error::Consent(missing))
+    }
+
+    /// Applies the plan and waits until it works, or until `cancel`.
+    ///
+    /// # Errors
+    /// [`Self::refusal`], before the first write; a state that cannot be written. What goes wrong with single
+    /// changes is in the summary.
+    pub async fn run(
+        self,
+        allowed: &BTreeSet<Address>,
+        parallelism: usize,
+        events: UnboundedSender<Event>,
+        cancel: CancellationToken,
+    ) -> Result<Applied, Error> {
+        if let Some(refusal) = self.refusal(allowed) {
+            return Err(refusal);
+        }
+        let input = ApplyInput {
+            plan: &self.outcome.plan,
+            stack: self.outcome.stack.as_ref(),
+            store: &self.store,
+            writer: &self.writer,
+            secrets: &self.secrets,
+            redactor: &self.redactor,
+            parallelism,
+            timeout: self.timeout,
+            cancel,
+            events,
+        };
+        let outcome = apply::run(input).await.map_err(|error| match error {
+            apply::Error::State(error) => error.into(),
+            apply::Error::Cluster(error) => error.into(),
+            other @ apply::Error::Plan(_) => Error::Apply(other.to_string()),
+        })?;
+        if let Some(problem) = outcome.problem {
+            return Err(Error::Stopped(problem));
+        }
+        self.record(&outcome).await?;
+        Ok(Applied {
+            summary: outcome.summary,
+            outputs: outcome.state.outputs,
+        })
+    }
+
+    /// Records what was applied, if anything was or if it is known only now whether it works.
+    async fn record(&self, outcome: &apply::Outcome) -> Result<(), Error> {
+        let plan = &self.outcome.plan;
+        let watched = plan.changes.iter().any(|change| change.not_ready.is_some());
+        if outcome.state.serial == plan.serial && !watched {
+            return Ok(());
+        }
+        let ended = (self.now)();
+        let took = ended.duration_since(self.holder.started);
+        let resources = self.outcome.stack.as_ref();
+        let resources = resources.map(|stack| revision::manifests(stack, plan, &self.secrets, self.store.key()));
+        let ends = outcome.results.iter().map(|result| (result.action, result.end));
+        self.store
+            .record_revision(&Revision {
+                format_version: Revision::FORMAT,
+                lineage: plan.lineage.clone(),
+                serial: outcome.state.serial,
+                stack: plan.stack.clone(),
+                tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+                key_id: self.store.key().id(),
+                operation: self.holder.operation.clone(),
+                at: ended,
+                by: self.holder.who(),
+                changes: revision::counts(ends),
+                took: u64::try_from(took.as_millis()).unwrap_or(0),
+                ready: outcome.summary.failed + outcome.summary.skipped + outcome.summary.interrupted == 0,
+                resources: resources.unwrap_or_default(),
+            })
+            .await?;
+        Ok(())
+    }
+}

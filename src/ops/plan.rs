@@ -1,0 +1,142 @@
+//! Planning: reads everything, writes nothing.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Error, StackRequest, StateRequest, World, settle, stack, store};
+use crate::cluster::{self, ConnectOptions, Reader, Writer};
+use crate::diag::Diagnostics;
+use crate::plan::{self, Options, Plan, PlanInput};
+use crate::secrets::{self, SecretValues};
+use crate::stack::Stack;
+use crate::state::Holder;
+
+/// Which cluster is meant.
+#[derive(Debug, Clone, Default)]
+pub struct ClusterRequest {
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--context`; wins over `[cluster] context`.
+    pub context: Option<String>,
+    /// `--server`.
+    pub server: Option<String>,
+    /// Most requests at once; 0 = the default.
+    pub parallelism: usize,
+}
+
+/// What to plan.
+#[derive(Debug, Clone, Default)]
+pub struct PlanRequest {
+    /// The stack.
+    pub stack: StackRequest,
+    /// Its state.
+    pub state: StateRequest,
+    /// The cluster.
+    pub cluster: ClusterRequest,
+    /// Plan as `destroy` would.
+    pub destroy: bool,
+    /// Flags of planning.
+    pub options: Options,
+    /// `--timeout`: for every change, instead of its own.
+    pub timeout: Option<Duration>,
+}
+
+/// A plan, and what is worth knowing beside it.
+#[derive(Debug)]
+pub struct PlanOutcome {
+    /// The plan.
+    pub plan: Plan,
+    /// The stack it was made from; its spans point into its source map. `None` for a destroy.
+    pub stack: Option<Stack>,
+    /// Warnings about the stack's files.
+    pub warnings: Diagnostics,
+    /// What a person should know about the state.
+    pub notes: Vec<String>,
+    /// Who is writing the state right now.
+    pub held_by: Option<Holder>,
+}
+
+/// Plans. Takes no lock: what an interrupted run left open is settled in memory.
+///
+/// # Errors
+/// An invalid stack, no cluster, a state that cannot be read, secrets that cannot be resolved. Problems of
+/// single resources are in the plan.
+pub async fn plan(request: &PlanRequest, world: &World) -> Result<PlanOutcome, Error> {
+    let desired = stack::Desired::load(&request.stack, request.destroy, world)?;
+    let (reader, _) = connect(&desired, &request.cluster, world).await?;
+    let mut snapshot = store::of_head(&desired.head, &request.state, world)?
+        .open_read(world.lineage)
+        .await?;
+    settle::in_memory(&mut snapshot, &reader).await?;
+    let secrets = self::secrets(&desired, request.options.skip_secrets, world).await?;
+    let redactor = secrets.redactor();
+    let input = PlanInput {
+        stack: desired.stack.as_ref(),
+        state: &snapshot.state,
+        key: &snapshot.key,
+        reader: &reader,
+        target: reader.target(),
+        secrets: &secrets,
+        redactor: &redactor,
+        options: &request.options,
+    };
+    let plan = interruptible(world, plan::build(&input)).await??;
+    Ok(PlanOutcome {
+        plan,
+        stack: desired.stack,
+        warnings: desired.warnings,
+        notes: snapshot.notes,
+        held_by: snapshot.held_by,
+    })
+}
+
+/// Finds the cluster. What `[cluster]` says gives way to flags.
+pub(super) async fn connect(
+    desired: &stack::Desired,
+    request: &ClusterRequest,
+    world: &World,
+) -> Result<(Reader, Writer), Error> {
+    let options = ConnectOptions {
+        kubeconfig: request.kubeconfig.as_ref().map(|file| world.cwd.join(file)),
+        context: request
+            .context
+            .clone()
+            .or_else(|| desired.head.cluster.context.clone()),
+        server: request.server.clone(),
+        env: world.env.clone(),
+        interactive: world.interactive,
+        parallelism: request.parallelism,
+    };
+    cluster::connect(&options).await.map_err(|error| Error::Connect {
+        error,
+        stack: desired.stack.as_ref().map(|stack| {
+            (
+                stack.file.clone(),
+                stack.resources.len(),
+                stack.graph.edge_count(),
+            )
+        }),
+    })
+}
+
+/// Work that writes nothing and can be dropped at any moment.
+pub(super) async fn interruptible<T>(world: &World, work: impl Future<Output = T>) -> Result<T, Error> {
+    tokio::select! {
+        () = world.cancel.cancelled() => Err(Error::Interrupted),
+        done = work => Ok(done),
+    }
+}
+
+/// Reads the values of the stack's secrets; a destroy needs none.
+pub(super) async fn secrets(desired: &stack::Desired, skip: bool, world: &World) -> Result<SecretValues, Error> {
+    let Some(stack) = &desired.stack else {
+        return Ok(SecretValues::default());
+    };
+    let file = world.cwd.join(&stack.file);
+    let folder = file.parent().unwrap_or(&world.cwd);
+    let environment = |name: &str| world.env.get(name).cloned();
+    let resolved = secrets::resolve(&stack.variables, folder, &environment, skip);
+    interruptible(world, resolved)
+        .await?
+        .map_err(|problems| Error::Secrets(Box::new((problems, stack.sources_map.clone()))))
+}

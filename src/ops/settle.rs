@@ -1,0 +1,71 @@
+//! What an earlier, interrupted run left open is settled by what is live, before anything is planned.
+
+use std::collections::BTreeSet;
+
+use super::Error;
+use crate::address::split_api_version;
+use crate::cluster::{self, Discovery, Reader};
+use crate::object::Object;
+use crate::state::{LockedStore, OpenBegin, Snapshot, settle};
+
+/// Settles in memory.
+pub(super) async fn in_memory(snapshot: &mut Snapshot, reader: &Reader) -> Result<(), Error> {
+    let open = snapshot.open.clone();
+    for (one, live) in live(&open, reader).await? {
+        let outcome = settle(&one.begin, &snapshot.state, live.as_ref());
+        snapshot.settle(one.id, &outcome);
+    }
+    Ok(())
+}
+
+/// Settles for good, in the journal.
+pub(super) async fn for_good(store: &LockedStore, reader: &Reader) -> Result<(), Error> {
+    let open = store.open_begins();
+    for (one, live) in live(&open, reader).await? {
+        let outcome = settle(&one.begin, &store.state(), live.as_ref());
+        store.end(one.id, outcome)?;
+    }
+    Ok(())
+}
+
+/// The live object of each; `None` where its absence is proven.
+async fn live(open: &[OpenBegin], reader: &Reader) -> Result<Vec<(OpenBegin, Option<Object>)>, Error> {
+    if open.is_empty() {
+        return Ok(Vec::new());
+    }
+    let needed: BTreeSet<(String, String)> = open
+        .iter()
+        .map(|one| (one.begin.api_version.clone(), one.begin.key.kind.clone()))
+        .collect();
+    let discovery = reader.discover(&needed).await?;
+    let mut found = Vec::with_capacity(open.len());
+    for one in open {
+        found.push((one.clone(), object(one, reader, &discovery).await?));
+    }
+    Ok(found)
+}
+
+async fn object(one: &OpenBegin, reader: &Reader, discovery: &Discovery) -> Result<Option<Object>, Error> {
+    let key = &one.begin.key;
+    let (group, _) = split_api_version(&one.begin.api_version);
+    let api = discovery
+        .find(&one.begin.api_version, &key.kind)
+        .or_else(|| discovery.preferred(group, &key.kind));
+    let answer = match api {
+        Some(api) => reader.get(api, key.namespace.as_deref(), &key.name).await,
+        None => Err(cluster::Error::KindNotServed {
+            api_version: one.begin.api_version.clone(),
+            kind: key.kind.clone(),
+        }),
+    };
+    match answer {
+        Ok(object) => Ok(object),
+        // No kind, no object; but only where the kind is known to be gone and not just hidden.
+        Err(cluster::Error::KindNotServed { .. })
+            if reader.kind_is_gone(discovery, group, &key.kind).await? =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
