@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::diag::{Diagnostics, SourceMap};
+use crate::views::diagnostics;
 use crate::views::page::Layout;
 use crate::views::problem::{self, Failure};
 
@@ -90,7 +91,7 @@ impl Failed {
     pub fn render(&self, layout: Layout) -> String {
         match self {
             Self::Error(failure) | Self::Usage(failure) => problem::failure(failure, layout),
-            Self::Stack(found) | Self::Diagnostics(found) => problem::diagnostics(&found.0, &found.1, layout),
+            Self::Stack(found) | Self::Diagnostics(found) => diagnostics::render(&found.0, &found.1, layout),
             Self::Interrupted => problem::failure(&Failure::new("interrupted; nothing was changed"), layout),
             Self::Pipe => String::new(),
         }

@@ -26,7 +26,7 @@ pub enum Stdin {
 pub struct Host {
     /// The environment; entries that are not Unicode are left out.
     pub env: BTreeMap<String, String>,
-    /// The folder the command runs in.
+    /// The folder the command runs in; empty for the process's own, so that paths are shown as they are typed.
     pub cwd: PathBuf,
     /// Where answers come from.
     pub stdin: Stdin,
@@ -59,7 +59,7 @@ impl Host {
             env: std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
                 .collect(),
-            cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            cwd: PathBuf::new(),
             stdin: if terminal {
                 Stdin::Terminal(Box::new(io::BufReader::new(stdin)))
             } else {

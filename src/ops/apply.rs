@@ -162,7 +162,8 @@ impl Prepared {
         let ended = (self.now)();
         let took = ended.duration_since(self.holder.started);
         let resources = self.outcome.stack.as_ref();
-        let resources = resources.map(|stack| revision::manifests(stack, plan, &self.secrets, self.store.key()));
+        let resources =
+            resources.map(|stack| revision::manifests(stack, plan, &self.secrets, self.store.key()));
         let ends = outcome.results.iter().map(|result| (result.action, result.end));
         self.store
             .record_revision(&Revision {

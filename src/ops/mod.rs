@@ -43,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 pub struct World {
     /// The environment.
     pub env: BTreeMap<String, String>,
-    /// The folder that relative paths start from.
+    /// The folder that relative paths start from; empty for the process's own.
     pub cwd: PathBuf,
     /// The clock.
     pub now: fn() -> Timestamp,

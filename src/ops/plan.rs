@@ -1,6 +1,6 @@
 //! Planning: reads everything, writes nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Error, StackRequest, StateRequest, World, settle, stack, store};
@@ -128,12 +128,18 @@ pub(super) async fn interruptible<T>(world: &World, work: impl Future<Output = T
 }
 
 /// Reads the values of the stack's secrets; a destroy needs none.
-pub(super) async fn secrets(desired: &stack::Desired, skip: bool, world: &World) -> Result<SecretValues, Error> {
+pub(super) async fn secrets(
+    desired: &stack::Desired,
+    skip: bool,
+    world: &World,
+) -> Result<SecretValues, Error> {
     let Some(stack) = &desired.stack else {
         return Ok(SecretValues::default());
     };
-    let file = world.cwd.join(&stack.file);
-    let folder = file.parent().unwrap_or(&world.cwd);
+    let folder = match stack.file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
     let environment = |name: &str| world.env.get(name).cloned();
     let resolved = secrets::resolve(&stack.variables, folder, &environment, skip);
     interruptible(world, resolved)

@@ -48,7 +48,10 @@ impl Lookup for Known<'_> {
     }
 
     fn secret(&self, name: &str) -> SecretValue {
-        match (self.secrets.get(name), self.stack.variables.get(name).map(|v| &v.value)) {
+        match (
+            self.secrets.get(name),
+            self.stack.variables.get(name).map(|v| &v.value),
+        ) {
             (Some(value), _) => SecretValue::Known(value.to_owned()),
             (None, Some(VariableValue::Secret(crate::stack::SecretSource::Generate { length, .. }))) => {
                 SecretValue::Drawn(*length)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Error, World};
 use crate::diag::Diagnostics;
-use crate::stack::{self, ClusterSettings, LoadRequest, Stack, StateSettings};
+use crate::stack::{self, Head, LoadRequest, Stack};
 
 /// Which stack is meant, and the values of its variables.
 #[derive(Debug, Clone, Default)]
@@ -17,21 +17,6 @@ pub struct StackRequest {
     pub vars: Vec<String>,
     /// `--var-file`.
     pub var_files: Vec<PathBuf>,
-}
-
-/// What a stack is called and where it lives: all that commands on its state need.
-#[derive(Debug, Clone)]
-pub(super) struct Head {
-    /// `[stack] name`.
-    pub(super) name: String,
-    /// The stack file.
-    pub(super) file: PathBuf,
-    /// `--env`.
-    pub(super) env: Option<String>,
-    /// `[cluster]`.
-    pub(super) cluster: ClusterSettings,
-    /// `[state]`.
-    pub(super) state: StateSettings,
 }
 
 /// What is desired, and under which name.
@@ -72,9 +57,24 @@ impl Desired {
 
 /// The compiled stack with the warnings about its files.
 pub(super) fn load(request: &StackRequest, world: &World) -> Result<(Stack, Diagnostics), Error> {
+    match stack::load(&load_request(request, world)?) {
+        (Some(stack), diagnostics, _) => Ok((stack, diagnostics)),
+        (None, diagnostics, sources) => Err(Error::Invalid(Box::new((diagnostics, sources)))),
+    }
+}
+
+/// Name and place of a stack, whatever mistakes are in the rest of it.
+pub(super) fn head(request: &StackRequest, world: &World) -> Result<Head, Error> {
+    match stack::head(&load_request(request, world)?) {
+        (Some(head), _, _) => Ok(head),
+        (None, diagnostics, sources) => Err(Error::Invalid(Box::new((diagnostics, sources)))),
+    }
+}
+
+fn load_request(request: &StackRequest, world: &World) -> Result<LoadRequest, Error> {
     let file = stack::find_stack(request.stack.as_deref(), &world.cwd).map_err(Error::Choose)?;
-    let load = LoadRequest {
-        file,
+    Ok(LoadRequest {
+        file: world.cwd.join(file),
         env: request.env.clone(),
         vars: request.vars.clone(),
         var_files: request
@@ -83,21 +83,5 @@ pub(super) fn load(request: &StackRequest, world: &World) -> Result<(Stack, Diag
             .map(|path| world.cwd.join(path))
             .collect(),
         environment: world.env.clone(),
-    };
-    match stack::load(&load) {
-        (Some(stack), diagnostics, _) if !diagnostics.has_errors() => Ok((stack, diagnostics)),
-        (_, diagnostics, sources) => Err(Error::Invalid(Box::new((diagnostics, sources)))),
-    }
-}
-
-/// Name and place of a stack.
-pub(super) fn head(request: &StackRequest, world: &World) -> Result<Head, Error> {
-    let (stack, _) = load(request, world)?;
-    Ok(Head {
-        name: stack.name,
-        file: stack.file,
-        env: stack.env,
-        cluster: stack.cluster,
-        state: stack.state,
     })
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::stack::Head;
 use super::{Error, World};
+use crate::stack::Head;
 use crate::state::{Store, locate};
 
 /// Which state is meant.
@@ -17,7 +17,7 @@ pub struct StateRequest {
 pub(super) fn of_head(head: &Head, request: &StateRequest, world: &World) -> Result<Store, Error> {
     let flag = request.file.as_ref().map(|file| world.cwd.join(file));
     let location = locate(
-        &world.cwd.join(&head.file),
+        &head.file,
         &head.name,
         head.env.as_deref(),
         flag.as_deref(),

@@ -17,6 +17,7 @@ mod eval;
 mod expr;
 mod fields;
 mod find;
+mod head;
 mod kinds;
 mod model;
 mod names;
@@ -35,6 +36,7 @@ mod toml_errors;
 mod variables;
 
 pub use find::find_stack;
+pub use head::{Head, head};
 pub use kinds::{KINDS, KindRow, MANIFEST, by_kind, by_table};
 pub use model::*;
 

@@ -311,6 +311,14 @@ mod tests {
         ];
         let now = "2026-11-22T12:00:00Z".parse().unwrap();
         insta::assert_snapshot!(histories(&list, now, Layout::PLAIN));
-        insta::assert_snapshot!(outputs(&[("sonarr".to_owned(), json!("https://x")), ("n".to_owned(), json!(5)), ("ca".to_owned(), json!("a\nb"))].into(), Layout::PLAIN));
+        insta::assert_snapshot!(outputs(
+            &[
+                ("sonarr".to_owned(), json!("https://x")),
+                ("n".to_owned(), json!(5)),
+                ("ca".to_owned(), json!("a\nb"))
+            ]
+            .into(),
+            Layout::PLAIN
+        ));
     }
 }

@@ -1,7 +1,7 @@
 //! Errors, warnings and hints in a few lines each.
 
 use super::page::{Layout, Page, Text, Tone};
-use crate::diag::{Diagnostic, Diagnostics, Severity, SourceMap};
+use crate::diag::{Diagnostic, Severity, SourceMap};
 
 /// Why a command failed, ready to be shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,24 +62,14 @@ pub fn failure(failure: &Failure, layout: Layout) -> String {
         page.wrapped(2, 4, &Text::plain(line));
     }
     for line in failure.details.iter().flat_map(|detail| detail.lines()) {
-        page.wrapped(2, 4, &Text::plain(line));
+        let indent = 2 + line.len() - line.trim_start().len();
+        page.wrapped(indent, indent + 2, &Text::plain(line.trim_start()));
     }
     if !failure.hints.is_empty() {
         page.blank();
         for hint in failure.hints.iter().flat_map(|hint| hint.lines()) {
             page.line(2, &Text::tone(Tone::Note, hint));
         }
-    }
-    page.finish()
-}
-
-/// All diagnostics, sorted.
-#[must_use]
-pub fn diagnostics(found: &Diagnostics, sources: &SourceMap, layout: Layout) -> String {
-    let mut page = Page::new(layout);
-    for one in found.clone().sorted() {
-        diagnostic(&one, Some(sources), &mut page);
-        page.blank();
     }
     page.finish()
 }

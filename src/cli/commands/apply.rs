@@ -68,9 +68,7 @@ struct Typed<'a> {
 
 impl<'a> Typed<'a> {
     fn new(command: &'static str, stack: Option<&str>, full: bool, applying: &'a Applying) -> Self {
-        let stack = stack
-            .map(|stack| format!(" {stack}"))
-            .unwrap_or_default();
+        let stack = stack.map(|stack| format!(" {stack}")).unwrap_or_default();
         let mut line = format!("{command}{stack}");
         for (_, address) in &applying.allow {
             line.push_str(&format!(

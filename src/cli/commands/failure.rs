@@ -20,7 +20,8 @@ impl From<Error> for Failed {
             Error::Connect { error, stack } => Self::Error(no_cluster(&error, stack.as_ref())),
             Error::Choose(diagnostic) => Self::Usage(of_diagnostic(&diagnostic)),
             Error::Stopped(_) => Self::Error(
-                Failure::new(message).hint("the journal has what was done: the same command again goes on from there"),
+                Failure::new(message)
+                    .hint("the journal has what was done: the same command again goes on from there"),
             ),
             Error::Unknown { choices, .. } => {
                 let failure = if choices.is_empty() {

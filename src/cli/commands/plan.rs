@@ -11,7 +11,7 @@ use crate::ops::{self, PlanOutcome, PlanRequest};
 use crate::plan::{Action, Options, TakeOption};
 use crate::views::page::{Layout, Page, Text, Tone};
 use crate::views::plan::PlanView;
-use crate::views::{json, problem};
+use crate::views::{diagnostics, json};
 
 pub(super) fn run(args: &Plan, host: &mut Host) -> Result<Exit, Failed> {
     let request = PlanRequest {
@@ -82,7 +82,7 @@ pub(super) fn show(outcome: &PlanOutcome, full: bool, layout: Layout, host: &Hos
 pub(super) fn beside(outcome: &PlanOutcome, host: &mut Host) {
     let layout = host.err_layout();
     if let Some(stack) = &outcome.stack {
-        host.say(&problem::diagnostics(
+        host.say(&diagnostics::render(
             &outcome.warnings,
             &stack.sources_map,
             layout,
@@ -100,9 +100,7 @@ pub(super) fn beside(outcome: &PlanOutcome, host: &mut Host) {
 }
 
 fn next(command: &str, stack: Option<&str>, host: &mut Host) {
-    let stack = stack
-        .map(|stack| format!(" {stack}"))
-        .unwrap_or_default();
+    let stack = stack.map(|stack| format!(" {stack}")).unwrap_or_default();
     let mut page = Page::new(host.err_layout());
     page.line(
         0,

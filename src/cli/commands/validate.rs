@@ -6,7 +6,7 @@ use crate::cli::error::{Exit, Failed};
 use crate::cli::host::Host;
 use crate::ops;
 use crate::views::page::count;
-use crate::views::{json, problem};
+use crate::views::{diagnostics, json};
 
 pub(super) fn run(args: &Validate, host: &mut Host) -> Result<Exit, Failed> {
     let found = match ops::validate(&of_stack(&args.stack, &args.vars), &still_world(host)) {
@@ -24,7 +24,7 @@ pub(super) fn run(args: &Validate, host: &mut Host) -> Result<Exit, Failed> {
         host.print(&json::pretty(&json::validation(Some(stack), problems)))?;
         return Ok(Exit::Done);
     }
-    host.say(&problem::diagnostics(
+    host.say(&diagnostics::render(
         &found.warnings,
         &stack.sources_map,
         host.err_layout(),

@@ -9,6 +9,7 @@ mod reach;
 mod summary;
 
 pub(super) use change::masked;
+pub(crate) use summary::data_loss;
 
 use jiff::Timestamp;
 
