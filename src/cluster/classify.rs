@@ -198,17 +198,18 @@ fn conflict(status: Status, message: String, asked: &Asked<'_>) -> Error {
             .causes
             .into_iter()
             .filter(|c| c.reason == "FieldManagerConflict");
-        let conflicts = owned.map(|cause| FieldConflict {
-            field: cause.field.unwrap_or_default(),
-            manager: match cause.message.strip_prefix("conflict with ") {
-                Some(manager) => manager.to_owned(),
-                None => cause.message,
-            },
-        });
-        return Error::FieldsOwned {
-            conflicts: conflicts.collect(),
-            message,
-        };
+        let mut conflicts: Vec<FieldConflict> = owned
+            .map(|cause| FieldConflict {
+                field: cause.field.unwrap_or_default(),
+                manager: match cause.message.strip_prefix("conflict with ") {
+                    Some(manager) => manager.to_owned(),
+                    None => cause.message,
+                },
+            })
+            .collect();
+        // The server goes through its managers in no order.
+        conflicts.sort();
+        return Error::FieldsOwned { conflicts, message };
     }
     if message.contains("uid mismatch") || message.contains("UID in the precondition") {
         return Error::AnotherObject(message);

@@ -3,6 +3,7 @@
 //! The stack is our own rather than kube's default one, which retries 429 and 5xx for minutes without a word,
 //! sets no keepalive and no `TCP_NODELAY`, and runs a credential plugin three times without a deadline.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use hyper_util::client::legacy::Client as HyperClient;
@@ -183,7 +184,7 @@ fn client(config: &Config) -> Result<Client, ConnectError> {
         .pool_timer(TokioTimer::new())
         // The API server closes idle connections after 90 s; ours go first, so that none is closed under a
         // request.
-        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_idle_timeout(Duration::from_mins(1))
         .build(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
@@ -209,5 +210,9 @@ fn digest(config: &Config, server: &str) -> String {
         hash.update([0]);
         hash.update(certificate);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in hash.finalize() {
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+    }
+    text
 }

@@ -1,4 +1,4 @@
-//! Which kinds are served, and by whom: the API server itself, a CustomResourceDefinition, or another server.
+//! Which kinds are served, and by whom: the API server itself, a `CustomResourceDefinition`, or another server.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,11 +52,11 @@ pub struct Discovery {
     /// Index by (group, version, kind).
     by_kind: BTreeMap<(String, String, String), usize>,
     unavailable: BTreeSet<String>,
-    /// Whether APIServices could be read, so that `unavailable` is complete.
+    /// Whether `APIServices` could be read, so that `unavailable` is complete.
     services_known: bool,
 }
 
-/// What an APIService says of a group and version.
+/// What an `APIService` says of a group and version.
 #[derive(Debug, Clone, Copy)]
 struct Service {
     served_by: ServedBy,
@@ -128,7 +128,7 @@ impl Discovery {
 }
 
 impl Reader {
-    /// What the cluster serves. `needed` are the (apiVersion, kind) pairs a plan works with: where APIServices
+    /// What the cluster serves. `needed` are the (apiVersion, kind) pairs a plan works with: where `APIServices`
     /// may not be read, their CRDs are, to know who honours `dryRun`.
     ///
     /// # Errors
@@ -140,6 +140,34 @@ impl Reader {
         apis.extend(more);
         unavailable.extend(hidden);
         let services = services?;
+        // The document of an aggregated API follows its server with a delay (measured): what a plan needs and
+        // does not find there is asked for where it is served.
+        let known: BTreeSet<(String, String)> = apis
+            .iter()
+            .map(|api| (api.api_version(), api.kind.clone()))
+            .collect();
+        let missing: BTreeSet<&String> = needed
+            .iter()
+            .filter(|pair| !known.contains(pair))
+            .map(|(version, _)| version)
+            .collect();
+        let asked = missing.iter().map(|version| {
+            let (group, version) = split_api_version(version);
+            self.resources(group, version)
+        });
+        for (version, found) in missing.iter().zip(join_all(asked).await) {
+            match found {
+                Ok(found) => {
+                    let new = |api: &Api| !known.contains(&(api.api_version(), api.kind.clone()));
+                    apis.extend(found.into_iter().filter(new));
+                }
+                Err(Error::Other { status: 404, .. }) => {}
+                Err(error @ (Error::Unauthorized(_) | Error::Forbidden(_))) => return Err(error),
+                Err(_) => {
+                    unavailable.insert((*version).clone());
+                }
+            }
+        }
         if let Some(services) = &services {
             let down = services.iter().filter(|(_, service)| !service.available);
             unavailable.extend(down.map(|(group_version, _)| group_version.clone()));
@@ -264,7 +292,7 @@ impl Reader {
         Ok(read_plain(&document, group, version))
     }
 
-    /// APIServices by group and version; `None` where they may not be read, or are not served.
+    /// `APIServices` by group and version; `None` where they may not be read, or are not served.
     async fn api_services(&self) -> Result<Option<BTreeMap<String, Service>>, Error> {
         let services = match self.list(&services_api(), None, None).await {
             Ok(services) => services,

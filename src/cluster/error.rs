@@ -114,7 +114,7 @@ pub enum Error {
     /// The object has another uid than the one sent, or is gone: it is another object.
     #[error("{0}")]
     AnotherObject(String),
-    /// 409 AlreadyExists.
+    /// 409 `AlreadyExists`.
     #[error("{0}")]
     AlreadyExists(String),
     /// 422 by validation: every cause has a field.

@@ -12,9 +12,9 @@ use tokio::process::Command;
 use super::kubeconfig::ConnectError;
 
 /// Longest run of a plugin nobody can talk to.
-const ALONE: Duration = Duration::from_secs(60);
+const ALONE: Duration = Duration::from_mins(1);
 /// Longest run of a plugin that may ask the user something.
-const WITH_USER: Duration = Duration::from_secs(300);
+const WITH_USER: Duration = Duration::from_mins(5);
 /// Most it may print.
 const OUTPUT: u64 = 1 << 20;
 
@@ -77,31 +77,8 @@ async fn run_within(
     }
     let interactive = interactive && mode != Some(&ExecInteractiveMode::Never);
 
-    let mut command = Command::new(name);
-    command.args(exec.args.iter().flatten());
-    // The plugin gets the user's environment without the values meant for stacks.
-    command.env_clear();
-    command.envs(env.iter().filter(|(key, _)| !key.starts_with("ARRPLAN_VAR_")));
-    for pair in exec.env.iter().flatten() {
-        if let (Some(key), Some(value)) = (pair.get("name"), pair.get("value")) {
-            command.env(key, value);
-        }
-    }
-    command.env(
-        "KUBERNETES_EXEC_INFO",
-        exec_info(exec, interactive).map_err(&fail)?,
-    );
-    command.stdout(Stdio::piped()).kill_on_drop(true);
-    if interactive {
-        command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
-    } else {
-        // A group of its own, so that the deadline ends the plugin's children too.
-        command
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .process_group(0);
-    }
-
+    let info = exec_info(exec, interactive).map_err(&fail)?;
+    let mut command = command(name, exec, env, interactive, &info);
     let mut child = command.spawn().map_err(|error| fail(error.to_string()))?;
     let pid = child.id();
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
@@ -154,33 +131,64 @@ async fn run_within(
             format!("{status}: {last}")
         }));
     }
-    // What it printed is a secret: an error says only where it stopped making sense.
-    let answer: Answer = serde_json::from_slice(&stdout).map_err(|error| {
-        fail(format!(
+    read(&stdout, exec).map_err(fail)
+}
+
+fn command(
+    name: &str,
+    exec: &ExecConfig,
+    env: &BTreeMap<String, String>,
+    interactive: bool,
+    info: &str,
+) -> Command {
+    let mut command = Command::new(name);
+    command.args(exec.args.iter().flatten());
+    // The plugin gets the user's environment without the values meant for stacks.
+    command.env_clear();
+    command.envs(env.iter().filter(|(key, _)| !key.starts_with("ARRPLAN_VAR_")));
+    for pair in exec.env.iter().flatten() {
+        if let (Some(key), Some(value)) = (pair.get("name"), pair.get("value")) {
+            command.env(key, value);
+        }
+    }
+    command.env("KUBERNETES_EXEC_INFO", info);
+    command.stdout(Stdio::piped()).kill_on_drop(true);
+    if interactive {
+        command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
+    } else {
+        // A group of its own, so that the deadline ends the plugin's children too.
+        command
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .process_group(0);
+    }
+    command
+}
+
+/// Reads what a plugin printed. It is a secret: an error says only where it stopped making sense.
+fn read(stdout: &[u8], exec: &ExecConfig) -> Result<Credential, String> {
+    let answer: Answer = serde_json::from_slice(stdout).map_err(|error| {
+        format!(
             "its output is no ExecCredential (line {}, column {})",
             error.line(),
             error.column()
-        ))
+        )
     })?;
     if exec.api_version.is_some() && answer.api_version != exec.api_version {
-        return Err(fail(format!(
+        return Err(format!(
             "it answered in {}, the kubeconfig asks for {}",
             answer.api_version.as_deref().unwrap_or("no apiVersion"),
             exec.api_version.as_deref().unwrap_or_default(),
-        )));
+        ));
     }
-    let status = answer
-        .status
-        .ok_or_else(|| fail("its output has no status".to_owned()))?;
+    let status = answer.status.ok_or("its output has no status")?;
     let credential = Credential {
         token: status.token.filter(|token| !token.is_empty()),
         certificate: status.client_certificate_data.zip(status.client_key_data),
         expires: status.expiration_timestamp,
     };
     if credential.token.is_none() && credential.certificate.is_none() {
-        return Err(fail(
-            "its output holds neither a token nor a certificate with key".to_owned(),
-        ));
+        return Err("its output holds neither a token nor a certificate with key".to_owned());
     }
     Ok(credential)
 }

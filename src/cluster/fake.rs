@@ -118,6 +118,10 @@ pub(crate) fn script(answers: Vec<Say>) -> (Writer, Log) {
     })
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the argument is a `json!` temporary"
+)]
 pub(crate) fn status(code: u16, reason: &str, message: &str, details: Value) -> Say {
     Say::Json(
         code,

@@ -86,9 +86,9 @@ impl Api {
 pub enum ServedBy {
     /// kube-apiserver itself.
     BuiltIn,
-    /// kube-apiserver through a CustomResourceDefinition.
+    /// kube-apiserver through a `CustomResourceDefinition`.
     Crd,
-    /// An aggregated API server (an APIService with `spec.service`), or one that could not be told from it.
+    /// An aggregated API server (an `APIService` with `spec.service`), or one that could not be told from it.
     /// May ignore `dryRun=All` (measured for Cozystack's): it gets none.
     Aggregated,
 }

@@ -330,7 +330,7 @@ impl Reader {
         Ok(dry_run)
     }
 
-    /// Whether the user may do this, by RBAC alone (SelfSubjectAccessReview).
+    /// Whether the user may do this, by RBAC alone (`SelfSubjectAccessReview`).
     ///
     /// # Errors
     /// See [`Error`].
@@ -385,7 +385,7 @@ impl Reader {
         Ok(warnings)
     }
 
-    /// A CustomResourceDefinition by the group and plural of what it defines.
+    /// A `CustomResourceDefinition` by the group and plural of what it defines.
     ///
     /// # Errors
     /// See [`Error`].

@@ -57,7 +57,7 @@ async fn patience_ends() {
     let (writer, _) = server(|_| Say::Break);
     let start = Instant::now();
     assert!(matches!(get(&writer).await, Err(Error::Unavailable(_))));
-    assert!(start.elapsed() <= Duration::from_secs(120));
+    assert!(start.elapsed() <= Duration::from_mins(2));
 
     let (writer, log) = server(|_| Say::Hang);
     let start = Instant::now();
@@ -76,7 +76,7 @@ async fn patience_ends() {
     let start = Instant::now();
     assert!(matches!(get(&writer).await, Err(Error::Unavailable(_))));
     assert!(
-        start.elapsed() <= Duration::from_secs(120),
+        start.elapsed() <= Duration::from_mins(2),
         "an absurd Retry-After is capped"
     );
 
@@ -388,5 +388,6 @@ fn futures_are_send() {
         send(&watch.next());
         send(&watch);
     }
-    let _compiled = all;
+    // It is enough that it compiles.
+    assert_eq!(size_of_val(&all), 0);
 }

@@ -49,7 +49,7 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             attempt: Duration::from_secs(40),
-            total: Duration::from_secs(120),
+            total: Duration::from_mins(2),
             unreached: Duration::from_secs(3),
             webhook: Duration::from_secs(30),
         }
@@ -96,7 +96,7 @@ impl fmt::Display for Why {
     }
 }
 
-/// Texts of transient errors behind a 500 InternalError.
+/// Texts of transient errors behind a 500 `InternalError`.
 const ETCD: &[&str] = &[
     "etcdserver: leader changed",
     "etcdserver: request timed out",

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Condition, Context, State, Status, compute, condition, number, text};
+use super::{Context, State, Status, compute, condition, text};
 use crate::address::{ObjectKey, split_api_version};
 use crate::object::Object;
 use crate::plan::NotReady;
@@ -14,7 +14,7 @@ const SOURCES: &str = "source.toolkit.fluxcd.io";
 /// The objects an object gets its content from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Behind {
-    /// The HelmChart of a release.
+    /// The `HelmChart` of a release.
     pub chart: Option<ObjectKey>,
     /// The source of the chart, or of a Kustomization.
     pub source: Option<ObjectKey>,
@@ -40,7 +40,7 @@ pub struct Explained {
     pub terminal: bool,
 }
 
-/// Which objects are behind a HelmRelease, Kustomization or HelmChart; nothing for other kinds.
+/// Which objects are behind a HelmRelease, Kustomization or `HelmChart`; nothing for other kinds.
 #[must_use]
 pub fn behind(object: &Object) -> Behind {
     let (group, _) = split_api_version(object.api_version());
@@ -153,15 +153,14 @@ const PERSISTENT: &[&str] = &[
 /// each time fails now, not when the release's time is up.
 fn fault(object: &Object) -> Status {
     let status = compute(object, &Context::default());
-    if status.state != State::InProgress
-        || number(object, "/status/observedGeneration") != object.generation()
-    {
+    if status.state != State::InProgress {
         return status;
     }
+    // While tries go on, `status.observedGeneration` stays behind (measured); the condition has its own.
     let persistent = |kind| {
-        condition(object, kind)
-            .filter(Condition::is_true)
-            .filter(|failed| PERSISTENT.contains(&failed.reason))
+        condition(object, kind).filter(|failed| {
+            failed.is_true() && failed.observed == object.generation() && PERSISTENT.contains(&failed.reason)
+        })
     };
     match persistent("BuildFailed").or_else(|| persistent("FetchFailed")) {
         Some(failed) => Status::by(State::Failed, &failed),

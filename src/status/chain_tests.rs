@@ -1,3 +1,8 @@
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the arguments are `json!` temporaries"
+)]
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -5,32 +10,35 @@ use super::*;
 fn release(conditions: Value) -> Object {
     Object(json!({
         "apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease",
-        "metadata": { "name": "arr", "namespace": "media", "generation": 1 },
+        "metadata": { "name": "arr", "namespace": "media", "generation": GENERATION },
         "spec": { "chart": { "spec": { "chart": "./packages/arr", "sourceRef": { "kind": "GitRepository", "name": "catalog", "namespace": "cozy-public" } } } },
-        "status": { "observedGeneration": 1, "conditions": conditions, "helmChart": "cozy-public/media-arr" },
+        "status": { "observedGeneration": GENERATION, "conditions": conditions, "helmChart": "cozy-public/media-arr" },
     }))
 }
+
+/// The generation every object here has.
+const GENERATION: i64 = 3;
 
 fn chart(path: &str, built: &str, conditions: Value) -> Seen {
     Seen::Present(Object(json!({
         "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmChart",
-        "metadata": { "name": "media-arr", "namespace": "cozy-public", "generation": 3 },
+        "metadata": { "name": "media-arr", "namespace": "cozy-public", "generation": GENERATION },
         "spec": { "chart": path, "sourceRef": { "kind": "GitRepository", "name": "catalog" } },
-        "status": { "observedGeneration": 3, "observedSourceArtifactRevision": built, "conditions": conditions },
+        "status": { "observedGeneration": GENERATION, "observedSourceArtifactRevision": built, "conditions": conditions },
     })))
 }
 
 fn source(revision: &str, conditions: Value) -> Seen {
     Seen::Present(Object(json!({
         "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
-        "metadata": { "name": "catalog", "namespace": "cozy-public", "generation": 1 },
+        "metadata": { "name": "catalog", "namespace": "cozy-public", "generation": GENERATION },
         "spec": {},
-        "status": { "observedGeneration": 1, "artifact": { "revision": revision }, "conditions": conditions },
+        "status": { "observedGeneration": GENERATION, "artifact": { "revision": revision }, "conditions": conditions },
     })))
 }
 
 fn condition(kind: &str, status: &str, reason: &str) -> Value {
-    json!({ "type": kind, "status": status, "reason": reason, "message": format!("about {reason}"), "lastTransitionTime": "2026-01-01T00:00:00Z" })
+    json!({ "type": kind, "status": status, "reason": reason, "message": format!("about {reason}"), "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": GENERATION })
 }
 
 fn waiting() -> Object {

@@ -1,4 +1,4 @@
-//! Kinds that make room for others: namespaces, CRDs, APIServices; and Cozystack's applications.
+//! Kinds that make room for others: namespaces, CRDs, `APIServices`; and Cozystack's applications.
 
 use super::{Condition, State, Status, by_ready, common, condition, text};
 use crate::object::Object;

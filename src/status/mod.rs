@@ -4,7 +4,7 @@
 //! The rules are kstatus' (deletion, generation, `Reconciling`, `Stalled`, the kind's own rule, `Ready`) where
 //! those hold water. Where they call something ready that does not work yet, ours are stricter: a Flux object
 //! needs a `Ready` condition for its present generation and must not be suspended, an Ingress and a
-//! LoadBalancer an address, a Job its completion.
+//! `LoadBalancer` an address, a Job its completion.
 
 pub mod cel;
 pub mod chain;
@@ -60,7 +60,7 @@ pub struct Status {
 /// What readiness depends on besides the object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
-    /// StorageClasses with `volumeBindingMode: WaitForFirstConsumer`.
+    /// `StorageClasses` with `volumeBindingMode: WaitForFirstConsumer`.
     pub wait_for_first_consumer: BTreeSet<String>,
     /// The stack itself sets `spec.suspend` (or `paused`) to true.
     pub suspended_by_stack: bool,
@@ -289,12 +289,11 @@ fn by_ready(object: &Object, ready: &Condition<'_>) -> Status {
             ..Status::by(State::InProgress, ready)
         };
     }
-    let state = if ready.is_true() {
-        State::Ready
+    if ready.is_true() {
+        Status::by(State::Ready, ready)
     } else {
-        State::InProgress
-    };
-    Status::by(state, ready)
+        Status::by(State::InProgress, ready)
+    }
 }
 
 fn finalizers(object: &Object) -> String {

@@ -1,3 +1,8 @@
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the arguments are `json!` temporaries"
+)]
+
 use serde_json::json;
 
 use super::*;
@@ -32,6 +37,7 @@ fn ready(status: &str, reason: &str, observed: i64) -> Value {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn workloads() {
     let deployment = |status| ("apps/v1", "Deployment", json!({ "replicas": 2 }), status);
     let row = |(a, b, c, d): (&'static str, &'static str, Value, Value), expected| (a, b, c, d, expected);
@@ -225,6 +231,7 @@ fn pods() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn storage_network_and_room_makers() {
     table(vec![
         (
@@ -330,6 +337,7 @@ fn storage_network_and_room_makers() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn flux() {
     let release = |status| ("helm.toolkit.fluxcd.io/v2", "HelmRelease", json!({}), status);
     let row = |(a, b, c, d): (&'static str, &'static str, Value, Value), expected| (a, b, c, d, expected);

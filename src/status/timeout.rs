@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::address::split_api_version;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// The longest time the kind of a manifest may take to become ready, by what the manifest itself allows.
 #[must_use]
@@ -23,13 +23,12 @@ pub fn default_timeout(manifest: &Value) -> Duration {
         ("apps", "Deployment") => {
             seconds(manifest, "/spec/progressDeadlineSeconds").unwrap_or(10 * MINUTE) + MINUTE
         }
-        ("apps", _) => 10 * MINUTE,
+        ("apps" | "cert-manager.io", _) => 10 * MINUTE,
         ("batch", "Job") => {
             seconds(manifest, "/spec/activeDeadlineSeconds").map_or(10 * MINUTE, |own| own + MINUTE)
         }
         // A tenant or an application is one or more releases.
         ("apps.cozystack.io", _) => 15 * MINUTE,
-        ("cert-manager.io", _) => 10 * MINUTE,
         ("apiextensions.k8s.io", _) => 2 * MINUTE,
         _ => 5 * MINUTE,
     }

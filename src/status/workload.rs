@@ -1,4 +1,4 @@
-//! Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs, Pods.
+//! Deployments, `StatefulSets`, `DaemonSets`, `ReplicaSets`, Jobs, Pods.
 
 use serde_json::Value;
 
@@ -227,7 +227,7 @@ pub(super) fn pod(object: &Object) -> Status {
         };
     }
     for kind in ["PodScheduled", "Initialized", "Ready", "ContainersReady"] {
-        if let Some(condition) = condition(object, kind).filter(|c| c.is_false()) {
+        if let Some(condition) = condition(object, kind).filter(super::Condition::is_false) {
             return Status::by(State::InProgress, &condition);
         }
     }

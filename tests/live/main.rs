@@ -4,3 +4,5 @@
 mod cluster;
 #[cfg(test)]
 mod harness_selftest;
+#[cfg(test)]
+mod status;
