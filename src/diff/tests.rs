@@ -20,7 +20,7 @@ fn lines(root: Node, before: &Value, after: &Value) -> String {
     apply(root, &mut made, &diffs);
     assert_eq!(&made, after);
     let text = |value: &Option<Value>| value.as_ref().map_or_else(|| "-".to_owned(), Value::to_string);
-    diffs
+    let lines: Vec<String> = diffs
         .iter()
         .map(|d| {
             format!(

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod fields;
+#[cfg(test)]
 mod harness_selftest;
 #[cfg(test)]
 mod status;
+#[cfg(test)]
+mod structure;
