@@ -15,6 +15,7 @@ const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 /// Drawn or derived anew at each write: a dry-run shows another value than the write will have.
 #[rustfmt::skip]
 const DRAWN: &[Pattern] = &[
+    ("*", "*", &["metadata", "name"]),
     ("*", "*", &["metadata", "uid"]),
     ("*", "*", &["metadata", "resourceVersion"]),
     ("*", "*", &["metadata", "creationTimestamp"]),

@@ -1,7 +1,7 @@
 //! How a live object and a planned one differ, field by field.
 //!
 //! *Invariants:* pure; equal objects have no differences; what only the server writes never shows; applying the
-//! differences to the live object gives the planned one ([`apply`]); a difference's debug form holds no value, and
+//! differences to the live object gives the planned one ([`apply()`]); a difference's debug form holds no value, and
 //! a value leaves this module for display only through a [`Veil`].
 
 mod apply;

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -20,18 +21,22 @@ fn lines(root: Node, before: &Value, after: &Value) -> String {
     apply(root, &mut made, &diffs);
     assert_eq!(&made, after);
     let text = |value: &Option<Value>| value.as_ref().map_or_else(|| "-".to_owned(), Value::to_string);
-    let lines: Vec<String> = diffs
-        .iter()
-        .map(|d| {
-            format!(
-                "{}{}: {} -> {}\n",
-                if d.order { "order of " } else { "" },
-                d.path,
-                text(&d.before),
-                text(&d.after)
-            )
-        })
-        .collect()
+    let mut lines = String::new();
+    for FieldDiff {
+        path,
+        before,
+        after,
+        order,
+    } in &diffs
+    {
+        let order = if *order { "order of " } else { "" };
+        writeln!(lines, "{order}{path}: {} -> {}", text(before), text(after)).unwrap();
+    }
+    lines
+}
+
+fn shown_json(shown: &Shown) -> String {
+    serde_json::to_string(shown).unwrap()
 }
 
 #[test]
@@ -119,16 +124,9 @@ fn secrets_are_never_shown() {
         let diffs = compare(root, &before, &after);
         assert!(!diffs.is_empty());
         for diff in &diffs {
-            let pair = (
-                veil.before(&diff.path, diff.before.as_ref()),
-                veil.after(&diff.path, diff.after.as_ref()),
-            );
-            shown += &format!(
-                "{}: {} -> {}\n",
-                diff.path,
-                serde_json::to_string(&pair.0).unwrap(),
-                serde_json::to_string(&pair.1).unwrap()
-            );
+            let before = shown_json(&veil.before(&diff.path, diff.before.as_ref()));
+            let after = shown_json(&veil.after(&diff.path, diff.after.as_ref()));
+            writeln!(shown, "{}: {before} -> {after}", diff.path).unwrap();
             assert!(!format!("{diff:?} {veil:?}").contains(CANARY));
         }
     }
@@ -146,16 +144,12 @@ fn what_is_drawn_is_known_after_apply_unless_the_stack_says_it() {
     let shown = |desired: &Value, late: &[&str]| {
         let late = late.iter().map(|path| path.parse().unwrap()).collect();
         let veil = Veil::new(desired, &BTreeSet::new(), &late);
-        compare(root("Service"), &live, &planned)
-            .iter()
-            .map(|diff| {
-                format!(
-                    "{}: {}\n",
-                    diff.path,
-                    serde_json::to_string(&veil.after(&diff.path, diff.after.as_ref())).unwrap()
-                )
-            })
-            .collect::<String>()
+        let mut lines = String::new();
+        for diff in compare(root("Service"), &live, &planned) {
+            let after = shown_json(&veil.after(&diff.path, diff.after.as_ref()));
+            writeln!(lines, "{}: {after}", diff.path).unwrap();
+        }
+        lines
     };
     let open = json!({"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 80}]}});
     let fixed = json!({"apiVersion": "v1", "kind": "Service", "spec": {"clusterIP": "10.0.0.1", "ports": [{"port": 80, "nodePort": 30001}]}});

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::schema::lookup;
+use crate::schema::{Suggestion, lookup};
 
 fn found(api_version: &str, kind: &str, manifest: &Value) -> Vec<String> {
     let kind = lookup(api_version, kind).unwrap_or_else(|| panic!("{kind}"));
@@ -12,15 +12,15 @@ fn found(api_version: &str, kind: &str, manifest: &Value) -> Vec<String> {
                 Problem::UnknownField {
                     suggestion: Some(Suggestion::Similar(name)),
                     ..
+                }
+                | Problem::NotInEnum {
+                    suggestion: Some(name),
+                    ..
                 } => format!(" (similar: {name})"),
                 Problem::UnknownField {
                     suggestion: Some(Suggestion::Elsewhere(path)),
                     ..
                 } => format!(" (at: {path})"),
-                Problem::NotInEnum {
-                    suggestion: Some(name),
-                    ..
-                } => format!(" (similar: {name})"),
                 Problem::WrongType { quote: Some(key), .. } => format!(" (quote: {key})"),
                 _ => String::new(),
             };

@@ -6,12 +6,14 @@
 
 mod check;
 mod duration;
+mod problem;
 mod quantity;
 mod suggest;
 mod table;
 
-pub use check::{Expected, Got, Problem, Tree, View, Violation, check, check_node};
+pub use check::{Tree, View, check, check_node};
 pub use duration::{DurationError, parse_duration};
+pub use problem::{Expected, Got, Problem, Violation};
 pub use quantity::{Quantity, QuantityError};
 pub use suggest::Suggestion;
 pub use table::ListKey;
