@@ -36,7 +36,10 @@ impl Assessor<'_> {
         let result = answer.object;
         let (ours_before, ours_after) = (owned::ours(live), owned::ours(&result));
         let ignored = |path: &FieldPath| resource.ignore.iter().any(|ignore| path.starts_with(ignore));
-        let mut diffs = diff::compare(Self::root(subject), &live.0, &result.0);
+        let (mut before, mut after) = (live.0.clone(), result.0.clone());
+        diff::normalize(&mut before);
+        diff::normalize(&mut after);
+        let mut diffs = diff::compare(Self::root(subject), &before, &after);
         diffs.retain(|diff| !ignored(&diff.path));
         let desired: BTreeMap<FieldPath, Value> = ours_after
             .iter()
