@@ -25,16 +25,13 @@ pub(super) struct Arguments {
 fn wrong(diags: &mut Diagnostics, name: &str, what: &str, cell: &Cell) {
     if let Data::Late(_) = cell.data {
         diags.push(
-            Diagnostic::error("E026", format!("`{name}` must be known from the files"))
+            Diagnostic::error("E026", format!("{name} must be known from the files"))
                 .at(cell.span.clone(), "known only after apply"),
         );
     } else if !cell.is_bad() {
         diags.push(
-            Diagnostic::error(
-                "E011",
-                format!("`{name}` must be {what}, not {}", cell.type_name()),
-            )
-            .at(cell.span.clone(), ""),
+            Diagnostic::error("E011", format!("{name} must be {what}, not {}", cell.type_name()))
+                .at(cell.span.clone(), ""),
         );
     }
 }
@@ -43,7 +40,7 @@ pub(super) fn text(diags: &mut Diagnostics, name: &str, cell: &Cell) -> Option<S
     if let Some(text) = cell.text() {
         return Some(text.to_owned());
     }
-    wrong(diags, name, "text", cell);
+    wrong(diags, &format!("`{name}`"), "text", cell);
     None
 }
 
@@ -55,7 +52,7 @@ pub(super) fn protect(diags: &mut Diagnostics, cell: &Cell) -> Option<bool> {
                 .at(cell.span.clone(), "")
                 .help(format!("write `protect = {text}`")),
         ),
-        _ => wrong(diags, "protect", "`true` or `false`", cell),
+        _ => wrong(diags, "`protect`", "`true` or `false`", cell),
     }
     None
 }
@@ -65,7 +62,7 @@ pub(super) fn timeout(diags: &mut Diagnostics, cell: &Cell) -> Option<Duration> 
         Data::Text(text) => text.clone(),
         Data::Number(n) => n.to_string(),
         _ => {
-            wrong(diags, "timeout", "a duration such as \"10m\"", cell);
+            wrong(diags, "`timeout`", "a duration such as \"10m\"", cell);
             return None;
         }
     };
@@ -111,12 +108,7 @@ pub(super) fn wait(diags: &mut Diagnostics, cell: &Cell) -> Option<Wait> {
                 match cel::Program::compile(&text) {
                     Ok(_) => return Some(Wait::Cel(text)),
                     Err(error) => {
-                        let first = error.to_string();
-                        let first = first
-                            .lines()
-                            .find(|l| !l.trim().is_empty())
-                            .unwrap_or_default()
-                            .to_owned();
+                        let first = cel_reason(&error.to_string());
                         diags.push(
                             Diagnostic::error("E055", "this is not a CEL expression")
                                 .at(expression.span.clone(), "")
@@ -139,12 +131,22 @@ pub(super) fn wait(diags: &mut Diagnostics, cell: &Cell) -> Option<Wait> {
         ),
         _ => wrong(
             diags,
-            "wait",
+            "`wait`",
             "`\"ready\"`, `\"applied\"` or `{ cel = \"…\" }`",
             cell,
         ),
     }
     None
+}
+
+/// The parser's own words without its prefix and its list of all tokens.
+fn cel_reason(text: &str) -> String {
+    let first = text
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default();
+    let reason = first.split_once("error: ").map_or(first, |(_, reason)| reason);
+    reason.split(" expecting ").next().unwrap_or(reason).to_owned()
 }
 
 pub(super) fn on_immutable(diags: &mut Diagnostics, cell: &Cell) -> bool {
@@ -159,7 +161,7 @@ pub(super) fn on_immutable(diags: &mut Diagnostics, cell: &Cell) -> bool {
                 None => diagnostic.help("it is `\"error\"` or `\"replace\"`"),
             });
         }
-        None => wrong(diags, "on_immutable", "`\"error\"` or `\"replace\"`", cell),
+        None => wrong(diags, "`on_immutable`", "`\"error\"` or `\"replace\"`", cell),
     }
     false
 }
@@ -174,7 +176,7 @@ fn texts<'c>(diags: &mut Diagnostics, name: &str, cell: &'c Cell) -> Vec<(&'c st
                     .help(format!("write `{name} = [\"{text}\"]`")),
             );
         } else {
-            wrong(diags, name, "a list of texts", cell);
+            wrong(diags, &format!("`{name}`"), "a list of texts", cell);
         }
         return Vec::new();
     };

@@ -1,10 +1,11 @@
 //! The last checks over all resources together, and the graph.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::{Address, ObjectKey, split_api_version};
 use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span};
 use crate::graph::{Cycle, Edge, Graph, Reason, ReasonKind};
+use crate::path::Segment;
 
 use super::cell::{Cell, Data};
 use super::compile::Output;
@@ -188,25 +189,48 @@ fn dependency(
     None
 }
 
-/// The graph, or the report of its shortest cycle.
+/// Cycles that are reported at most: each is found in what the ones before it leave.
+const MAX_CYCLES: usize = 20;
+
+/// The graph, or the report of its shortest cycles, no two of which share a resource.
 pub(super) fn graph(
     nodes: Vec<Address>,
     edges: Vec<Edge<Address>>,
+    output: &Output,
     sources: &SourceMap,
     diags: &mut Diagnostics,
 ) -> Option<Graph<Address>> {
-    match Graph::new(nodes, edges) {
-        Ok(graph) => Some(graph),
-        Err(cycle) => {
-            diags.push(cycle_report(&cycle, sources));
-            None
+    let mut cycle = match Graph::new(nodes, edges) {
+        Ok(graph) => return Some(graph),
+        Err(cycle) => cycle,
+    };
+    // A cycle is the exception, so the edges are found once more rather than copied every time.
+    let edges = self::edges(output, &mut Diagnostics::default());
+    let mut left: BTreeSet<Address> = output
+        .compiled
+        .keys()
+        .chain(output.existing.keys())
+        .cloned()
+        .collect();
+    for _ in 0..MAX_CYCLES {
+        diags.push(cycle_report(&cycle, sources));
+        for edge in &cycle.edges {
+            left.remove(&edge.from);
+        }
+        match Graph::new(left.iter().cloned(), edges.iter().cloned()) {
+            Ok(_) => break,
+            Err(next) => cycle = next,
         }
     }
+    None
 }
 
 fn cycle_report(cycle: &Cycle<Address>, sources: &SourceMap) -> Diagnostic {
-    let count = cycle.edges.len();
-    let mut diagnostic = Diagnostic::error("E051", format!("{count} resources wait for each other"));
+    let message = match cycle.edges.as_slice() {
+        [only] => format!("`{}` waits for itself", only.from),
+        edges => format!("{} resources wait for each other", edges.len()),
+    };
+    let mut diagnostic = Diagnostic::error("E051", message);
     for edge in &cycle.edges {
         let why = match &edge.reason.kind {
             ReasonKind::DependsOn => "by `depends_on`".to_owned(),
@@ -302,7 +326,7 @@ pub(super) fn outputs(
         let cell = Eval::new(world, files, diags).node(node, &Shape::Nowhere);
         let mut secret_found = false;
         cell.lates(&mut |_, late| {
-            secret_found |= late.base64 || late.parts.iter().any(|part| matches!(part, Part::Secret(_)));
+            secret_found |= late.base64 || late.parts.iter().any(|part| is_secret(part, world));
         });
         if secret_found {
             diags.push(
@@ -325,6 +349,27 @@ pub(super) fn outputs(
         outputs.insert(name.clone(), output);
     }
     outputs
+}
+
+/// Whether a part is secret: a secret variable, or the content of a Secret that is not the stack's own.
+fn is_secret(part: &Part, world: &World) -> bool {
+    match part {
+        Part::Text(_) => false,
+        Part::Secret(_) => true,
+        Part::Field(field) => {
+            let kind = match &field.target {
+                Target::Resource(address) => world.objects.get(address).map(|i| i.kind.as_str()),
+                Target::Existing(address) => world
+                    .existing
+                    .get(address)
+                    .and_then(Option::as_ref)
+                    .map(|i| i.kind.as_str()),
+            };
+            let first = field.path.0.first();
+            kind == Some("Secret")
+                && matches!(first, Some(Segment::Key(key)) if key == "data" || key == "stringData")
+        }
+    }
 }
 
 fn contains_null(cell: &Cell) -> bool {

@@ -109,18 +109,17 @@ impl Cell {
         Self::new(span, data)
     }
 
-    /// Values and bytes of text in it: what a copy costs.
+    /// About how many bytes a copy takes.
     pub(super) fn size(&self) -> usize {
-        match &self.data {
-            Data::Text(text) => 1 + text.len(),
-            Data::List(list) => 1 + list.iter().map(Self::size).sum::<usize>(),
-            Data::Map(map) => {
-                1 + map
-                    .iter()
-                    .map(|(key, (_, cell))| key.len() + cell.size())
-                    .sum::<usize>()
-            }
-            _ => 1,
+        let own = std::mem::size_of::<Self>();
+        own + match &self.data {
+            Data::Text(text) => text.len(),
+            Data::List(list) => list.iter().map(Self::size).sum::<usize>(),
+            Data::Map(map) => map
+                .iter()
+                .map(|(key, (_, cell))| own + key.len() + cell.size())
+                .sum::<usize>(),
+            _ => 0,
         }
     }
 

@@ -46,7 +46,7 @@ impl Compile<'_> {
             .map(|(name, (key, node))| (name.clone(), (key.span.clone(), order::needs([node]))))
             .collect();
         self.world.locals = local_needs.keys().map(|name| (name.clone(), None)).collect();
-        order::report_local_cycle(&local_needs, self.diags);
+        order::report_local_cycles(&local_needs, self.diags);
         let late = self.early_locals(&local_needs);
         let instances = self.instances();
         let scopes = self.scopes();
@@ -83,10 +83,14 @@ impl Compile<'_> {
             return;
         };
         let mut eval = Eval::new(&self.world, self.files, self.diags);
-        let cell = eval.node(node, &Shape::Nowhere);
+        let mut cell = eval.node(node, &Shape::Nowhere);
+        if eval.exceeded {
+            cell = Cell::bad(&node.span);
+        }
         let local = Local {
             size: cell.size(),
             depth: cell.depth(),
+            exceeded: eval.exceeded,
             uses: std::mem::take(&mut eval.uses),
             cell,
         };
@@ -347,7 +351,11 @@ impl Compile<'_> {
             None => (Some(address.name.clone()), decl.span.clone()),
         };
         let rule = known.map_or(NameRule::Subdomain, |row| row.names);
-        if let Some(problem) = name.as_ref().and_then(|name| names::problem(rule, name)) {
+        if let Some(problem) = name
+            .as_ref()
+            .filter(|_| !kind.is_empty())
+            .and_then(|name| names::problem(rule, name))
+        {
             let shown = name.clone().unwrap_or_default();
             self.diags.push(
                 Diagnostic::error("E033", format!("`{shown}` cannot be the name of a {kind}"))

@@ -280,7 +280,7 @@ impl Collector<'_, '_> {
         let Some(table) = self.table(key, node) else {
             return;
         };
-        self.closed("[defaults]", &table, &["namespace", "labels", "tables"]);
+        self.closed("`[defaults]`", &table, &["namespace", "labels", "tables"]);
         for (key, node) in table.entries {
             match key.name.as_str() {
                 "namespace" => self.document.default_namespace = Some(node),
@@ -428,7 +428,7 @@ impl Collector<'_, '_> {
         let Some(table) = self.table(key, node) else {
             return;
         };
-        self.closed("[preflight]", &table, &["ignore"]);
+        self.closed("`[preflight]`", &table, &["ignore"]);
         let Some(ignore) = table.get("ignore") else { return };
         let Raw::List(items) = &ignore.raw else {
             self.diags.push(

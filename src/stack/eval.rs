@@ -21,8 +21,8 @@ use super::suggest::{listed, nearest};
 use super::syntax::{MAX_DEPTH, Node, Raw, Table};
 use super::variables::{Declared, Given};
 
-/// Most values and bytes that one resource or local value may grow to by references.
-const MAX_SIZE: usize = 16 * 1024 * 1024;
+/// Most bytes that one resource or local value may grow to by references.
+const MAX_SIZE: usize = 64 * 1024 * 1024;
 
 /// What references can name.
 #[derive(Debug, Default)]
@@ -44,6 +44,8 @@ pub(super) struct Local {
     pub cell: Cell,
     pub size: usize,
     pub depth: usize,
+    /// Whether it grew too large, and with it all that holds it.
+    pub exceeded: bool,
     pub uses: Vec<Use>,
 }
 
@@ -81,7 +83,12 @@ pub(super) struct Eval<'w> {
     /// Why objects cannot be referred to here, if they cannot.
     pub no_objects: Option<&'static str>,
     pub uses: Vec<Use>,
-    pub spent: usize,
+    /// Bytes that references have brought so far.
+    spent: usize,
+    /// Whether they were too many, which makes the whole value a mistake.
+    pub exceeded: bool,
+    /// Whether addresses are meant here, which stand as plain text.
+    pub addresses: bool,
 }
 
 /// The message for a date where JSON has no such type.
@@ -106,6 +113,8 @@ impl<'w> Eval<'w> {
             no_objects: None,
             uses: Vec::new(),
             spent: 0,
+            exceeded: false,
+            addresses: false,
         }
     }
 
@@ -233,6 +242,9 @@ impl<'w> Eval<'w> {
     /// The value of one reference at `at`; `span` is the whole string it stands in. `shape` is the field the
     /// string stands in, `None` inside of a longer text.
     fn expr(&mut self, expr: &Expr, at: &Span, span: &Span, shape: Option<&Shape>) -> Cell {
+        if self.exceeded {
+            return Cell::bad(span);
+        }
         let cell = match expr {
             Expr::Bad => Cell::bad(span),
             Expr::Null => Cell::new(span, Data::Null),
@@ -250,9 +262,9 @@ impl<'w> Eval<'w> {
             Expr::Object(object) => self.object(object, at, span, shape),
         };
         if self.spent > MAX_SIZE {
-            self.spent = 0;
+            self.exceeded = true;
             return self.fail(
-                Diagnostic::error("E008", "the value grows beyond 16 MiB by its references")
+                Diagnostic::error("E008", "the value grows beyond 64 MiB by its references")
                     .at(at.clone(), ""),
                 span,
             );
@@ -318,14 +330,18 @@ impl<'w> Eval<'w> {
                 Cell::bad(span)
             }
             Some(Some(local)) => {
+                if local.exceeded {
+                    self.exceeded = true;
+                    return Cell::bad(span);
+                }
                 self.spent += local.size;
-                if self.spent > MAX_SIZE || local.depth > MAX_DEPTH {
-                    return if self.spent > MAX_SIZE {
-                        Cell::bad(span)
-                    } else {
-                        let message = format!("`local.{name}` is nested deeper than {MAX_DEPTH} levels");
-                        self.fail(Diagnostic::error("E008", message).at(at.clone(), ""), span)
-                    };
+                if self.spent > MAX_SIZE {
+                    return Cell::bad(span);
+                }
+                if local.depth >= MAX_DEPTH {
+                    self.exceeded = true;
+                    let message = format!("`local.{name}` is nested deeper than {MAX_DEPTH} levels");
+                    return self.fail(Diagnostic::error("E008", message).at(at.clone(), ""), span);
                 }
                 self.uses.extend(local.uses.iter().map(|u| Use {
                     target: u.target.clone(),
@@ -416,11 +432,18 @@ impl<'w> Eval<'w> {
                 "E023",
                 format!("`{}` names a resource, not a field of it", object.base()),
             )
-            .at(at.clone(), "")
-            .help(format!(
-                "add the field: `{0}.name`, `{0}.ref`, `{0}.spec.…`",
-                object.base()
-            ));
+            .at(at.clone(), "");
+            let diagnostic = if self.addresses {
+                diagnostic.help(format!(
+                    "an address stands as plain text: `\"{}\"`",
+                    object.base()
+                ))
+            } else {
+                diagnostic.help(format!(
+                    "add the field: `{0}.name`, `{0}.ref`, `{0}.spec.…`",
+                    object.base()
+                ))
+            };
             return self.fail(diagnostic, span);
         }
         self.field(object, target, identity, at, span, shape)
@@ -703,6 +726,9 @@ pub(super) fn near_resource(world: &World, address: &Address) -> String {
             ),
             None => format!("`{}` is not a table of resources", address.table),
         };
+    }
+    if let [only] = same.as_slice() {
+        return format!("the only resource of this table is `{}.{only}`", address.table);
     }
     if same.is_empty() {
         return format!("declare it: `[{address}]`, or `[existing.{address}]` if it is not this stack's own");

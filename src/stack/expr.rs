@@ -367,19 +367,29 @@ fn object(existing: bool, table: &str, after: &str) -> Result<Expr, Problem> {
     let mut index = None;
     // An index stands in quotes directly behind the name; a key of the manifest stands behind a field.
     if let Some(inner) = rest.strip_prefix('[') {
-        let key: FieldPath = path(&rest[..=bracket_end(rest)])?;
-        match key.0.as_slice() {
-            [crate::path::Segment::Key(key)] => index = Some(key.clone()),
+        let Some(end) = bracket_end(rest) else {
+            return Err(problem(
+                "E020",
+                format!("`[` is not closed in `{table}.{after}`"),
+                "",
+                "",
+            ));
+        };
+        let key = rest[..=end].parse::<FieldPath>().map(|path| path.0);
+        match key.as_deref() {
+            Ok([crate::path::Segment::Key(key)]) => index = Some(key.clone()),
             _ => {
+                let bare = &inner[..end - 1];
+                let bare = if is_local(bare) { bare } else { "KEY" };
                 return Err(problem(
                     "E020",
-                    format!("the key in `{table}.{name}[{inner}` must stand in quotes"),
+                    format!("the key of an instance must stand in quotes: `{}`", &rest[..=end]),
                     "",
-                    format!("write `{table}.{name}['KEY']`"),
+                    format!("write `{table}.{name}['{bare}']`"),
                 ));
             }
         }
-        rest = &rest[bracket_end(rest) + 1..];
+        rest = &rest[end + 1..];
     }
     let path = match rest.strip_prefix('.') {
         Some(rest) => path(rest)?,
@@ -395,8 +405,8 @@ fn object(existing: bool, table: &str, after: &str) -> Result<Expr, Problem> {
     }))
 }
 
-/// Position of the bracket that closes the one `text` starts with; the last character if none does.
-fn bracket_end(text: &str) -> usize {
+/// Position of the bracket that closes the one `text` starts with.
+fn bracket_end(text: &str) -> Option<usize> {
     let mut quote = None;
     let mut escaped = false;
     for (at, c) in text.char_indices() {
@@ -405,11 +415,11 @@ fn bracket_end(text: &str) -> usize {
             (Some('"'), '\\') => escaped = true,
             (Some(open), c) if c == open => quote = None,
             (None, '"' | '\'') => quote = Some(c),
-            (None, ']') => return at,
+            (None, ']') => return Some(at),
             _ => {}
         }
     }
-    text.char_indices().last().map_or(0, |(at, _)| at)
+    None
 }
 
 fn word(text: &str) -> (&str, &str) {

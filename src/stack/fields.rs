@@ -1,5 +1,7 @@
 //! Manifests against the structure table: what does not fit, at its place, with what was meant.
 
+use std::collections::BTreeSet;
+
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::path::{FieldPath, Segment};
 use crate::schema::{self, Expected, Problem, Suggestion, Tree, Type, View, Violation};
@@ -53,8 +55,13 @@ pub(super) struct Subject<'s> {
 }
 
 /// Reports everything in `manifest` that the structure table says is wrong. A kind that the table does not
-/// know is the cluster's to judge.
-pub(super) fn check_fields(subject: &Subject<'_>, manifest: &Cell, diags: &mut Diagnostics) {
+/// know is the cluster's to judge. Returns the paths that misspelt or misplaced fields were meant to be: what
+/// is missing there is missing because of them.
+pub(super) fn check_fields(
+    subject: &Subject<'_>,
+    manifest: &Cell,
+    diags: &mut Diagnostics,
+) -> BTreeSet<FieldPath> {
     let Some(kind) = schema::lookup(subject.api_version, subject.kind) else {
         unknown_kind(subject, diags);
         for (key, (span, _)) in manifest.map().into_iter().flatten() {
@@ -67,14 +74,36 @@ pub(super) fn check_fields(subject: &Subject<'_>, manifest: &Cell, diags: &mut D
                 );
             }
         }
-        return;
+        return BTreeSet::new();
     };
-    for violation in schema::check(kind, manifest) {
+    let violations = schema::check(kind, manifest);
+    let meant: BTreeSet<FieldPath> = violations.iter().filter_map(meant_path).collect();
+    for violation in violations {
+        if let Problem::Missing { name } = &violation.problem {
+            if meant
+                .iter()
+                .any(|path| path.starts_with(&violation.path.key(name)))
+            {
+                continue;
+            }
+        }
         if let Some(diagnostic) = explain(subject, manifest, &violation) {
             diags.push(diagnostic);
         }
     }
     suspicious_values(subject, manifest, diags);
+    meant
+}
+
+/// The path that a misspelt or misplaced field was meant to have.
+fn meant_path(violation: &Violation) -> Option<FieldPath> {
+    let Problem::UnknownField { suggestion, .. } = &violation.problem else {
+        return None;
+    };
+    match suggestion.as_ref()? {
+        Suggestion::Similar(name) => Some(violation.path.parent()?.key(name)),
+        Suggestion::Elsewhere(path) => Some(path.clone()),
+    }
 }
 
 /// An argument spelt in another way: `dependsOn`, `depend_on`.

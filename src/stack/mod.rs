@@ -101,7 +101,14 @@ pub fn load(request: &LoadRequest) -> (Option<Stack>, Diagnostics, SourceMap) {
         files, diags, damage, ..
     } = loader;
     let (digest, sources) = files.finish();
-    let diags = without_noise(diags, &damage).sorted();
+    let quiet = without_noise(&diags, &damage);
+    // An error is never without a word, whatever was taken for noise.
+    let diags = if quiet.has_errors() || !diags.has_errors() {
+        quiet
+    } else {
+        diags
+    };
+    let diags = diags.sorted();
     let stack = stack.filter(|_| !diags.has_errors()).map(|stack| Stack {
         digest,
         sources_map: sources.clone(),
@@ -116,10 +123,10 @@ const OF_ABSENCE: &[&str] = &[
 ];
 
 /// Takes out what only follows from damage that was reported.
-fn without_noise(diags: Diagnostics, damage: &BTreeMap<FileId, Damage>) -> Diagnostics {
+fn without_noise(diags: &Diagnostics, damage: &BTreeMap<FileId, Damage>) -> Diagnostics {
     let lossy = damage.values().any(|d| d.lossy);
-    let kept = diags.0.into_iter().filter(|d| {
-        let own = matches!(d.code, "E004" | "E005");
+    let kept = diags.0.iter().filter(|d| {
+        let own = matches!(d.code, "E004" | "E005" | "E008");
         let absent = lossy && OF_ABSENCE.contains(&d.code);
         let inside = d.labels.first().is_some_and(|label| {
             damage
@@ -129,7 +136,7 @@ fn without_noise(diags: Diagnostics, damage: &BTreeMap<FileId, Damage>) -> Diagn
         own || d.severity == Severity::Error && !absent && !inside
             || d.severity == Severity::Warning && !lossy
     });
-    Diagnostics(kept.collect())
+    Diagnostics(kept.cloned().collect())
 }
 
 struct Loader<'r> {
@@ -265,7 +272,7 @@ impl Loader<'_> {
             .chain(output.existing.keys())
             .cloned()
             .collect();
-        let graph = assemble::graph(nodes, edges, &self.files.sources, &mut self.diags)?;
+        let graph = assemble::graph(nodes, edges, &output, &self.files.sources, &mut self.diags)?;
         if self.diags.has_errors() {
             return None;
         }

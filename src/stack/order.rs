@@ -72,42 +72,53 @@ pub(super) fn sorted(items: &BTreeMap<Needs, BTreeSet<Needs>>) -> Vec<&Needs> {
     order.into_iter().chain(left).map(|at| names[at]).collect()
 }
 
-/// Reports a cycle of local values; returns whether there is one.
-pub(super) fn report_local_cycle(
+/// Cycles that are reported at most: each is found in what the ones before it leave.
+const MAX_CYCLES: usize = 20;
+
+/// Reports the cycles of local values.
+pub(super) fn report_local_cycles(
     locals: &BTreeMap<String, (Span, BTreeSet<Needs>)>,
     diags: &mut Diagnostics,
-) -> bool {
-    let edges = locals.iter().flat_map(|(name, (span, needs))| {
-        needs.iter().filter_map(move |need| match need {
-            Needs::Local(to) => Some(Edge {
-                from: name.clone(),
-                to: to.clone(),
-                reason: Reason {
-                    kind: ReasonKind::Reference(format!("local.{to}")),
-                    span: Some(span.clone()),
-                },
-            }),
-            _ => None,
-        })
-    });
-    let Err(cycle) = Graph::new(locals.keys().cloned(), edges) else {
-        return false;
-    };
-    let mut path: Vec<String> = cycle
-        .edges
-        .iter()
-        .map(|edge| format!("`{}`", edge.from))
-        .collect();
-    path.extend(path.first().cloned());
-    let mut diagnostic = Diagnostic::error(
-        "E025",
-        format!("locals depend on each other: {}", path.join(" → ")),
-    );
-    for edge in &cycle.edges {
-        if let Some(span) = &edge.reason.span {
-            diagnostic = diagnostic.at(span.clone(), format!("needs `{}`", edge.to));
+) {
+    let mut names: BTreeSet<&String> = locals.keys().collect();
+    for _ in 0..MAX_CYCLES {
+        let edges = names.iter().flat_map(|name| {
+            let (span, needs) = &locals[*name];
+            needs.iter().filter_map(|need| match need {
+                Needs::Local(to) => Some(Edge {
+                    from: (*name).clone(),
+                    to: to.clone(),
+                    reason: Reason {
+                        kind: ReasonKind::Reference(format!("local.{to}")),
+                        span: Some(span.clone()),
+                    },
+                }),
+                _ => None,
+            })
+        });
+        let Err(cycle) = Graph::new(
+            names.iter().map(|name| (*name).clone()),
+            edges.collect::<Vec<_>>(),
+        ) else {
+            return;
+        };
+        let mut path: Vec<String> = cycle
+            .edges
+            .iter()
+            .map(|edge| format!("`{}`", edge.from))
+            .collect();
+        path.extend(path.first().cloned());
+        let message = match cycle.edges.as_slice() {
+            [only] => format!("local `{}` refers to itself", only.from),
+            _ => format!("locals depend on each other: {}", path.join(" → ")),
+        };
+        let mut diagnostic = Diagnostic::error("E025", message);
+        for edge in &cycle.edges {
+            names.remove(&edge.from);
+            if let Some(span) = &edge.reason.span {
+                diagnostic = diagnostic.at(span.clone(), format!("needs `{}`", edge.to));
+            }
         }
+        diags.push(diagnostic.help("give one of them a value of its own"));
     }
-    diags.push(diagnostic.help("give one of them a value of its own"));
-    true
 }

@@ -165,8 +165,8 @@ impl<'c> Compiler<'c> {
                 span: &self.decl.span,
                 header: format!("[{}]", self.address.declaration()),
             };
-            fields::check_fields(&subject, &cell, self.eval.diags);
-            rules::check(&subject, &cell, self.eval.diags);
+            let meant = fields::check_fields(&subject, &cell, self.eval.diags);
+            rules::check(&subject, &cell, &meant, self.eval.diags);
         }
         if kind == "Secret" && api_version == "v1" {
             if let Data::Map(manifest) = &mut cell.data {
@@ -565,7 +565,9 @@ impl<'c> Compiler<'c> {
         }
         for table in self.base.into_iter().chain([&self.decl.body]) {
             if let Some(node) = table.get("depends_on") {
+                self.eval.addresses = true;
                 let cell = self.eval.node(node, &Shape::Nowhere);
+                self.eval.addresses = false;
                 arguments
                     .depends_on
                     .extend(arguments::depends_on(self.eval.diags, &cell));

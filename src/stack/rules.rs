@@ -1,15 +1,23 @@
 //! What a kind demands beyond the types of its fields, as far as files can tell.
 
+use std::collections::BTreeSet;
+
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::path::FieldPath;
 
 use super::cell::{Cell, Data};
 use super::fields::Subject;
 
-/// Checks one manifest.
-pub(super) fn check(subject: &Subject<'_>, manifest: &Cell, diags: &mut Diagnostics) {
+/// Checks one manifest. `meant` are the paths that misspelt fields were meant to have.
+pub(super) fn check(
+    subject: &Subject<'_>,
+    manifest: &Cell,
+    meant: &BTreeSet<FieldPath>,
+    diags: &mut Diagnostics,
+) {
     let group = crate::address::split_api_version(subject.api_version).0;
     match (group, subject.kind) {
-        ("helm.toolkit.fluxcd.io", "HelmRelease") => helm_release(subject, manifest, diags),
+        ("helm.toolkit.fluxcd.io", "HelmRelease") => helm_release(subject, manifest, meant, diags),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => definition(manifest, diags),
         _ => {}
     }
@@ -17,7 +25,12 @@ pub(super) fn check(subject: &Subject<'_>, manifest: &Cell, diags: &mut Diagnost
 
 /// Source: `helm.toolkit.fluxcd.io/v2`, the rule "either chart or chartRef must be set", and Helm's own limit of
 /// 53 characters for a release's name; the controller shortens a derived name with a hash.
-fn helm_release(subject: &Subject<'_>, manifest: &Cell, diags: &mut Diagnostics) {
+fn helm_release(
+    subject: &Subject<'_>,
+    manifest: &Cell,
+    meant: &BTreeSet<FieldPath>,
+    diags: &mut Diagnostics,
+) {
     let Some(spec) = manifest.get("spec") else { return };
     let Some(map) = spec.map() else { return };
     match (map.get("chart"), map.get("chartRef")) {
@@ -27,6 +40,7 @@ fn helm_release(subject: &Subject<'_>, manifest: &Cell, diags: &mut Diagnostics)
                 .at(chart.clone(), "and here the other")
                 .help("`chart` makes a HelmChart from a source; `chartRef` names an OCIRepository or HelmChart; keep one"),
         ),
+        (None, None) if meant.iter().any(is_chart) => {}
         (None, None) => diags.push(
             Diagnostic::error("E047", "a HelmRelease needs `spec.chart` or `spec.chartRef`")
                 .at(subject.span.clone(), "")
@@ -69,6 +83,12 @@ fn helm_release(subject: &Subject<'_>, manifest: &Cell, diags: &mut Diagnostics)
             .help("write `spec.releaseName`"),
         );
     }
+}
+
+/// Whether a path is the chart of a release or leads into it.
+fn is_chart(path: &FieldPath) -> bool {
+    path.starts_with(&FieldPath::keys(["spec", "chart"]))
+        || path.starts_with(&FieldPath::keys(["spec", "chartRef"]))
 }
 
 /// Source: the API server's validation of a definition's name.

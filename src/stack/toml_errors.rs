@@ -24,7 +24,24 @@ pub(super) struct Damage {
 
 impl Damage {
     pub(super) fn covers(&self, at: usize) -> bool {
-        self.ranges.iter().any(|range| range.contains(&at))
+        let behind = self.ranges.partition_point(|range| range.start <= at);
+        behind > 0 && self.ranges[behind - 1].end > at
+    }
+
+    /// The ranges sorted and joined where they overlap, as `covers` needs them.
+    fn merged(mut self) -> Self {
+        self.ranges.sort_by_key(|range| range.start);
+        let mut merged: Vec<Range<usize>> = Vec::with_capacity(self.ranges.len());
+        for range in self.ranges {
+            match merged.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => merged.push(range),
+            }
+        }
+        Self {
+            ranges: merged,
+            ..self
+        }
     }
 }
 
@@ -44,6 +61,7 @@ pub(super) fn report(
         text,
         diags,
         damage: Damage::default(),
+        searched: 0,
     };
     if report.foreign_format() {
         return report.damage;
@@ -58,50 +76,66 @@ pub(super) fn report(
         None
     };
     let end = end.unwrap_or(text.len() + 1);
+    let mut texts = BTreeMap::new();
+    if errors.iter().any(misses_quote) {
+        texts_by_end(root.get_ref(), &mut texts);
+    }
     let mut by_line: BTreeMap<usize, Vec<&Error>> = BTreeMap::new();
     for error in errors {
-        let at = error.span().map_or(0, |span| span.start);
-        let start = unterminated(error, root).map_or(at, |range| range.start);
+        let at = error.span().map_or_else(|| longest_key(text), |span| span.start);
+        let start = unterminated(error, &texts).map_or(at, |range| range.start);
         if start < end {
             by_line.entry(line_start(text, start)).or_default().push(error);
         }
     }
     for (start, errors) in by_line {
-        report.line(start, &errors, root);
+        report.line(start, &errors, &texts);
     }
-    report.damage
+    report.damage.merged()
+}
+
+/// Where each text value ends, and where it is: an error about a missing quote knows only the end.
+fn texts_by_end(table: &DeTable<'_>, found: &mut BTreeMap<usize, Range<usize>>) {
+    for (_, value) in table {
+        text_by_end(value, found);
+    }
+}
+
+fn text_by_end(value: &Spanned<DeValue<'_>>, found: &mut BTreeMap<usize, Range<usize>>) {
+    match value.get_ref() {
+        DeValue::String(_) => {
+            found.insert(value.span().end, value.span());
+        }
+        DeValue::Array(items) => items.iter().for_each(|item| text_by_end(item, found)),
+        DeValue::Table(table) => texts_by_end(table, found),
+        _ => {}
+    }
 }
 
 /// The value whose closing quote the error misses.
-fn unterminated(error: &Error, root: &Spanned<DeTable<'_>>) -> Option<Range<usize>> {
-    let message = error.message();
-    if !(message.ends_with("string, expected `\"`") || message.ends_with("string, expected `'`")) {
-        return None;
-    }
-    let end = error.span()?.end;
-    ending_at(root.get_ref(), end)
+fn unterminated(error: &Error, texts: &BTreeMap<usize, Range<usize>>) -> Option<Range<usize>> {
+    texts
+        .get(&error.span()?.end)
+        .filter(|_| misses_quote(error))
+        .cloned()
 }
 
-/// The text value that ends at `end`.
-fn ending_at(table: &DeTable<'_>, end: usize) -> Option<Range<usize>> {
-    fn value(value: &Spanned<DeValue<'_>>, end: usize) -> Option<Range<usize>> {
-        match value.get_ref() {
-            DeValue::String(_) if value.span().end == end => Some(value.span()),
-            DeValue::Array(items) => items.iter().find_map(|item| self::ending_at_value(item, end)),
-            DeValue::Table(table) => ending_at(table, end),
-            _ => None,
+fn misses_quote(error: &Error) -> bool {
+    error.message().ends_with("string, expected `\"`") || error.message().ends_with("string, expected `'`")
+}
+
+/// The line with the most dots: the one error without a place is about a key of too many parts.
+fn longest_key(text: &str) -> usize {
+    let mut longest = (0, 0);
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let dots = line.bytes().filter(|b| *b == b'.').count();
+        if dots > longest.0 {
+            longest = (dots, at);
         }
+        at += line.len();
     }
-    table.iter().find_map(|(_, v)| value(v, end))
-}
-
-fn ending_at_value(item: &Spanned<DeValue<'_>>, end: usize) -> Option<Range<usize>> {
-    match item.get_ref() {
-        DeValue::String(_) if item.span().end == end => Some(item.span()),
-        DeValue::Array(items) => items.iter().find_map(|item| ending_at_value(item, end)),
-        DeValue::Table(table) => ending_at(table, end),
-        _ => None,
-    }
+    longest.1
 }
 
 fn line_start(text: &str, at: usize) -> usize {
@@ -120,7 +154,12 @@ struct Report<'t, 'd> {
     text: &'t str,
     diags: &'d mut Diagnostics,
     damage: Damage,
+    /// Searches for a first definition so far; each reads the text above it.
+    searched: usize,
 }
+
+/// More searches than this would make a file of nothing but duplicates slow.
+const MAX_SEARCHES: usize = 100;
 
 impl Report<'_, '_> {
     fn span(&self, range: Range<usize>) -> Span {
@@ -196,10 +235,11 @@ impl Report<'_, '_> {
     }
 
     /// Reports what is wrong with one line.
-    fn line(&mut self, start: usize, errors: &[&Error], root: &Spanned<DeTable<'_>>) {
+    fn line(&mut self, start: usize, errors: &[&Error], texts: &BTreeMap<usize, Range<usize>>) {
         let end = line_end(self.text, start);
         let line = self.text[start..end].trim_end();
-        if let Some(range) = errors.iter().find_map(|e| unterminated(e, root)) {
+        let quoted = |range: &Range<usize>| self.text[range.clone()].starts_with(['"', '\'']);
+        if let Some(range) = errors.iter().find_map(|e| unterminated(e, texts)).filter(quoted) {
             self.unterminated_text(range);
             return;
         }
@@ -208,6 +248,18 @@ impl Report<'_, '_> {
             .find(|e| e.message() == "duplicate key" || e.message().starts_with("cannot extend"))
         {
             self.duplicate(error);
+            return;
+        }
+        let control = line
+            .char_indices()
+            .find(|(_, c)| c.is_control() && !matches!(c, '\t' | '\r'));
+        if let Some((at, c)) = control {
+            let range = start + at..start + at + c.len_utf8();
+            let diagnostic = self.error("a control character cannot stand in TOML", range, "");
+            self.diags
+                .push(diagnostic.help(format!("in `\"…\"` it is written `\\u{:04X}`", u32::from(c))));
+            self.damage.lossy = true;
+            self.damage.ranges.push(start..end + 1);
             return;
         }
         let message = errors.iter().map(|e| e.message()).next().unwrap_or_default();
@@ -271,7 +323,10 @@ impl Report<'_, '_> {
         let line = self.text[start..line_end(self.text, start)].trim();
         let name = self.text.get(at.clone()).unwrap_or_default();
         let mut diagnostic = Diagnostic::error("E005", String::new());
-        let earlier = self.first_definition(start, line, name);
+        self.searched += 1;
+        let earlier = (self.searched <= MAX_SEARCHES)
+            .then(|| self.first_definition(start, line, name))
+            .flatten();
         if let Some(value) = error.message().strip_prefix("cannot extend value of type ") {
             let kind = value.split(" with").next().unwrap_or_default();
             diagnostic.message = format!(
@@ -368,7 +423,7 @@ impl Report<'_, '_> {
         let inner = line.trim_start_matches('[');
         let inner = inner.split(']').next().unwrap_or_default();
         let inner = inner.split('#').next().unwrap_or_default().trim();
-        let mended = mended_key(inner);
+        let mended = mended_header(inner);
         let (open, close) = if double { ("[[", "]]") } else { ("[", "]") };
         let right = format!("{open}{mended}{close}");
         let range = at..at + line.len();
@@ -472,19 +527,37 @@ impl Report<'_, '_> {
                 .error("one `=` too many", at, "")
                 .help(format!("write `{key} = {}`", stripped.trim()));
         }
-        if let Some(right) = mended_value(value) {
-            let label = match right.as_str() {
-                "true" | "false" => "a boolean is `true` or `false`, in lower case",
-                _ => "text must stand in quotes",
-            };
-            return self
-                .error("not a value of TOML", range, label)
-                .help(format!("write `{key} = {right}`"));
-        }
         if let Some(two) = two_assignments(value) {
             return self
                 .error("two keys on one line", range, "")
                 .help(format!("put `{two}` on a line of its own"));
+        }
+        let shown: String = value.chars().take(40).collect();
+        let message_for = |what: &str| format!("`{shown}` is {what}");
+        if matches!(value.to_lowercase().as_str(), "null" | "nil" | "none" | "~") {
+            return self.error(message_for("nothing that TOML knows"), range, "").help(format!(
+                "leave the line out; in a free-form field, such as the values of a release, write `{key} = \"${{null}}\"`"
+            ));
+        }
+        if message.contains("leading zero") {
+            return self
+                .error(message_for("no number: it starts with a zero"), range, "")
+                .help(format!(
+                    "write `{key} = \"{value}\"` for text, or `0o{}` for an octal number",
+                    value.trim_start_matches('0')
+                ));
+        }
+        if let Some(right) = mended_value(value) {
+            let (what, label) = match right.as_str() {
+                "true" | "false" => (
+                    "no boolean of TOML",
+                    "a boolean is `true` or `false`, in lower case",
+                ),
+                _ => ("no value of TOML", "text must stand in quotes"),
+            };
+            return self
+                .error(message_for(what), range, label)
+                .help(format!("write `{key} = {right}`"));
         }
         let words = message.split(", expected").next().unwrap_or(message);
         self.error(words.to_owned(), at, "")
@@ -564,6 +637,19 @@ pub(super) fn mended_key(key: &str) -> String {
     all.join(".")
 }
 
+/// The header with every part in quotes that is no bare word.
+fn mended_header(header: &str) -> String {
+    let parts = header.split('.').map(str::trim).map(|part| {
+        let quoted = part.len() > 1 && part.starts_with(['"', '\'']) && part.ends_with(['"', '\'']);
+        if super::names::is_local(part) || quoted || part.contains(['"', '\'']) {
+            part.to_owned()
+        } else {
+            format!("\"{part}\"")
+        }
+    });
+    parts.collect::<Vec<_>>().join(".")
+}
+
 /// The value that was meant, where that is plain.
 fn mended_value(value: &str) -> Option<String> {
     let value = value
@@ -578,7 +664,6 @@ fn mended_value(value: &str) -> Option<String> {
     match lower.as_str() {
         "true" | "yes" | "on" => return Some("true".to_owned()),
         "false" | "no" | "off" => return Some("false".to_owned()),
-        "null" | "nil" | "none" | "~" => return Some("\"${null}\"".to_owned()),
         _ => {}
     }
     let smart = value.trim_matches(['“', '”', '„', '‘', '’']);
@@ -603,7 +688,10 @@ fn two_assignments(value: &str) -> Option<&str> {
     let at = find_equals(value)?;
     let head = value[..at].trim_end();
     let key = head.rfind(char::is_whitespace)? + 1;
-    super::names::is_local(&head[key..]).then(|| value[key..].trim())
+    head[key..]
+        .split('.')
+        .all(super::names::is_local)
+        .then(|| value[key..].trim())
 }
 
 /// The bracket of a value that is still open where the next key or header begins, and that place.
