@@ -39,7 +39,10 @@ mod rules {
 
     /// Files that hold tests only.
     fn is_test(name: &str) -> bool {
-        name.ends_with("tests.rs") || name.contains("/tests/") || name.ends_with("fake.rs") || name.ends_with("samples.rs")
+        name.ends_with("tests.rs")
+            || name.contains("/tests/")
+            || name.ends_with("fake.rs")
+            || name.ends_with("samples.rs")
     }
 
     fn without_tests(path: &Path) -> String {

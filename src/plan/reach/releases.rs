@@ -184,12 +184,14 @@ pub(super) fn is_nested(object: &Object) -> bool {
 pub fn inventory(object: &Object) -> Option<Vec<(ObjectKey, String)>> {
     let entries = object.0.pointer("/status/inventory/entries")?.as_array()?;
     let read = |entry: &Value| {
-        let id = entry.get("id")?.as_str()?.replace("__", ":");
-        let mut parts = id.splitn(4, '_');
-        let (namespace, name, group, kind) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let id = entry.get("id")?.as_str()?;
+        // The core group is empty, so only the ends of an id can be split at a single underscore.
+        let (namespace, rest) = id.split_once('_')?;
+        let (rest, kind) = rest.rsplit_once('_')?;
+        let (name, group) = rest.rsplit_once('_')?;
         let version = entry.get("v").and_then(Value::as_str).unwrap_or_default();
         Some((
-            ObjectKey::new(group, kind, Some(namespace), name),
+            ObjectKey::new(group, kind, Some(namespace), &name.replace("__", ":")),
             version.to_owned(),
         ))
     };
@@ -225,4 +227,58 @@ fn shortened(name: &str) -> String {
         .take(6)
         .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
     format!("{}-{number:012x}", &name[..40])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn ids_of_an_inventory_are_read_with_an_empty_group_and_with_colons() {
+        let entries: Vec<Value> = [
+            "media_sonarr-config__PersistentVolumeClaim",
+            "media_sonarr_apps_Deployment",
+            "_a__b__c_rbac.authorization.k8s.io_ClusterRole",
+            "_media__Namespace",
+        ]
+        .iter()
+        .map(|id| json!({"id": id, "v": "v1"}))
+        .collect();
+        let release = Object(json!({"status": {"inventory": {"entries": entries}}}));
+        let keys: Vec<String> = inventory(&release)
+            .unwrap()
+            .iter()
+            .map(|(key, _)| key.to_string())
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                "PersistentVolumeClaim/media/sonarr-config",
+                "Deployment.apps/media/sonarr",
+                "ClusterRole.rbac.authorization.k8s.io/a:b:c",
+                "Namespace/media",
+            ]
+        );
+        assert_eq!(inventory(&Object(json!({"status": {}}))), None);
+    }
+
+    #[test]
+    fn release_names_follow_helm_controller() {
+        let named = |spec: Value, name: &str| {
+            release_name(&Object(json!({"metadata": {"name": name}, "spec": spec})))
+        };
+        assert_eq!(named(json!({}), "app"), "app");
+        assert_eq!(named(json!({"targetNamespace": "ns"}), "app"), "ns-app");
+        assert_eq!(
+            named(json!({"releaseName": "own", "targetNamespace": "ns"}), "app"),
+            "own"
+        );
+        let long = named(
+            json!({"targetNamespace": "a-namespace-with-a-long-name"}),
+            "and-a-release-with-a-long-name-too",
+        );
+        assert_eq!(long.len(), 53);
+        assert!(long.starts_with("a-namespace-with-a-long-name-and-a-relea-"));
+    }
 }
