@@ -23,7 +23,7 @@ impl Assessor<'_> {
         reason: &str,
     ) -> Result<Assessed, Error> {
         if api.served_by == crate::cluster::ServedBy::Aggregated {
-            let mut assessed = self.update_unchecked(subject, api, live);
+            let mut assessed = self.update_unchecked(subject, api, live).await?;
             if let Some(change) = &mut assessed.change {
                 change.action = Action::Adopt;
                 change.reason = Some(reason.to_owned());

@@ -9,7 +9,7 @@ use crate::manifest::Desired;
 use crate::object::{Mark, Object};
 use crate::plan::input::PlanInput;
 use crate::plan::live::Live;
-use crate::plan::{Action, Change, Fidelity, Guard, NotOurs, proof, refuse};
+use crate::plan::{definition, Action, Change, Fidelity, Guard, NotOurs, proof, refuse};
 use crate::stack::{Resource, Stack};
 use crate::state::Owned;
 
@@ -68,7 +68,7 @@ impl Assessor<'_> {
     pub(super) async fn assess(&self, subject: &Subject<'_>) -> Result<Assessed, Error> {
         let resource = subject.resource;
         let Some(api) = self.discovery.find(&resource.api_version, &resource.kind) else {
-            return Ok(self.not_served(subject));
+            return self.not_served(subject).await;
         };
         if let Some(problem) = refuse::scope(resource, api) {
             return Ok(Assessed::refused(problem));
@@ -126,36 +126,31 @@ impl Assessor<'_> {
         (mark.lineage != self.mark.lineage).then(|| refuse::other_lineage(resource, &mark, self.mark))
     }
 
-    fn not_served(&self, subject: &Subject<'_>) -> Assessed {
+    /// A kind that nothing serves: an error, unless the plan brings it along.
+    async fn not_served(&self, subject: &Subject<'_>) -> Result<Assessed, Error> {
         let resource = subject.resource;
-        let (group, _) = crate::address::split_api_version(&resource.api_version);
-        let defined_here = self.stack.resources.values().any(|other| {
-            other.kind == "CustomResourceDefinition" && defines(&other.manifest, group, &resource.kind)
-        });
-        let (fidelity, why) = if defined_here {
-            (
-                Fidelity::Schema,
-                "its kind is defined by this plan; checked again at apply",
-            )
-        } else if self.after_installer.contains(&resource.address) {
-            (
-                Fidelity::Offline,
-                "its kind arrives with what it depends on; checked at apply",
-            )
-        } else {
-            if !self.discovery.unavailable().is_empty() && subject.prior.is_some() {
-                let (address, key) = (&resource.address, &subject.desired.key);
-                return Assessed::refused(refuse::kind_hidden(address, key, self.discovery.unavailable()));
+        let defined_here = definition::of_stack(self.stack, resource).is_some();
+        if !defined_here && !self.after_installer.contains(&resource.address) {
+            let unavailable = self.discovery.unavailable();
+            if !unavailable.is_empty() && subject.prior.is_some() {
+                let problem = refuse::kind_hidden(&resource.address, &subject.desired.key, unavailable);
+                return Ok(Assessed::refused(problem));
             }
-            return Assessed::refused(refuse::kind_not_served(resource));
-        };
+            return Ok(Assessed::refused(refuse::kind_not_served(resource)));
+        }
         let mut change = self.change(subject, Action::Create, None);
         change.reason = subject.prior.map(|_| "deleted outside".to_owned());
+        let (fidelity, problems) = self.by_schema(subject, None).await?;
         change.fidelity = fidelity;
+        let why = if defined_here {
+            "its kind is defined by this plan; checked again at apply"
+        } else {
+            "its kind arrives with what it depends on; checked at apply"
+        };
         change.fidelity_reason = Some(why.to_owned());
         change.fields = self.added(subject, &subject.desired.body);
         change.write = Some(Self::write(subject, subject.desired.body.clone()));
-        Assessed::done(change)
+        Ok(Assessed { change: problems.is_empty().then_some(change), problems, not_ours: Vec::new() })
     }
 
     async fn present(&self, subject: &Subject<'_>, api: &Api, live: &Object) -> Result<Assessed, Error> {
@@ -176,7 +171,7 @@ impl Assessor<'_> {
             return Ok(self.with_not_ours(subject, api, live, change));
         }
         let assessed = if api.served_by == ServedBy::Aggregated {
-            self.update_unchecked(subject, api, live)
+            self.update_unchecked(subject, api, live).await?
         } else {
             self.update(subject, api, live, None).await?
         };
@@ -214,22 +209,4 @@ impl Assessor<'_> {
             digest: crate::plan::guard::digest(self.input.key, address, live, force),
         }
     }
-}
-
-/// Whether the CRD manifest defines `kind` of `group`.
-fn defines(manifest: &crate::stack::Val, group: &str, kind: &str) -> bool {
-    use crate::stack::Val;
-    let field = |val: &Val, name: &str| match val {
-        Val::Map(map) => map.get(name).cloned(),
-        _ => None,
-    };
-    let text = |val: Option<Val>| match val {
-        Some(Val::String(text)) => Some(text),
-        _ => None,
-    };
-    let Some(spec) = field(manifest, "spec") else {
-        return false;
-    };
-    let defined = field(&spec, "names").and_then(|names| text(field(&names, "kind")));
-    text(field(&spec, "group")).as_deref() == Some(group) && defined.as_deref() == Some(kind)
 }

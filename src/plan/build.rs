@@ -17,7 +17,7 @@ use crate::plan::order::{self, Dependencies};
 use crate::plan::reach::Survey;
 use crate::plan::removal::{self, Remover};
 use crate::plan::{Action, Change, Plan, Shown, TargetCluster, moves, ready, refuse};
-use crate::stack::{FieldRef, Part, Resource, SecretSource, Stack, Val, VariableValue};
+use crate::stack::{Existing, FieldRef, Part, Resource, SecretSource, Stack, Val, VariableValue};
 use crate::state::Owned;
 
 /// Resources whose dry-runs are under way at once.
@@ -100,6 +100,7 @@ impl<'a> Builder<'a> {
         let wanted = self.wanted(resources, &leaving, &discovery);
         let live = Live::read(self.input.reader, &discovery, &self.input.state.stack, &wanted).await?;
 
+        plan.problems.extend(self.existing(&live));
         let mut changes = Vec::new();
         let graph;
         if let Some(stack) = self.input.stack {
@@ -200,16 +201,15 @@ impl<'a> Builder<'a> {
             .into_iter()
             .flat_map(|stack| stack.existing.values())
         {
-            let (group, _) = crate::address::split_api_version(&existing.api_version);
-            let key = ObjectKey::new(
-                group,
-                &existing.kind,
-                existing.namespace.as_deref(),
-                &existing.name,
-            );
-            want(discovery.find(&existing.api_version, &existing.kind), key);
+            want(discovery.find(&existing.api_version, &existing.kind), existing_key(existing));
         }
         wanted
+    }
+
+    /// What the stack refers to and is not there.
+    fn existing(&self, live: &Live) -> Vec<Diagnostic> {
+        let all = self.input.stack.into_iter().flat_map(|stack| stack.existing.values());
+        all.filter(|existing| matches!(live.get(&existing_key(existing)), Ok(None))).map(refuse::existing_absent).collect()
     }
 
     async fn desired(
@@ -432,4 +432,10 @@ fn left_behind(changes: &[Change]) -> Vec<String> {
 
 fn empty_graph() -> Graph<Address> {
     Graph::new([], []).unwrap_or_else(|_| unreachable!("a graph without nodes has no cycle"))
+}
+
+/// The key of an `existing` object.
+pub(super) fn existing_key(existing: &Existing) -> ObjectKey {
+    let (group, _) = crate::address::split_api_version(&existing.api_version);
+    ObjectKey::new(group, &existing.kind, existing.namespace.as_deref(), &existing.name)
 }

@@ -6,6 +6,7 @@ use crate::cluster::{Api, Error, ServedBy};
 use crate::object::Object;
 use crate::plan::assess::{Assessed, Assessor, Subject};
 use crate::plan::draft::probe_name;
+use crate::plan::update::no_dry_run;
 use crate::plan::live::NamespaceState;
 use crate::plan::{Action, Change, Fidelity, Guard, refuse};
 use crate::stack::Resource;
@@ -25,25 +26,15 @@ impl Assessor<'_> {
         change.reason = reason;
         change.write = Some(Self::write(subject, subject.desired.body.clone()));
         change.fields = self.added(subject, &subject.desired.body);
-        let unchecked = |mut change: Change, why: String| {
-            change.fidelity = Fidelity::Schema;
-            change.fidelity_reason = Some(why);
-            Ok(Assessed::done(change))
-        };
         if api.served_by == ServedBy::Aggregated {
-            return unchecked(
-                change,
-                format!(
-                    "{} is served by an aggregated API, which gets no dry-run",
-                    api.kind
-                ),
-            );
+            return self.unchecked(subject, api, change, no_dry_run(api)).await;
         }
         let namespace = resource.namespace.as_deref();
         let stand_in = match namespace.map(|name| (name, self.live.namespace(name))) {
             None | Some((_, NamespaceState::Active)) => false,
             Some((name, NamespaceState::Unknown(why))) => {
-                return unchecked(change, format!("namespace {name} could not be read: {why}"));
+                let why = format!("namespace {name} could not be read: {why}");
+                return self.unchecked(subject, api, change, why).await;
             }
             Some((name, state @ (NamespaceState::Absent | NamespaceState::Terminating))) => {
                 if !self.makes_namespace(name) && !self.after_installer.contains(&resource.address) {
@@ -83,13 +74,25 @@ impl Assessor<'_> {
             }
             Err(error) if stand_in && is_admission(&error) => {
                 let text = self.clean(&error.to_string());
-                unchecked(
-                    change,
-                    format!("admission refused it in the stand-in namespace: {text}"),
-                )
+                let why = format!("admission refused it in the stand-in namespace: {text}");
+                self.unchecked(subject, api, change, why).await
             }
             Err(error) => self.refused_dry_run(subject, api, change, error, None).await,
         }
+    }
+
+    /// A change that no dry-run checks.
+    async fn unchecked(
+        &self,
+        subject: &Subject<'_>,
+        api: &Api,
+        mut change: Change,
+        why: String,
+    ) -> Result<Assessed, Error> {
+        let (fidelity, problems) = self.by_schema(subject, Some(api)).await?;
+        change.fidelity = fidelity;
+        change.fidelity_reason = Some(why);
+        Ok(Assessed { change: problems.is_empty().then_some(change), problems, not_ours: Vec::new() })
     }
 
     /// What a refused dry-run means, once immutability is out of the question.
@@ -118,9 +121,8 @@ impl Assessor<'_> {
                         .allowed(verb, api, namespace, Some(&resource.name))
                         .await?
                     {
-                        change.fidelity = Fidelity::Schema;
-                        change.fidelity_reason = Some(format!("no right to dry-run (verb {verb})"));
-                        return Ok(Assessed::done(change));
+                        let why = format!("no right to dry-run (verb {verb})");
+                        return self.unchecked(subject, api, change, why).await;
                     }
                 }
                 Ok(Assessed::refused(refuse::admission(
@@ -133,12 +135,8 @@ impl Assessor<'_> {
                 &self.clean(&error.to_string()),
             ))),
             Error::DryRunUnsupported(_) => {
-                change.fidelity = Fidelity::Schema;
-                change.fidelity_reason = Some(format!(
-                    "a webhook takes no dry-run: {}",
-                    self.clean(&error.to_string())
-                ));
-                Ok(Assessed::done(change))
+                let why = format!("a webhook takes no dry-run: {}", self.clean(&error.to_string()));
+                self.unchecked(subject, api, change, why).await
             }
             Error::Invalid { .. } if !subject.desired.unknown.is_empty() => {
                 change.fidelity = Fidelity::Schema;

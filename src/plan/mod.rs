@@ -8,6 +8,7 @@ mod check;
 mod compile;
 mod conflict;
 mod create;
+mod definition;
 mod draft;
 pub mod guard;
 mod immutable;

@@ -11,7 +11,7 @@ use crate::path::FieldPath;
 use crate::plan::conflict::{Contest, Owner};
 use crate::plan::live::NamespaceState;
 use crate::secrets::Redactor;
-use crate::stack::Resource;
+use crate::stack::{Existing, Resource};
 
 fn of(resource: &Resource, code: &'static str, message: String) -> Diagnostic {
     Diagnostic::error(code, message).at(resource.span.clone(), "")
@@ -127,6 +127,14 @@ pub(super) fn appeared(resource: &Resource) -> Diagnostic {
     .help("plan again")
 }
 
+pub(super) fn existing_absent(existing: &Existing) -> Diagnostic {
+    let Existing { address, kind, name, .. } = existing;
+    let place = existing.namespace.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default();
+    Diagnostic::warning("E308", format!("existing.{address}: there is no {kind} {name}{place} yet"))
+        .at(existing.span.clone(), "")
+        .note("apply waits for it before anything that refers to it, up to its timeout")
+}
+
 pub(super) fn other_stack(resource: &Resource, mark: &Mark) -> Diagnostic {
     of(
         resource,
@@ -215,6 +223,12 @@ pub(super) fn rejected(resource: &Resource, text: &str) -> Diagnostic {
         format!("{}: the server rejects it", resource.address),
     )
     .note(text)
+}
+
+pub(super) fn unfit(resource: &Resource, line: &str, definition: &str) -> Diagnostic {
+    of(resource, "E415", format!("{}: it does not fit the schema of its kind", resource.address))
+        .note(line.to_owned())
+        .note(format!("the schema is that of {definition}"))
 }
 
 pub(super) fn admission(resource: &Resource, text: &str) -> Diagnostic {

@@ -143,10 +143,6 @@ impl Remover<'_> {
             change.reason = Some("another object of that name is there now; it was never ours".to_owned());
             return Ok(change);
         }
-        let aggregated = change
-            .api
-            .as_ref()
-            .is_some_and(|api| api.served_by == ServedBy::Aggregated);
         match live.mark() {
             Some(mark)
                 if mark.stack == self.input.state.stack && mark.lineage == self.input.state.lineage => {}
@@ -189,9 +185,6 @@ impl Remover<'_> {
             }
             () => "no longer in the stack".to_owned(),
         });
-        if aggregated {
-            change.fidelity = Fidelity::Schema;
-        }
         Ok(change)
     }
 

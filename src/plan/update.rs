@@ -133,34 +133,31 @@ impl Assessor<'_> {
 
     /// What an update of an API that gets no dry-run changes: desired against live, field by field of the
     /// manifest, and what we wrote before and want no more.
-    pub(super) fn update_unchecked(&self, subject: &Subject<'_>, api: &Api, live: &Object) -> Assessed {
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub(super) async fn update_unchecked(
+        &self,
+        subject: &Subject<'_>,
+        api: &Api,
+        live: &Object,
+    ) -> Result<Assessed, Error> {
         let mut change = self.change(subject, Action::Update, Some(api));
         let body = Self::without_ignored(subject, live);
         change.fields = self.unchecked_fields(subject, &body, live);
         if change.fields.is_empty() {
-            let mut change = self.no_op(subject, api, live);
-            change.fidelity = Fidelity::Schema;
-            change.fidelity_reason = Some(format!(
-                "{} is served by an aggregated API, which gets no dry-run",
-                api.kind
-            ));
-            return Assessed {
-                change: Some(change),
-                problems: Vec::new(),
-                not_ours: Vec::new(),
-            };
+            return Ok(Assessed::done(self.no_op(subject, api, live)));
         }
-        change.fidelity = Fidelity::Schema;
-        change.fidelity_reason = Some(format!(
-            "{} is served by an aggregated API, which gets no dry-run",
-            api.kind
-        ));
+        let (fidelity, problems) = self.by_schema(subject, Some(api)).await?;
+        change.fidelity = fidelity;
+        change.fidelity_reason = Some(no_dry_run(api));
         change.guard = self.guard(&subject.resource.address, live, &[]);
         change.write = Some(Self::write(subject, body));
-        Assessed {
-            change: Some(change),
-            problems: Vec::new(),
-            not_ours: Vec::new(),
-        }
+        Ok(Assessed { change: problems.is_empty().then_some(change), problems, not_ours: Vec::new() })
     }
+}
+
+/// Why an aggregated API is not asked.
+pub(super) fn no_dry_run(api: &Api) -> String {
+    format!("{} is served by an aggregated API, which gets no dry-run", api.kind)
 }
