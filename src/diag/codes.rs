@@ -18,7 +18,7 @@ const fn code(code: &'static str, title: &'static str, text: &'static str) -> Co
     Code { code, title, text }
 }
 
-/// All codes, sorted.
+/// The codes of the stack language, sorted.
 pub const CODES: &[Code] = &[
     code(
         "E001",
@@ -471,8 +471,13 @@ pub const CODES: &[Code] = &[
     ),
 ];
 
+/// Every code, sorted.
+pub fn all() -> impl Iterator<Item = &'static Code> {
+    CODES.iter().chain(super::engine_codes::ENGINE)
+}
+
 /// The entry of `code`, in any letter case.
 #[must_use]
 pub fn find(code: &str) -> Option<&'static Code> {
-    CODES.iter().find(|entry| entry.code.eq_ignore_ascii_case(code))
+    all().find(|entry| entry.code.eq_ignore_ascii_case(code))
 }

@@ -4,6 +4,7 @@
 //! an explanation; a bag is sorted only when it is shown.
 
 pub mod codes;
+mod engine_codes;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};

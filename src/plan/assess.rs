@@ -9,7 +9,7 @@ use crate::manifest::Desired;
 use crate::object::{Mark, Object};
 use crate::plan::input::PlanInput;
 use crate::plan::live::Live;
-use crate::plan::{definition, Action, Change, Fidelity, Guard, NotOurs, proof, refuse};
+use crate::plan::{Action, Change, Fidelity, Guard, NotOurs, definition, proof, refuse};
 use crate::stack::{Resource, Stack};
 use crate::state::Owned;
 
@@ -150,7 +150,11 @@ impl Assessor<'_> {
         change.fidelity_reason = Some(why.to_owned());
         change.fields = self.added(subject, &subject.desired.body);
         change.write = Some(Self::write(subject, subject.desired.body.clone()));
-        Ok(Assessed { change: problems.is_empty().then_some(change), problems, not_ours: Vec::new() })
+        Ok(Assessed {
+            change: problems.is_empty().then_some(change),
+            problems,
+            not_ours: Vec::new(),
+        })
     }
 
     async fn present(&self, subject: &Subject<'_>, api: &Api, live: &Object) -> Result<Assessed, Error> {

@@ -201,15 +201,24 @@ impl<'a> Builder<'a> {
             .into_iter()
             .flat_map(|stack| stack.existing.values())
         {
-            want(discovery.find(&existing.api_version, &existing.kind), existing_key(existing));
+            want(
+                discovery.find(&existing.api_version, &existing.kind),
+                existing_key(existing),
+            );
         }
         wanted
     }
 
     /// What the stack refers to and is not there.
     fn existing(&self, live: &Live) -> Vec<Diagnostic> {
-        let all = self.input.stack.into_iter().flat_map(|stack| stack.existing.values());
-        all.filter(|existing| matches!(live.get(&existing_key(existing)), Ok(None))).map(refuse::existing_absent).collect()
+        let all = self
+            .input
+            .stack
+            .into_iter()
+            .flat_map(|stack| stack.existing.values());
+        all.filter(|existing| matches!(live.get(&existing_key(existing)), Ok(None)))
+            .map(refuse::existing_absent)
+            .collect()
     }
 
     async fn desired(
@@ -437,5 +446,10 @@ fn empty_graph() -> Graph<Address> {
 /// The key of an `existing` object.
 pub(super) fn existing_key(existing: &Existing) -> ObjectKey {
     let (group, _) = crate::address::split_api_version(&existing.api_version);
-    ObjectKey::new(group, &existing.kind, existing.namespace.as_deref(), &existing.name)
+    ObjectKey::new(
+        group,
+        &existing.kind,
+        existing.namespace.as_deref(),
+        &existing.name,
+    )
 }

@@ -6,8 +6,8 @@ use crate::cluster::{Api, Error, ServedBy};
 use crate::object::Object;
 use crate::plan::assess::{Assessed, Assessor, Subject};
 use crate::plan::draft::probe_name;
-use crate::plan::update::no_dry_run;
 use crate::plan::live::NamespaceState;
+use crate::plan::update::no_dry_run;
 use crate::plan::{Action, Change, Fidelity, Guard, refuse};
 use crate::stack::Resource;
 
@@ -92,7 +92,11 @@ impl Assessor<'_> {
         let (fidelity, problems) = self.by_schema(subject, Some(api)).await?;
         change.fidelity = fidelity;
         change.fidelity_reason = Some(why);
-        Ok(Assessed { change: problems.is_empty().then_some(change), problems, not_ours: Vec::new() })
+        Ok(Assessed {
+            change: problems.is_empty().then_some(change),
+            problems,
+            not_ours: Vec::new(),
+        })
     }
 
     /// What a refused dry-run means, once immutability is out of the question.

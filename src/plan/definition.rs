@@ -31,9 +31,18 @@ pub(super) struct Definition {
 /// What does not fit, one line each.
 pub(super) fn check(definition: &Definition, desired: &Desired) -> Vec<String> {
     let unknown: BTreeSet<&FieldPath> = desired.unknown.keys().collect();
-    let mut check = Check { strict: definition.strict, unknown, found: Vec::new() };
-    let Value::Object(body) = &desired.body else { return Vec::new() };
-    for (key, value) in body.iter().filter(|(key, _)| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata")) {
+    let mut check = Check {
+        strict: definition.strict,
+        unknown,
+        found: Vec::new(),
+    };
+    let Value::Object(body) = &desired.body else {
+        return Vec::new();
+    };
+    for (key, value) in body
+        .iter()
+        .filter(|(key, _)| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata"))
+    {
         let path = FieldPath::keys([key.as_str()]);
         match definition.schema.get("properties").and_then(|p| p.get(key)) {
             Some(schema) => check.value(schema, value, &path),
@@ -47,17 +56,27 @@ pub(super) fn check(definition: &Definition, desired: &Desired) -> Vec<String> {
 /// The schema of a kind that a CRD of the stack defines.
 pub(super) fn of_stack(stack: &Stack, resource: &Resource) -> Option<Definition> {
     let (group, version) = crate::address::split_api_version(&resource.api_version);
-    stack.resources.values().filter(|r| r.kind == "CustomResourceDefinition").find_map(|crd| {
-        let manifest = plain(&crd.manifest);
-        let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str);
-        if text("/spec/group") != Some(group) || text("/spec/names/kind") != Some(&resource.kind) {
-            return None;
-        }
-        let versions = manifest.pointer("/spec/versions")?.as_array()?;
-        let found = versions.iter().find(|v| v.get("name").and_then(Value::as_str) == Some(version))?;
-        let schema = found.pointer("/schema/openAPIV3Schema")?.clone();
-        Some(Definition { schema, strict: true, from: crd.address.to_string() })
-    })
+    stack
+        .resources
+        .values()
+        .filter(|r| r.kind == "CustomResourceDefinition")
+        .find_map(|crd| {
+            let manifest = plain(&crd.manifest);
+            let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str);
+            if text("/spec/group") != Some(group) || text("/spec/names/kind") != Some(&resource.kind) {
+                return None;
+            }
+            let versions = manifest.pointer("/spec/versions")?.as_array()?;
+            let found = versions
+                .iter()
+                .find(|v| v.get("name").and_then(Value::as_str) == Some(version))?;
+            let schema = found.pointer("/schema/openAPIV3Schema")?.clone();
+            Some(Definition {
+                schema,
+                strict: true,
+                from: crd.address.to_string(),
+            })
+        })
 }
 
 /// The schema of a Cozystack application, from the `ApplicationDefinition` that serves it.
@@ -72,20 +91,29 @@ pub(super) async fn of_application(
     if api.group != "apps.cozystack.io" {
         return Ok(None);
     }
-    let Some(definitions) = discovery.preferred("cozystack.io", "ApplicationDefinition") else { return Ok(None) };
+    let Some(definitions) = discovery.preferred("cozystack.io", "ApplicationDefinition") else {
+        return Ok(None);
+    };
     let definitions = match reader.list(definitions, None, None).await {
         Ok(definitions) => definitions,
         Err(error) if is_fatal(&error) => return Err(error),
         // Without the right to read definitions nothing is claimed.
         Err(_) => return Ok(None),
     };
-    let text = |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let of_kind = |d: &&crate::object::Object| text(&d.0, "/spec/application/kind").as_deref() == Some(&api.kind);
+    let text =
+        |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let of_kind =
+        |d: &&crate::object::Object| text(&d.0, "/spec/application/kind").as_deref() == Some(&api.kind);
     Ok(definitions.iter().find(of_kind).and_then(|definition| {
-        let spec: Value = serde_json::from_str(&text(&definition.0, "/spec/application/openAPISchema")?).ok()?;
+        let spec: Value =
+            serde_json::from_str(&text(&definition.0, "/spec/application/openAPISchema")?).ok()?;
         let schema = serde_json::json!({"type": "object", "properties": {"spec": spec}});
         // Charts take values that their schema does not name, unless it forbids them itself.
-        Some(Definition { schema, strict: false, from: format!("ApplicationDefinition {}", definition.name()) })
+        Some(Definition {
+            schema,
+            strict: false,
+            from: format!("ApplicationDefinition {}", definition.name()),
+        })
     }))
 }
 
@@ -107,7 +135,14 @@ impl Assessor<'_> {
         };
         let Some(definition) = definition.or_else(|| of_stack(self.stack, resource)) else {
             let known = schema::lookup(&resource.api_version, &resource.kind).is_some();
-            return Ok((if known { Fidelity::Schema } else { Fidelity::Offline }, Vec::new()));
+            return Ok((
+                if known {
+                    Fidelity::Schema
+                } else {
+                    Fidelity::Offline
+                },
+                Vec::new(),
+            ));
         };
         let found = check(&definition, &subject.desired);
         let problem = |line: &String| refuse::unfit(resource, &self.clean(line), &definition.from);
@@ -132,7 +167,10 @@ impl Check<'_> {
         }
         if flag("x-kubernetes-int-or-string") {
             if !(value.is_i64() || value.is_u64() || value.is_string()) {
-                self.found.push(format!("{path}: an integer or a text is needed, not {}", kind_of(value)));
+                self.found.push(format!(
+                    "{path}: an integer or a text is needed, not {}",
+                    kind_of(value)
+                ));
             }
             return;
         }
@@ -140,7 +178,8 @@ impl Check<'_> {
             && !allowed.contains(value)
         {
             let allowed: Vec<String> = allowed.iter().map(Value::to_string).collect();
-            self.found.push(format!("{path}: must be one of {}", allowed.join(", ")));
+            self.found
+                .push(format!("{path}: must be one of {}", allowed.join(", ")));
             return;
         }
         match (schema.get("type").and_then(Value::as_str), value) {
@@ -164,10 +203,13 @@ impl Check<'_> {
                     self.value(schema, item, &path.join(Segment::Index(at)));
                 }
             }
-            (Some("string"), Value::String(_)) | (Some("boolean"), Value::Bool(_)) | (Some("number"), Value::Number(_)) => {}
+            (Some("string"), Value::String(_))
+            | (Some("boolean"), Value::Bool(_))
+            | (Some("number"), Value::Number(_)) => {}
             (Some("integer"), Value::Number(number)) if number.is_i64() || number.is_u64() => {}
             (Some(expected @ ("object" | "array" | "string" | "boolean" | "number" | "integer")), _) => {
-                self.found.push(format!("{path}: {expected} is needed, not {}", kind_of(value)));
+                self.found
+                    .push(format!("{path}: {expected} is needed, not {}", kind_of(value)));
             }
             _ => {}
         }
@@ -182,7 +224,11 @@ impl Check<'_> {
     }
 
     fn required(&mut self, schema: &Value, value: &Value, path: &FieldPath) {
-        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+        let required = schema
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         for name in required.filter_map(Value::as_str) {
             let below = path.key(name);
             let late = self.unknown.iter().any(|unknown| unknown.starts_with(&below));
@@ -225,7 +271,11 @@ mod tests {
 
     fn found(strict: bool, schema: Value, spec: Value) -> Vec<String> {
         let schema = json!({"type": "object", "properties": {"spec": schema}});
-        let definition = Definition { schema, strict, from: String::new() };
+        let definition = Definition {
+            schema,
+            strict,
+            from: String::new(),
+        };
         check(
             &definition,
             &Desired {

@@ -128,11 +128,20 @@ pub(super) fn appeared(resource: &Resource) -> Diagnostic {
 }
 
 pub(super) fn existing_absent(existing: &Existing) -> Diagnostic {
-    let Existing { address, kind, name, .. } = existing;
-    let place = existing.namespace.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default();
-    Diagnostic::warning("E308", format!("existing.{address}: there is no {kind} {name}{place} yet"))
-        .at(existing.span.clone(), "")
-        .note("apply waits for it before anything that refers to it, up to its timeout")
+    let Existing {
+        address, kind, name, ..
+    } = existing;
+    let place = existing
+        .namespace
+        .as_ref()
+        .map(|namespace| format!(" in {namespace}"))
+        .unwrap_or_default();
+    Diagnostic::warning(
+        "E308",
+        format!("existing.{address}: there is no {kind} {name}{place} yet"),
+    )
+    .at(existing.span.clone(), "")
+    .note("apply waits for it before anything that refers to it, up to its timeout")
 }
 
 pub(super) fn other_stack(resource: &Resource, mark: &Mark) -> Diagnostic {
@@ -226,9 +235,13 @@ pub(super) fn rejected(resource: &Resource, text: &str) -> Diagnostic {
 }
 
 pub(super) fn unfit(resource: &Resource, line: &str, definition: &str) -> Diagnostic {
-    of(resource, "E415", format!("{}: it does not fit the schema of its kind", resource.address))
-        .note(line.to_owned())
-        .note(format!("the schema is that of {definition}"))
+    of(
+        resource,
+        "E415",
+        format!("{}: it does not fit the schema of its kind", resource.address),
+    )
+    .note(line.to_owned())
+    .note(format!("the schema is that of {definition}"))
 }
 
 pub(super) fn admission(resource: &Resource, text: &str) -> Diagnostic {
@@ -320,7 +333,7 @@ pub(super) fn fidelity(address: &Address, reason: &str) -> Diagnostic {
 }
 
 pub(super) fn other_cluster(state: &str, cluster: &str) -> Diagnostic {
-    Diagnostic::error("E501", "the state is about another cluster")
+    Diagnostic::error("E510", "the state is about another cluster")
         .note(format!("the state records {state}, this cluster is {cluster}"))
         .help("choose the right one with --context, or a state of its own with --env or --state")
 }

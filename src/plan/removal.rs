@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::{Address, ObjectKey};
-use crate::cluster::{Discovery, Error, ServedBy};
+use crate::cluster::{Discovery, Error};
 use crate::diag::Diagnostic;
 use crate::object::Object;
 use crate::plan::input::PlanInput;

@@ -153,11 +153,18 @@ impl Assessor<'_> {
         change.fidelity_reason = Some(no_dry_run(api));
         change.guard = self.guard(&subject.resource.address, live, &[]);
         change.write = Some(Self::write(subject, body));
-        Ok(Assessed { change: problems.is_empty().then_some(change), problems, not_ours: Vec::new() })
+        Ok(Assessed {
+            change: problems.is_empty().then_some(change),
+            problems,
+            not_ours: Vec::new(),
+        })
     }
 }
 
 /// Why an aggregated API is not asked.
 pub(super) fn no_dry_run(api: &Api) -> String {
-    format!("{} is served by an aggregated API, which gets no dry-run", api.kind)
+    format!(
+        "{} is served by an aggregated API, which gets no dry-run",
+        api.kind
+    )
 }

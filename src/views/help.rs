@@ -29,7 +29,7 @@ pub fn code(code: &Code, layout: Layout) -> String {
 
 /// Every code with its title.
 #[must_use]
-pub fn codes(codes: &[Code], layout: Layout) -> String {
+pub fn codes<'c>(codes: impl Iterator<Item = &'c Code>, layout: Layout) -> String {
     let mut page = Page::new(layout);
     for code in codes {
         page.columns(

@@ -85,7 +85,7 @@ fn no_cluster(error: &ConnectError, stack: Option<&(std::path::PathBuf, usize, u
         other => {
             let text = other.to_string();
             let mut lines = text.lines();
-            let failure = Failure::new(lines.next().unwrap_or_default()).code("E302");
+            let failure = Failure::new(lines.next().unwrap_or_default()).code("E309");
             lines.fold(failure, Failure::detail)
         }
     };

@@ -13,7 +13,7 @@ pub(super) fn run(args: &Help, host: &mut Host) -> Result<Exit, Failed> {
     let topics: Vec<&str> = args.topic.iter().map(String::as_str).collect();
     let text = match topics[..] {
         ["rbac"] => help::RBAC.to_owned(),
-        ["codes"] => help::codes(codes::CODES, host.out_layout()),
+        ["codes"] => help::codes(codes::all(), host.out_layout()),
         [topic] if codes::find(topic).is_some() => codes::find(topic)
             .map(|code| help::code(code, host.out_layout()))
             .unwrap_or_default(),

@@ -354,7 +354,7 @@ pub(in crate::views) fn contested() -> Plan {
     let mut plan = plan(3, vec![deployment]);
     plan.problems.push(
         Diagnostic::error(
-            "E420",
+            "E404",
             "deployment.web: spec.replicas belongs to kube-controller-manager (subresource scale)",
         )
         .note("the stack says 2, the cluster has 5; a HorizontalPodAutoscaler sets it")
