@@ -7,6 +7,8 @@ mod fields;
 #[cfg(test)]
 mod harness_selftest;
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod status;
 #[cfg(test)]
 mod structure;
