@@ -209,6 +209,7 @@ pub(super) struct Validate {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Plan {
     #[command(flatten)]
     pub(super) stack: StackArg,

@@ -67,7 +67,7 @@ impl Failed {
         Self::Error(Failure::new(message))
     }
 
-    pub(super) fn output(error: io::Error) -> Self {
+    pub(super) fn output(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::Pipe;
         }

@@ -140,7 +140,7 @@ impl Host {
         self.out
             .write_all(text.as_bytes())
             .and_then(|()| self.out.flush())
-            .map_err(Failed::output)
+            .map_err(|error| Failed::output(&error))
     }
 
     /// Says something beside it. Nobody may be listening, and that stops nothing.

@@ -62,10 +62,12 @@ impl Place {
         let text = |buffer: &Buffer| {
             let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
             let shown = text.replace(&self.0.path().display().to_string(), "[folder]");
-            shown
-                .lines()
-                .map(|line| format!("{}\n", line.trim_end()))
-                .collect::<String>()
+            let lines: Vec<&str> = shown.lines().map(str::trim_end).collect();
+            if lines.is_empty() {
+                String::new()
+            } else {
+                lines.join("\n") + "\n"
+            }
         };
         format!(
             "--- stdout\n{}--- stderr\n{}--- exit {}\n",
@@ -106,11 +108,8 @@ fn wrong_command_lines() {
         &["help", "nothing"],
         &["state", "show", "media"],
     ];
-    let text: String = lines
-        .iter()
-        .map(|line| format!("$ arrplan {}\n{}\n", line.join(" "), place.run(line)))
-        .collect();
-    insta::assert_snapshot!(text);
+    let texts = lines.map(|line| format!("$ arrplan {}\n{}\n", line.join(" "), place.run(line)));
+    insta::assert_snapshot!(texts.concat());
 }
 
 #[test]

@@ -16,13 +16,14 @@ use crate::cluster::Writer;
 use crate::diag::Severity;
 use crate::plan::{self, PlanInput};
 use crate::secrets::{Redactor, SecretValues};
-use crate::state::{Holder, LockWait, LockedStore, Revision};
+use crate::state::{Holder, LockWait, LockedStore, Revision, Store};
 
 /// A plan whose state is locked. Dropping it lets go of the lock with nothing done.
 #[derive(Debug)]
 pub struct Prepared {
     /// The plan, to be shown.
     pub outcome: PlanOutcome,
+    place: Store,
     store: LockedStore,
     writer: Writer,
     secrets: SecretValues,
@@ -75,7 +76,7 @@ pub async fn prepare(
         redactor: &redactor,
         options: &request.options,
     };
-    let plan = interruptible(world, plan::build(&input)).await??;
+    let plan = interruptible(world, Box::pin(plan::build(&input))).await??;
     let notes = locked.notes().to_vec();
     Ok(Prepared {
         outcome: PlanOutcome {
@@ -85,6 +86,7 @@ pub async fn prepare(
             notes,
             held_by: None,
         },
+        place: store,
         store: locked,
         writer,
         secrets,
@@ -152,11 +154,19 @@ impl Prepared {
         })
     }
 
-    /// Records what was applied, if anything was or if it is known only now whether it works.
+    /// Records what was applied. A run that wrote nothing records only that it works now.
     async fn record(&self, outcome: &apply::Outcome) -> Result<(), Error> {
         let plan = &self.outcome.plan;
-        let watched = plan.changes.iter().any(|change| change.not_ready.is_some());
-        if outcome.state.serial == plan.serial && !watched {
+        let ready = outcome.summary.failed + outcome.summary.skipped + outcome.summary.interrupted == 0;
+        if outcome.state.serial == plan.serial {
+            if ready
+                && let Some(revision) = self.place.revision(plan.serial).await?
+                && !revision.ready
+            {
+                self.store
+                    .record_revision(&Revision { ready, ..revision })
+                    .await?;
+            }
             return Ok(());
         }
         let ended = (self.now)();
@@ -178,7 +188,7 @@ impl Prepared {
                 by: self.holder.who(),
                 changes: revision::counts(ends),
                 took: u64::try_from(took.as_millis()).unwrap_or(0),
-                ready: outcome.summary.failed + outcome.summary.skipped + outcome.summary.interrupted == 0,
+                ready,
                 resources: resources.unwrap_or_default(),
             })
             .await?;

@@ -24,10 +24,10 @@ pub struct Made {
 /// # Errors
 /// A name that cannot be a stack's, a stack file that exists, a folder that cannot be written.
 pub fn init(name: &str, world: &World) -> Result<Made, Error> {
-    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty()
         || name.len() > 40
-        || !name.chars().all(word)
+        || !name.chars().all(allowed)
         || name.starts_with('-')
         || name.ends_with('-')
     {

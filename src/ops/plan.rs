@@ -80,7 +80,7 @@ pub async fn plan(request: &PlanRequest, world: &World) -> Result<PlanOutcome, E
         redactor: &redactor,
         options: &request.options,
     };
-    let plan = interruptible(world, plan::build(&input)).await??;
+    let plan = interruptible(world, Box::pin(plan::build(&input))).await??;
     Ok(PlanOutcome {
         plan,
         stack: desired.stack,

@@ -66,14 +66,13 @@ pub(super) fn counts(ends: impl Iterator<Item = (Action, End)>) -> ChangeCounts 
     let mut counts = ChangeCounts::default();
     for (action, end) in ends {
         match (end, action) {
-            (End::Unchanged, _) => {}
             (End::Done, Action::Create) => counts.create += 1,
             (End::Done, Action::Update) => counts.update += 1,
             (End::Done, Action::Replace) => counts.replace += 1,
             (End::Done, Action::Delete) => counts.delete += 1,
             (End::Done, Action::Adopt) => counts.adopt += 1,
             (End::Done, Action::Forget) => counts.forget += 1,
-            (End::Done, Action::Keep | Action::NoOp) => {}
+            (End::Unchanged, _) | (End::Done, Action::Keep | Action::NoOp) => {}
             (End::Failed | End::Skipped | End::Interrupted, _) => counts.failed += 1,
         }
     }

@@ -28,7 +28,7 @@ pub fn describe(key: &ObjectKey, body: &Value) -> Description {
             said.remark = Some(count(keys(body, &["data", "binaryData"]).len(), "key", "keys"));
         }
         ("", "Service") => said.lines.extend(service(&spec)),
-        ("apps", _) | ("batch", _) => said.lines.extend(workload(&spec)),
+        ("apps" | "batch", _) => said.lines.extend(workload(&spec)),
         ("networking.k8s.io", "Ingress") => said.lines.extend(ingress(&spec)),
         ("rbac.authorization.k8s.io", "Role" | "ClusterRole") => {
             let rules = body.get("rules").and_then(Value::as_array).map_or(0, Vec::len);
@@ -135,7 +135,7 @@ fn ingress(spec: &Spec<'_>) -> Option<String> {
     (!line.is_empty()).then_some(line)
 }
 
-/// Deployment, StatefulSet, DaemonSet, Job and CronJob.
+/// Deployment, StatefulSet, DaemonSet, Job and `CronJob`.
 fn workload(spec: &Spec<'_>) -> Option<String> {
     let pod = [
         "/spec/template/spec/containers",

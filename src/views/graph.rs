@@ -1,6 +1,7 @@
 //! The dependency graph of a stack: as a tree, as DOT, as JSON. Every edge with its reason.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
@@ -101,7 +102,7 @@ pub fn dot(name: &str, graph: &Graph<Address>) -> String {
     let quote = |text: &str| Value::String(super::sanitize::clean(text).into_owned()).to_string();
     let mut out = format!("digraph {} {{\n  rankdir = \"RL\";\n", quote(name));
     for node in graph.order() {
-        out.push_str(&format!("  {};\n", quote(&node.to_string())));
+        writeln!(out, "  {};", quote(&node.to_string())).expect("writing to a String cannot fail");
     }
     for node in graph.order() {
         for (to, reasons) in graph.dependencies(node) {
@@ -109,12 +110,9 @@ pub fn dot(name: &str, graph: &Graph<Address>) -> String {
                 .first()
                 .map(|reason| words(&reason.kind))
                 .unwrap_or_default();
-            out.push_str(&format!(
-                "  {} -> {} [label = {}];\n",
-                quote(&node.to_string()),
-                quote(&to.to_string()),
-                quote(&label)
-            ));
+            let (from, to) = (quote(&node.to_string()), quote(&to.to_string()));
+            writeln!(out, "  {from} -> {to} [label = {}];", quote(&label))
+                .expect("writing to a String cannot fail");
         }
     }
     out.push_str("}\n");

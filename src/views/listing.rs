@@ -1,12 +1,13 @@
 //! Outputs, what the state holds, and what was applied when.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::page::{Layout, Page, Text, Tone};
-use super::time::{ago, moment, whole};
+use super::time::{ago, exact, moment, whole};
 use super::value;
 use crate::address::Address;
 use crate::state::{ChangeCounts, Owned, Revision, State};
@@ -128,7 +129,7 @@ pub fn histories(
                 } else {
                     moment(&at)
                 };
-                let took = whole(std::time::Duration::from_millis(revision.took));
+                let took = exact(std::time::Duration::from_millis(revision.took));
                 let line = format!(
                     "{serial:>6}  {when:<20}  {:<16}  {:<20}  {took:>6}  ",
                     revision.by,
@@ -173,7 +174,7 @@ fn what(operation: &str, counts: &ChangeCounts) -> String {
         text = format!("{operation} {text}");
     }
     if counts.failed > 0 {
-        text.push_str(&format!(", {} failed", counts.failed));
+        write!(text, ", {} failed", counts.failed).expect("writing to a String cannot fail");
     }
     text
 }

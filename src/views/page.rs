@@ -80,8 +80,12 @@ impl Text {
     /// This and more.
     #[must_use]
     pub fn add(mut self, tone: Tone, text: &str) -> Self {
-        if !text.is_empty() {
-            self.0.push((tone, clean(text).into_owned()));
+        if text.is_empty() {
+            return self;
+        }
+        match self.0.last_mut() {
+            Some((last, run)) if *last == tone => run.push_str(&clean(text)),
+            _ => self.0.push((tone, clean(text).into_owned())),
         }
         self
     }
@@ -112,7 +116,7 @@ impl Text {
         for (tone, text) in &self.0 {
             if color && *tone != Tone::Plain {
                 let style = tone.ansi();
-                let _written = write!(out, "{style}{text}{style:#}");
+                write!(out, "{style}{text}{style:#}").expect("writing to a String cannot fail");
             } else {
                 out.push_str(text);
             }

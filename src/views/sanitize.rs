@@ -18,7 +18,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             c if is_unsafe(c) => {
-                let _written = write!(out, "\\u{{{:x}}}", u32::from(c));
+                write!(out, "\\u{{{:x}}}", u32::from(c)).expect("writing to a String cannot fail");
             }
             c => out.push(c),
         }

@@ -135,7 +135,7 @@ fn string(text: &str) -> String {
 fn is_quantity(text: &str) -> bool {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     unit.len() < text.len()
-        && unit.starts_with(|c: char| matches!(c, 'K' | 'M' | 'G' | 'T' | 'm' | 's' | 'h'))
+        && unit.starts_with(['K', 'M', 'G', 'T', 'm', 's', 'h'])
         && unit.chars().all(|c| c.is_ascii_alphanumeric())
 }
 

@@ -71,10 +71,8 @@ impl<'a> Typed<'a> {
         let stack = stack.map(|stack| format!(" {stack}")).unwrap_or_default();
         let mut line = format!("{command}{stack}");
         for (_, address) in &applying.allow {
-            line.push_str(&format!(
-                " --allow {}",
-                crate::views::plan::data_loss(&address.to_string())
-            ));
+            line.push_str(" --allow ");
+            line.push_str(&crate::views::plan::data_loss(&address.to_string()));
         }
         Self {
             command,
@@ -107,15 +105,10 @@ fn execute(request: &PlanRequest, typed: &Typed<'_>, host: &mut Host) -> Result<
             page.wrapped(0, 2, &Text::plain(&format!("waiting for {holder}")));
             host.say(&page.finish());
         };
-        let prepared = ops::prepare(
-            request,
-            typed.command,
-            typed.applying.lock_timeout,
-            &mut waiting,
-            &world,
-        )
-        .await?;
-        approved(prepared, typed, host, &cancel).await
+        let patience = typed.applying.lock_timeout;
+        let prepared = ops::prepare(request, typed.command, patience, &mut waiting, &world);
+        let prepared = Box::pin(prepared).await?;
+        Box::pin(approved(prepared, typed, host, &cancel)).await
     })?
 }
 
@@ -130,9 +123,9 @@ async fn approved(
     let plan = &prepared.outcome.plan;
     if typed.applying.json {
         let sources = prepared.outcome.stack.as_ref().map(|stack| &stack.sources_map);
-        host.print(&format!("{}\n", json::plan_line(json::plan(plan, sources))))?;
+        host.print(&format!("{}\n", json::plan_line(&json::plan(plan, sources))))?;
     } else {
-        let text = show(&prepared.outcome, typed.full, host.out_layout(), host);
+        let text = show(&prepared.outcome, typed.full, &typed.allowed, host);
         host.print(&text)?;
     }
     match prepared.refusal(&typed.allowed) {
@@ -243,11 +236,10 @@ async fn ask(
     } else {
         "these"
     };
-    let verb = if plan.destroy { "Destroy: make" } else { "Apply" };
-    let on = if plan.destroy { "on" } else { "to" };
+    let verb = if plan.destroy { "Destroy: apply" } else { "Apply" };
     let question = Text::tone(
         Tone::Strong,
-        &format!("{verb} {these} {changes} {on} {cluster}? [y/N] "),
+        &format!("{verb} {these} {changes} to {cluster}? [y/N] "),
     );
     host.say(&format!("\n{}", question.render(host.err_layout().color)));
     let yes = prompt::is_yes(answers, cancel).await;

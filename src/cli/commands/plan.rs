@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{block_on, cluster_request, of_stack, state_request, world};
+use crate::address::Address;
 use crate::cli::args::{Plan, Planning};
 use crate::cli::error::{Exit, Failed};
 use crate::cli::host::Host;
 use crate::cli::signal;
 use crate::ops::{self, PlanOutcome, PlanRequest};
 use crate::plan::{Action, Options, TakeOption};
-use crate::views::page::{Layout, Page, Text, Tone};
+use crate::views::page::{Page, Text, Tone};
 use crate::views::plan::PlanView;
 use crate::views::{diagnostics, json};
 
@@ -25,7 +26,7 @@ pub(super) fn run(args: &Plan, host: &mut Host) -> Result<Exit, Failed> {
     let outcome = block_on(async {
         let cancel =
             signal::watch().map_err(|error| Failed::error(format!("cannot watch for signals: {error}")))?;
-        Ok::<_, Failed>(ops::plan(&request, &world(host, cancel)).await?)
+        Ok::<_, Failed>(Box::pin(ops::plan(&request, &world(host, cancel))).await?)
     })??;
     beside(&outcome, host);
     let plan = &outcome.plan;
@@ -33,7 +34,7 @@ pub(super) fn run(args: &Plan, host: &mut Host) -> Result<Exit, Failed> {
         let sources = outcome.stack.as_ref().map(|stack| &stack.sources_map);
         host.print(&json::pretty(&json::plan(plan, sources)))?;
     } else {
-        let text = show(&outcome, args.planning.full, host.out_layout(), host);
+        let text = show(&outcome, args.planning.full, &BTreeSet::new(), host);
         host.print(&text)?;
         if plan.has_changes() && !plan.problems.has_errors() {
             let command = if args.destroy { "destroy" } else { "apply" };
@@ -68,11 +69,12 @@ pub(super) fn options(planning: &Planning, skip_secrets: bool) -> Options {
 }
 
 /// The plan as text.
-pub(super) fn show(outcome: &PlanOutcome, full: bool, layout: Layout, host: &Host) -> String {
+pub(super) fn show(outcome: &PlanOutcome, full: bool, allowed: &BTreeSet<Address>, host: &Host) -> String {
     let view = PlanView {
         full,
-        layout,
+        layout: host.out_layout(),
         now: (host.now)(),
+        allowed,
         sources: outcome.stack.as_ref().map(|stack| &stack.sources_map),
     };
     crate::views::plan::human(&outcome.plan, &view)

@@ -10,7 +10,9 @@ use crate::views::yaml;
 pub(super) fn run(args: &Render, host: &mut Host) -> Result<Exit, Failed> {
     let mut text = String::new();
     for (address, manifest) in ops::render(&of_stack(&args.stack, &args.vars), &still_world(host))? {
-        text.push_str(&format!("---\n# {address}\n{}", yaml::to_string(&manifest)));
+        let head = format!("---\n# {address}\n");
+        text.push_str(&head);
+        text.push_str(&yaml::to_string(&manifest));
     }
     host.print(&text)?;
     Ok(Exit::Done)

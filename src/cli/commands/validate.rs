@@ -13,7 +13,7 @@ pub(super) fn run(args: &Validate, host: &mut Host) -> Result<Exit, Failed> {
         Ok(found) => found,
         Err(ops::Error::Invalid(found)) if args.json => {
             let problems = json::diagnostics(&found.0, Some(&found.1));
-            host.print(&json::pretty(&json::validation(None, problems)))?;
+            host.print(&json::pretty(&json::validation(None, &problems)))?;
             return Ok(Exit::Invalid);
         }
         Err(error) => return Err(error.into()),
@@ -21,7 +21,7 @@ pub(super) fn run(args: &Validate, host: &mut Host) -> Result<Exit, Failed> {
     let stack = &found.stack;
     if args.json {
         let problems = json::diagnostics(&found.warnings, Some(&stack.sources_map));
-        host.print(&json::pretty(&json::validation(Some(stack), problems)))?;
+        host.print(&json::pretty(&json::validation(Some(stack), &problems)))?;
         return Ok(Exit::Done);
     }
     host.say(&diagnostics::render(

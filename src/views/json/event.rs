@@ -9,7 +9,7 @@ use crate::apply::{Event, EventKind};
 
 /// The line that starts the stream: the plan that is about to be applied.
 #[must_use]
-pub fn plan_line(plan: Value) -> Value {
+pub fn plan_line(plan: &Value) -> Value {
     json!({ "format_version": FORMAT_VERSION, "type": "plan", "plan": plan })
 }
 

@@ -49,7 +49,7 @@ pub fn diagnostics(diagnostics: &Diagnostics, sources: Option<&SourceMap>) -> Va
 
 /// What `validate --json` says.
 #[must_use]
-pub fn validation(stack: Option<&Stack>, problems: Value) -> Value {
+pub fn validation(stack: Option<&Stack>, problems: &Value) -> Value {
     json!({
         "format_version": FORMAT_VERSION,
         "valid": stack.is_some(),

@@ -6,11 +6,12 @@ use serde_json::Value;
 
 use super::{PlanView, fields, reach};
 use crate::object::{LINEAGE_ANNOTATION, STACK_LABEL};
-use crate::plan::{Action, Change, NotReady, Plan, Risk, Write};
+use crate::path::{FieldPath, Segment};
+use crate::plan::{Action, Change, NotReady, Plan, Risk, Shown, Write};
 use crate::views::describe::describe;
 use crate::views::page::{Page, Text, Tone};
 use crate::views::time::since;
-use crate::views::yaml;
+use crate::views::{value, yaml};
 
 /// What all changes of a plan share on the page.
 pub(super) struct Frame {
@@ -193,6 +194,9 @@ pub(in crate::views) fn masked(write: &Write) -> Value {
             }
         }
     }
+    for path in &write.unknown {
+        put(&mut body, path);
+    }
     for (map, key) in [("labels", STACK_LABEL), ("annotations", LINEAGE_ANNOTATION)] {
         let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) else {
             continue;
@@ -207,12 +211,41 @@ pub(in crate::views) fn masked(write: &Write) -> Value {
     body
 }
 
+/// Says "known after apply" where the field will stand, where only maps lead to it.
+fn put(body: &mut Value, path: &FieldPath) {
+    if !path.0.iter().all(|segment| matches!(segment, Segment::Key(_))) {
+        return;
+    }
+    let Some((last, parents)) = path.0.split_last() else {
+        return;
+    };
+    let mut at = body;
+    for segment in parents {
+        let Segment::Key(key) = segment else { return };
+        let Some(map) = at.as_object_mut() else { return };
+        at = map
+            .entry(key.clone())
+            .or_insert_with(|| Value::Object(serde_json::Map::new()));
+    }
+    if let (Segment::Key(key), Some(map)) = (last, at.as_object_mut()) {
+        map.insert(key.clone(), Value::String(value::shown(&Shown::KnownAfterApply)));
+    }
+}
+
 /// Fields of a new object that only apply can fill in.
 fn late(change: &Change, write: &Write, page: &mut Page) {
     if change.action != Action::Create && change.action != Action::Replace {
         return;
     }
-    let names: Vec<String> = write.unknown.iter().map(ToString::to_string).collect();
+    // What is in a Secret is hidden in any case, and its keys are named already.
+    let shown =
+        |path: &&FieldPath| change.key.kind != "Secret" || !path.starts_with(&FieldPath::keys(["data"]));
+    let names: Vec<String> = write
+        .unknown
+        .iter()
+        .filter(shown)
+        .map(ToString::to_string)
+        .collect();
     if !names.is_empty() {
         page.wrapped(
             6,

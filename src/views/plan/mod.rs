@@ -11,12 +11,15 @@ mod summary;
 pub(super) use change::masked;
 pub(crate) use summary::data_loss;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::page::{Layout, Page, Text, Tone};
 use super::problem;
 use super::time::ago;
 use super::value;
+use crate::address::Address;
 use crate::diag::SourceMap;
 use crate::plan::{Action, Change, NotOurs, Plan};
 
@@ -29,6 +32,8 @@ pub struct PlanView<'a> {
     pub layout: Layout,
     /// For relative times.
     pub now: Timestamp,
+    /// Addresses whose loss of data was allowed already.
+    pub allowed: &'a BTreeSet<Address>,
     /// Where the problems' spans point into.
     pub sources: Option<&'a SourceMap>,
 }
@@ -88,7 +93,7 @@ fn head(plan: &Plan, page: &mut Page) {
         }
     }
     if cluster.server.is_empty() {
-        target = "no cluster (offline)".to_owned();
+        "no cluster (offline)".clone_into(&mut target);
     }
     let left = Text::tone(Tone::Strong, &plan.stack)
         .add(Tone::Plain, " -> ")

@@ -55,6 +55,7 @@ pub(in crate::views) fn change(at: &str, object: &str, action: Action) -> Change
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what it is assigned to is optional")]
 fn write(body: Value) -> Option<Write> {
     Some(Write {
         body,
@@ -131,6 +132,12 @@ pub(in crate::views) fn first() -> Plan {
     secret.write = write(
         json!({"kind": "Secret", "data": {"sonarr-api-key": "Y2FuYXJ5", "radarr-api-key": "Y2FuYXJ5", "prowlarr-api-key": "Y2FuYXJ5"}}),
     );
+    if let Some(write) = &mut secret.write {
+        write.unknown = [path("data.drawn-later")].into();
+    }
+    if let Some(write) = &mut claim.write {
+        write.unknown = [path("metadata.annotations.owner"), path("spec.volumes[0].name")].into();
+    }
     let mut release = change("helm_release.arr-stack", HR, Action::Create);
     release.fidelity = Fidelity::Offline;
     release.fidelity_reason =
@@ -151,6 +158,7 @@ pub(in crate::views) fn first() -> Plan {
     plan(0, vec![namespace, git, claim, secret, release])
 }
 
+#[expect(clippy::too_many_lines, reason = "data")]
 pub(in crate::views) fn update() -> Plan {
     let mut release = change("helm_release.arr-stack", HR, Action::Update);
     release.risk = Risk::Disruptive;

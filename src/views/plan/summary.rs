@@ -1,6 +1,7 @@
 //! The lines a plan ends with: how much, how dangerous, how far it was checked.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use super::PlanView;
 use crate::diag::Severity;
@@ -24,7 +25,7 @@ pub(super) fn show(plan: &Plan, view: &PlanView<'_>, page: &mut Page) {
     let lost: Vec<&Change> = plan
         .changes
         .iter()
-        .filter(|c| c.risk == Risk::DataLoss && acts(c))
+        .filter(|c| c.risk == Risk::DataLoss && acts(c) && !view.allowed.contains(&c.address))
         .collect();
     if !lost.is_empty() && !plan.problems.has_errors() {
         page.line(0, &Text::tone(Tone::Danger, "Needs your consent to lose data:"));
@@ -165,9 +166,11 @@ fn unchanged(plan: &Plan, view: &PlanView<'_>, page: &mut Page) {
         } else {
             format!("{proven} of them ")
         };
-        text.push_str(&format!(
+        write!(
+            text,
             ", {which}since serial {serial} (--refresh=full dry-runs them again)"
-        ));
+        )
+        .expect("writing to a String cannot fail");
     }
     text.push('.');
     page.wrapped(0, 2, &Text::tone(Tone::Dim, &text));
@@ -221,7 +224,7 @@ fn checked(plan: &Plan, view: &PlanView<'_>, page: &mut Page) {
         };
         let mut names = addresses[..shown].join(", ");
         if shown < addresses.len() {
-            names.push_str(&format!(" and {} more", addresses.len() - shown));
+            write!(names, " and {} more", addresses.len() - shown).expect("writing to a String cannot fail");
         }
         page.wrapped(2, 6, &Text::plain(&names));
         page.wrapped(6, 8, &Text::tone(Tone::Dim, &why));

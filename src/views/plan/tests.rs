@@ -6,6 +6,7 @@ fn show(plan: &Plan, full: bool, width: usize) -> String {
         full,
         layout: Layout { color: false, width },
         now: "2026-11-22T12:00:00Z".parse().unwrap(),
+        allowed: &std::collections::BTreeSet::new(),
         sources: None,
     };
     human(plan, &view)
@@ -70,10 +71,12 @@ fn no_line_is_wider_than_the_page_unless_one_word_is() {
 
 #[test]
 fn colour_adds_only_escapes() {
+    let allowed = std::collections::BTreeSet::new();
     let view = |color| PlanView {
         full: false,
         layout: Layout { color, width: 80 },
         now: "2026-11-22T12:00:00Z".parse().unwrap(),
+        allowed: &allowed,
         sources: None,
     };
     let colored = human(&samples::destroy(), &view(true));

@@ -61,7 +61,18 @@ impl Board {
                 };
                 self.running.insert(address.clone(), row);
             }
-            EventKind::Written { address } => self.waits(address, "accepted, not ready yet"),
+            EventKind::Written { address } => {
+                let going = self
+                    .running
+                    .get(address)
+                    .is_some_and(|row| row.action == Action::Delete);
+                let what = if going {
+                    "accepted, not gone yet"
+                } else {
+                    "accepted, not ready yet"
+                };
+                self.waits(address, what);
+            }
             EventKind::Waiting { address, what } => self.waits(address, what),
             EventKind::Retrying { address, why } => self.waits(address, &format!("trying again: {why}")),
             EventKind::Done {
@@ -103,14 +114,18 @@ impl Board {
                 page.columns(2, &text, 0, &Text::plain(&format!("because {cause} failed")));
             }
             EventKind::Interrupted { address, written } => {
+                let waited = self
+                    .running
+                    .get(address)
+                    .is_some_and(|row| row.action == Action::NoOp);
                 self.end(address);
                 let text = Text::tone(Tone::Change, "stopped")
                     .add(Tone::Plain, " ")
                     .add(Tone::Strong, &address.to_string());
-                let what = if *written {
-                    "applied, readiness not observed"
-                } else {
-                    "not started"
+                let what = match (written, waited) {
+                    (true, _) => "applied, readiness not observed",
+                    (false, true) => "not waited for any longer",
+                    (false, false) => "not started",
                 };
                 page.columns(2, &text, 0, &Text::plain(what));
             }
@@ -159,7 +174,12 @@ impl Board {
 
     fn summary(&self, summary: &Summary, elapsed: Duration) -> Text {
         let what = if self.destroy { "Deleted" } else { "Applied" };
-        let took = whole(elapsed);
+        // A short run is told by tenths, a long one by seconds.
+        let took = if elapsed.as_secs() < 10 {
+            exact(elapsed)
+        } else {
+            whole(elapsed)
+        };
         let state = format!("serial {}", summary.serial);
         if summary.failed + summary.skipped + summary.interrupted == 0 {
             let text = format!(

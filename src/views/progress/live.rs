@@ -62,8 +62,11 @@ impl Live {
             self.bars.push(self.multi.add(bar));
         }
         for (bar, row) in self.bars.iter().zip(&rows) {
-            bar.set_message(row.render(self.color));
-            bar.tick();
+            let text = row.render(self.color);
+            if bar.message() != text {
+                bar.set_message(text);
+                bar.tick();
+            }
         }
     }
 }
@@ -75,11 +78,13 @@ fn style() -> ProgressStyle {
 
 impl ApplyView for Live {
     fn event(&mut self, event: &Event) {
-        if let Some(text) = self.board.take(event) {
+        let text = self.board.take(event);
+        // First the rows, so that what ended is gone from them when its line appears above.
+        self.draw(event.elapsed);
+        if let Some(text) = text {
             // A terminal that went away takes nothing; the run goes on.
             let _gone = self.multi.println(text.trim_end_matches('\n'));
         }
-        self.draw(event.elapsed);
     }
 
     fn tick(&mut self, elapsed: Duration) {

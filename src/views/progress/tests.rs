@@ -213,6 +213,7 @@ impl Term {
         lines.collect::<Vec<_>>().join("\n")
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the trait wants it")]
     fn with(&self, change: impl FnOnce(&mut Screen)) -> std::io::Result<()> {
         change(&mut self.0.lock().unwrap());
         Ok(())
