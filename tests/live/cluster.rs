@@ -666,13 +666,14 @@ fn broken_connections_are_lived_through() {
                     refusing.store(false, Ordering::Relaxed);
                 })
             };
-            let body = config_map(&ns, "x", json!({ "round": round.to_string() }));
+            let text = json!(round.to_string());
+            let body = config_map(&ns, "x", json!({ "round": text }));
             let applied = writer.apply(&maps, Some(&ns), "x", &body, false).await.unwrap();
             assert_eq!(applied.created, round == 0);
             back.await.unwrap();
             loop {
                 match watch.next().await {
-                    Observation::Present(object) if object.0["data"]["round"] == round => break,
+                    Observation::Present(object) if object.0["data"]["round"] == text => break,
                     Observation::Present(_) | Observation::Trouble(_) => {}
                     Observation::Absent => assert_eq!(round, 0, "it was seen before"),
                 }
