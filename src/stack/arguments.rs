@@ -66,17 +66,13 @@ pub(super) fn timeout(diags: &mut Diagnostics, cell: &Cell) -> Option<Duration> 
             return None;
         }
     };
-    let hint = || super::scalar::duration_hint(&text, &["s", "m", "h"]);
-    let duration = match (&cell.data, schema::parse_duration(&text)) {
-        (Data::Text(_), Ok(duration)) => duration,
-        _ => {
-            diags.push(
-                Diagnostic::error("E044", format!("`{text}` is not a duration"))
-                    .at(cell.span.clone(), "")
-                    .help(hint()),
-            );
-            return None;
-        }
+    let (Data::Text(_), Ok(duration)) = (&cell.data, schema::parse_duration(&text)) else {
+        diags.push(
+            Diagnostic::error("E044", format!("`{text}` is not a duration"))
+                .at(cell.span.clone(), "")
+                .help(super::scalar::duration_hint(&text, &["s", "m", "h"])),
+        );
+        return None;
     };
     if duration.is_zero() {
         diags.push(
@@ -211,11 +207,11 @@ pub(super) fn ignore(diags: &mut Diagnostics, cell: &Cell, api_version: &str, ki
                 continue;
             }
         };
-        if let Some(known) = schema::lookup(api_version, kind) {
-            if let Some(problem) = unknown_path(known, &path) {
-                diags.push(problem.at(span.clone(), ""));
-                continue;
-            }
+        if let Some(known) = schema::lookup(api_version, kind)
+            && let Some(problem) = unknown_path(known, &path)
+        {
+            diags.push(problem.at(span.clone(), ""));
+            continue;
         }
         paths.push(path);
     }
@@ -226,19 +222,18 @@ pub(super) fn ignore(diags: &mut Diagnostics, cell: &Cell, api_version: &str, ki
 fn unknown_path(kind: schema::Kind, path: &FieldPath) -> Option<Diagnostic> {
     let mut node = kind.root;
     for (at, segment) in path.0.iter().enumerate() {
-        match node.step(segment) {
-            Some(next) => node = next,
-            None => {
-                let here = FieldPath(path.0[..=at].to_vec());
-                let diagnostic = Diagnostic::error("E056", format!("{} has no field `{here}`", kind.kind));
-                let crate::path::Segment::Key(name) = segment else {
-                    return Some(diagnostic);
-                };
-                return Some(match nearest(name, node.fields().map(|f| f.name)) {
-                    Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
-                    None => diagnostic,
-                });
-            }
+        if let Some(next) = node.step(segment) {
+            node = next
+        } else {
+            let here = FieldPath(path.0[..=at].to_vec());
+            let diagnostic = Diagnostic::error("E056", format!("{} has no field `{here}`", kind.kind));
+            let crate::path::Segment::Key(name) = segment else {
+                return Some(diagnostic);
+            };
+            return Some(match nearest(name, node.fields().map(|f| f.name)) {
+                Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
+                None => diagnostic,
+            });
         }
     }
     None

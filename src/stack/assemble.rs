@@ -5,18 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address::{Address, ObjectKey, split_api_version};
 use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span};
 use crate::graph::{Cycle, Edge, Graph, Reason, ReasonKind};
-use crate::path::Segment;
 
-use super::cell::{Cell, Data};
 use super::compile::Output;
-use super::decl::{Document, closed, text_of};
 use super::edges::{Edges, Index};
-use super::eval::{Eval, Use, World, near_resource, without_index};
-use super::model::{self, Moved, Part, Removed, SecretSource, Target, Variable, VariableValue};
-use super::read::Files;
+use super::eval::{Use, World};
+use super::model::{SecretSource, Target, Variable, VariableValue};
+use super::objects::{near_resource, without_index};
 use super::secret;
-use super::shape::Shape;
-use super::syntax::{Raw, Table};
 use super::variables::{Given, Source};
 
 /// Two resources that are one object, and objects that are both declared and `existing`.
@@ -115,7 +110,7 @@ pub(super) fn edges(output: &Output, diags: &mut Diagnostics) -> Vec<Edge<Addres
             index: &index,
             from: address,
             object: &compiled.identity,
-            edges: &mut edges,
+            found: &mut edges,
         };
         inferred.infer(&compiled.span);
     }
@@ -175,7 +170,7 @@ fn dependency(
                 diags.push(unknown(address.to_string()).help(format!("did you mean `existing.{address}`?")));
             }
             (None, _) => {
-                diags.push(unknown(address.to_string()).help(near_resource(world, &address.declaration())))
+                diags.push(unknown(address.to_string()).help(near_resource(world, &address.declaration())));
             }
             (Some(_), Some(key)) => diags.push(
                 Diagnostic::error(
@@ -312,210 +307,4 @@ pub(super) fn variables(output: &Output, diags: &mut Diagnostics) -> BTreeMap<St
         variables.insert(name.clone(), variable);
     }
     variables
-}
-
-/// The outputs; none may hold a secret.
-pub(super) fn outputs(
-    document: &Document,
-    world: &World,
-    files: &mut Files,
-    diags: &mut Diagnostics,
-) -> BTreeMap<String, model::Output> {
-    let mut outputs = BTreeMap::new();
-    for (name, (key, node)) in &document.outputs {
-        let cell = Eval::new(world, files, diags).node(node, &Shape::Nowhere);
-        let mut secret_found = false;
-        cell.lates(&mut |_, late| {
-            secret_found |= late.base64 || late.parts.iter().any(|part| is_secret(part, world));
-        });
-        if secret_found {
-            diags.push(
-                Diagnostic::error("E110", format!("output `{name}` holds a secret"))
-                    .at(cell.span.clone(), "")
-                    .help("outputs are printed and kept in the state; name the Secret and its key instead"),
-            );
-            continue;
-        }
-        if contains_null(&cell) {
-            diags.push(
-                Diagnostic::error("E029", "`null` means nothing in an output").at(cell.span.clone(), ""),
-            );
-            continue;
-        }
-        let output = model::Output {
-            value: cell.into_val(&mut Vec::new(), &mut BTreeMap::new()),
-            span: key.span.clone(),
-        };
-        outputs.insert(name.clone(), output);
-    }
-    outputs
-}
-
-/// Whether a part is secret: a secret variable, or the content of a Secret that is not the stack's own.
-fn is_secret(part: &Part, world: &World) -> bool {
-    match part {
-        Part::Text(_) => false,
-        Part::Secret(_) => true,
-        Part::Field(field) => {
-            let kind = match &field.target {
-                Target::Resource(address) => world.objects.get(address).map(|i| i.kind.as_str()),
-                Target::Existing(address) => world
-                    .existing
-                    .get(address)
-                    .and_then(Option::as_ref)
-                    .map(|i| i.kind.as_str()),
-            };
-            let first = field.path.0.first();
-            kind == Some("Secret")
-                && matches!(first, Some(Segment::Key(key)) if key == "data" || key == "stringData")
-        }
-    }
-}
-
-fn contains_null(cell: &Cell) -> bool {
-    match &cell.data {
-        Data::Null => true,
-        Data::List(items) => items.iter().any(contains_null),
-        Data::Map(map) => map.values().any(|(_, cell)| contains_null(cell)),
-        _ => false,
-    }
-}
-
-fn address_of(
-    what: &str,
-    table: &Table,
-    key: &str,
-    span: &Span,
-    diags: &mut Diagnostics,
-) -> Option<(Address, Span)> {
-    if table.get(key).is_none() {
-        diags.push(Diagnostic::error("E012", format!("{what} needs `{key}`")).at(span.clone(), ""));
-        return None;
-    }
-    let (text, span) = text_of(diags, what, table, key)?;
-    match text.parse::<Address>() {
-        Ok(address) if super::kinds::is_resource_table(&address.table) => Some((address, span.clone())),
-        Ok(address) => {
-            let diagnostic =
-                Diagnostic::error("E053", format!("`{}` is not a table of resources", address.table))
-                    .at(span.clone(), "");
-            diags.push(match super::kinds::nearest_table(&address.table) {
-                Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
-                None => diagnostic,
-            });
-            None
-        }
-        Err(_) => {
-            diags.push(
-                Diagnostic::error("E053", format!("`{text}` is not the address of a resource"))
-                    .at(span.clone(), "")
-                    .help("an address is `TABLE.NAME`, for example `helm_release.arr-stack`"),
-            );
-            None
-        }
-    }
-}
-
-fn is_declared(world: &World, address: &Address) -> bool {
-    match (world.declared.get(&address.declaration()), &address.index) {
-        (Some(None), None) => true,
-        (Some(Some(keys)), Some(key)) => keys.contains(key),
-        (Some(Some(_)), None) => true,
-        _ => false,
-    }
-}
-
-/// `[[moved]]` and `[[removed]]`.
-pub(super) fn moved_and_removed(
-    document: &Document,
-    world: &World,
-    diags: &mut Diagnostics,
-) -> (Vec<Moved>, Vec<Removed>) {
-    let mut moved: Vec<Moved> = Vec::new();
-    for (span, table) in &document.moved {
-        closed(diags, "`[[moved]]`", table, &["from", "to"]);
-        let from = address_of("`[[moved]]`", table, "from", span, diags);
-        let to = address_of("`[[moved]]`", table, "to", span, diags);
-        let (Some((from, from_span)), Some((to, to_span))) = (from, to) else {
-            continue;
-        };
-        if from == to {
-            diags.push(Diagnostic::error("E053", "a resource cannot move to where it is").at(to_span, ""));
-        } else if is_declared(world, &from) {
-            diags.push(
-                Diagnostic::error("E053", format!("`{from}` is still declared, so it did not move"))
-                    .at(from_span, "")
-                    .help("declare it under its new address only"),
-            );
-        } else if !is_declared(world, &to) {
-            diags.push(
-                Diagnostic::error(
-                    "E053",
-                    format!("`{to}` is not declared, so nothing can move there"),
-                )
-                .at(to_span, "")
-                .help(near_resource(world, &to.declaration())),
-            );
-        } else if let Some(other) = moved.iter().find(|m| m.from == from || m.to == to) {
-            let message = if other.from == from {
-                format!("`{from}` moves twice")
-            } else {
-                format!("two resources move to `{to}`")
-            };
-            diags.push(
-                Diagnostic::error("E053", message)
-                    .at(span.clone(), "")
-                    .at(other.span.clone(), "the other one"),
-            );
-        } else {
-            moved.push(Moved {
-                from,
-                to,
-                span: span.clone(),
-            });
-        }
-    }
-    let mut removed: Vec<Removed> = Vec::new();
-    for (span, table) in &document.removed {
-        closed(diags, "`[[removed]]`", table, &["resource", "destroy"]);
-        let resource = address_of("`[[removed]]`", table, "resource", span, diags);
-        let destroy = match table.get("destroy").map(|node| (&node.raw, &node.span)) {
-            Some((Raw::Bool(destroy), _)) => Some(*destroy),
-            Some((Raw::Bad, _)) => None,
-            Some((_, at)) => {
-                diags.push(
-                    Diagnostic::error("E011", "`destroy` must be `true` or `false`").at(at.clone(), ""),
-                );
-                None
-            }
-            None => {
-                diags.push(
-                    Diagnostic::error("E012", "`[[removed]]` needs `destroy`")
-                        .at(span.clone(), "")
-                        .help("`destroy = false` leaves the object where it is and forgets it; `true` deletes it"),
-                );
-                None
-            }
-        };
-        let (Some((resource, at)), Some(destroy)) = (resource, destroy) else {
-            continue;
-        };
-        if is_declared(world, &resource) {
-            diags.push(
-                Diagnostic::error(
-                    "E053",
-                    format!("`{resource}` is still declared, so it is not removed"),
-                )
-                .at(at, "")
-                .help("take away one of the two"),
-            );
-            continue;
-        }
-        removed.push(Removed {
-            resource,
-            destroy,
-            span: span.clone(),
-        });
-    }
-    (moved, removed)
 }

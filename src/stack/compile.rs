@@ -1,18 +1,15 @@
 //! From declarations to a stack: values in their order, instances, resources, the graph.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use crate::address::{Address, split_api_version};
+use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics, Span};
 
-use super::arguments;
 use super::cell::{Cell, Data};
 use super::decl::{Decl, Document};
-use super::eval::{Eval, Identity, Local, Use, World};
-use super::kinds;
-use super::model::{Existing, Wait};
-use super::names::{self, NameRule};
+use super::eval::{Eval, Local, Use, World};
+use super::existing;
+use super::model::Existing;
 use super::order::{self, Needs};
 use super::read::Files;
 use super::resource::{self, Compiled, Defaults};
@@ -50,7 +47,7 @@ impl Compile<'_> {
         let late = self.early_locals(&local_needs);
         let instances = self.instances();
         let scopes = self.scopes();
-        self.resolve(&local_needs, &late, instances, &scopes)
+        self.resolve(&local_needs, &late, &instances, &scopes)
     }
 
     /// Resolves the locals that need no resource; returns the names of the others.
@@ -83,7 +80,7 @@ impl Compile<'_> {
             return;
         };
         let mut eval = Eval::new(&self.world, self.files, self.diags);
-        let mut cell = eval.node(node, &Shape::Nowhere);
+        let mut cell = eval.node(node, Shape::Nowhere);
         if eval.exceeded {
             cell = Cell::bad(&node.span);
         }
@@ -116,7 +113,7 @@ impl Compile<'_> {
     fn expand(&mut self, node: &Node) -> Instances {
         let mut eval = Eval::new(&self.world, self.files, self.diags);
         eval.no_objects = Some("`for_each` must be known before any resource is");
-        let cell = eval.node(node, &Shape::Nowhere);
+        let cell = eval.node(node, Shape::Nowhere);
         let mut instances = Instances::new();
         let rule = "`for_each` is a table, or a list of distinct strings";
         match cell.data {
@@ -207,7 +204,7 @@ impl Compile<'_> {
         mut self,
         local_needs: &BTreeMap<String, (Span, BTreeSet<Needs>)>,
         late: &BTreeSet<String>,
-        instances: BTreeMap<Address, Instances>,
+        instances: &BTreeMap<Address, Instances>,
         scopes: &BTreeMap<(String, String), bool>,
     ) -> Output {
         let document = self.document;
@@ -247,14 +244,20 @@ impl Compile<'_> {
             .map(|address| (address.clone(), None))
             .collect();
         let mut compiled = BTreeMap::new();
-        let mut existing = BTreeMap::new();
+        let mut found_existing = BTreeMap::new();
         for item in order::sorted(&items) {
             match item {
                 Needs::Local(name) => self.local(name),
                 Needs::Existing(address) => {
-                    let (identity, found) = self.existing(address, &document.existing[address], scopes);
-                    self.world.existing.insert(address.clone(), Some(identity));
-                    existing.extend(found.map(|found| (address.clone(), found)));
+                    let mut compiler = existing::Compiler {
+                        address,
+                        decl: &document.existing[address],
+                        scopes,
+                        diags: self.diags,
+                    };
+                    let found = compiler.run(&self.world, self.files);
+                    self.world.existing.insert(address.clone(), Some(found.identity));
+                    found_existing.insert(address.clone(), (found.existing, found.uses));
                 }
                 Needs::Resource(address) => {
                     let declaration = address.declaration();
@@ -282,137 +285,8 @@ impl Compile<'_> {
         Output {
             world: self.world,
             compiled,
-            existing,
+            existing: found_existing,
         }
-    }
-
-    fn existing(
-        &mut self,
-        address: &Address,
-        decl: &Decl,
-        scopes: &BTreeMap<(String, String), bool>,
-    ) -> (Identity, Option<(Existing, Vec<Use>)>) {
-        let before = self.diags.0.len();
-        let row = kinds::by_table(&address.table);
-        let mut eval = Eval::new(&self.world, self.files, self.diags);
-        let mut text = |key: &str| {
-            let node = decl.body.get(key)?;
-            let cell = eval.node(node, &Shape::Nowhere);
-            Some((arguments::text(eval.diags, key, &cell), cell.span))
-        };
-        let api_version = text("apiVersion");
-        let kind = text("kind");
-        let name = text("name");
-        let namespace = text("namespace");
-        let uses = std::mem::take(&mut eval.uses);
-        let cells: Vec<(&str, Cell)> = ["wait", "timeout"]
-            .into_iter()
-            .filter_map(|key| Some((key, eval.node(decl.body.get(key)?, &Shape::Nowhere))))
-            .collect();
-        let mut wait = Wait::Ready;
-        let mut timeout = None;
-        for (key, cell) in cells {
-            if key == "wait" {
-                wait = arguments::wait(self.diags, &cell).unwrap_or(Wait::Ready);
-            } else {
-                timeout = arguments::timeout(self.diags, &cell);
-            }
-        }
-        let needed = |diags: &mut Diagnostics, key: &str| {
-            diags.push(
-                Diagnostic::error("E049", format!("an existing `manifest` needs `{key}`"))
-                    .at(decl.span.clone(), ""),
-            );
-        };
-        let api_version = match (api_version, row) {
-            (Some((text, _)), _) => text.unwrap_or_default(),
-            (None, Some(row)) => row.api_version.to_owned(),
-            (None, None) => {
-                needed(self.diags, "apiVersion");
-                String::new()
-            }
-        };
-        let kind = match (kind, row) {
-            (_, Some(row)) => row.kind.to_owned(),
-            (Some((text, _)), None) => text.unwrap_or_default(),
-            (None, None) => {
-                needed(self.diags, "kind");
-                String::new()
-            }
-        };
-        let (group, _) = split_api_version(&api_version);
-        let known = kinds::by_kind(group, &kind);
-        let namespaced = known
-            .map(|row| row.namespaced)
-            .or_else(|| crate::schema::lookup(&api_version, &kind).map(|k| k.namespaced))
-            .or_else(|| scopes.get(&(group.to_owned(), kind.clone())).copied());
-        let (name, name_span) = match name {
-            Some((text, span)) => (text, span),
-            None => (Some(address.name.clone()), decl.span.clone()),
-        };
-        let rule = known.map_or(NameRule::Subdomain, |row| row.names);
-        if let Some(problem) = name
-            .as_ref()
-            .filter(|_| !kind.is_empty())
-            .and_then(|name| names::problem(rule, name))
-        {
-            let shown = name.clone().unwrap_or_default();
-            self.diags.push(
-                Diagnostic::error("E033", format!("`{shown}` cannot be the name of a {kind}"))
-                    .at(name_span, "")
-                    .note(problem),
-            );
-        }
-        let namespace = match (namespace, namespaced) {
-            (Some((_, span)), Some(false)) => {
-                self.diags.push(
-                    Diagnostic::error("E032", format!("a {kind} lies in no namespace"))
-                        .at(span, "")
-                        .help("remove the line"),
-                );
-                None
-            }
-            (Some((text, span)), _) => {
-                if let Some(problem) = text.as_ref().and_then(|t| names::problem(NameRule::Label, t)) {
-                    let shown = text.clone().unwrap_or_default();
-                    self.diags.push(
-                        Diagnostic::error("E033", format!("`{shown}` cannot be the name of a namespace"))
-                            .at(span, "")
-                            .note(problem),
-                    );
-                }
-                text
-            }
-            (None, Some(true)) => {
-                self.diags.push(
-                    Diagnostic::error("E031", format!("an existing {kind} needs its namespace"))
-                        .at(decl.span.clone(), "")
-                        .help("write `namespace = \"…\"`; `[defaults]` is for the stack's own resources"),
-                );
-                None
-            }
-            (None, _) => None,
-        };
-        let broken = self.diags.0.len() > before;
-        let identity = Identity {
-            api_version: api_version.clone(),
-            kind: kind.clone(),
-            name: name.clone().unwrap_or_default(),
-            namespace: namespace.clone(),
-            manifest: Arc::new(Cell::bad(&decl.span)),
-            broken,
-        };
-        let existing = Existing {
-            address: address.clone(),
-            api_version,
-            kind,
-            namespace,
-            name: name.unwrap_or_default(),
-            wait,
-            timeout,
-            span: decl.span.clone(),
-        };
-        (identity, Some((existing, uses)))
     }
 }
 

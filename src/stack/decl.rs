@@ -78,19 +78,19 @@ impl Collector<'_, '_> {
                 );
                 continue;
             }
-            self.top(key, node);
+            self.top(&key, node);
         }
     }
 
-    fn top(&mut self, key: Key, node: Node) {
-        let span = self.place(&key, &node);
+    fn top(&mut self, key: &Key, node: Node) {
+        let span = self.place(key, &node);
         match key.name.as_str() {
-            "stack" => self.document.stack = self.table(&key, node).map(|table| (span, table)),
-            "cluster" => self.document.cluster = self.table(&key, node),
-            "state" => self.document.state = self.table(&key, node),
-            "defaults" => self.defaults(&key, node),
+            "stack" => self.document.stack = self.table(key, node).map(|table| (span, table)),
+            "cluster" => self.document.cluster = self.table(key, node),
+            "state" => self.document.state = self.table(key, node),
+            "defaults" => self.defaults(key, node),
             "variables" => {
-                for (name, node) in self.named("variables", &key, node) {
+                for (name, node) in self.named("variables", key, node) {
                     let span = self.place(&name, &node);
                     let Some(table) = self.table(&name, node) else {
                         continue;
@@ -104,7 +104,7 @@ impl Collector<'_, '_> {
                 }
             }
             "locals" => {
-                for (name, node) in self.named("locals", &key, node) {
+                for (name, node) in self.named("locals", key, node) {
                     if let Some((first, _)) = self.document.locals.get(&name.name) {
                         let first = first.span.clone();
                         self.twice(&format!("local `{}`", name.name), name.span, first);
@@ -114,7 +114,7 @@ impl Collector<'_, '_> {
                 }
             }
             "outputs" => {
-                for (name, node) in self.named("outputs", &key, node) {
+                for (name, node) in self.named("outputs", key, node) {
                     if let Some((first, _)) = self.document.outputs.get(&name.name) {
                         let first = first.span.clone();
                         self.twice(&format!("output `{}`", name.name), name.span, first);
@@ -124,25 +124,25 @@ impl Collector<'_, '_> {
                 }
             }
             "sources" => {
-                for (name, node) in self.named("sources", &key, node) {
+                for (name, node) in self.named("sources", key, node) {
                     if let Some(table) = self.table(&name, node) {
                         self.document.sources.insert(name.name.clone(), (name, table));
                     }
                 }
             }
-            "existing" => self.existing(&key, node),
+            "existing" => self.existing(key, node),
             "moved" => {
-                let tables = self.tables(&key, node);
+                let tables = self.tables(key, node);
                 self.document.moved.extend(tables);
             }
             "removed" => {
-                let tables = self.tables(&key, node);
+                let tables = self.tables(key, node);
                 self.document.removed.extend(tables);
             }
-            "preflight" => self.preflight(&key, node),
+            "preflight" => self.preflight(key, node),
             "yaml" => self.later(span, "`[yaml.…]` is not read by this version of arrplan"),
-            table if kinds::is_resource_table(table) => self.resources(&key, node),
-            _ => self.unknown_top(&key, &span),
+            table if kinds::is_resource_table(table) => self.resources(key, node),
+            _ => self.unknown_top(key, &span),
         }
     }
 

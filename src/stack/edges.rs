@@ -96,13 +96,13 @@ pub(super) struct Edges<'e, 'i> {
     pub index: &'e Index<'i>,
     pub from: &'e Address,
     pub object: &'e Identity,
-    pub edges: &'e mut Vec<Edge<Address>>,
+    pub found: &'e mut Vec<Edge<Address>>,
 }
 
 impl Edges<'_, '_> {
     fn push(&mut self, to: &Address, kind: ReasonKind, span: &Span) {
         if to != self.from {
-            self.edges.push(Edge {
+            self.found.push(Edge {
                 from: self.from.clone(),
                 to: to.clone(),
                 reason: Reason {
@@ -221,10 +221,10 @@ impl Edges<'_, '_> {
 
     fn target_namespaces(&mut self, spec: &Cell) {
         for key in ["targetNamespace", "storageNamespace"] {
-            if let Some(cell) = spec.get(key) {
-                if let Some(name) = cell.text() {
-                    self.namespace(name, ReasonKind::Field(format!("spec.{key}")), &cell.span);
-                }
+            if let Some(cell) = spec.get(key)
+                && let Some(name) = cell.text()
+            {
+                self.namespace(name, ReasonKind::Field(format!("spec.{key}")), &cell.span);
             }
         }
     }

@@ -376,18 +376,17 @@ fn object(existing: bool, table: &str, after: &str) -> Result<Expr, Problem> {
             ));
         };
         let key = rest[..=end].parse::<FieldPath>().map(|path| path.0);
-        match key.as_deref() {
-            Ok([crate::path::Segment::Key(key)]) => index = Some(key.clone()),
-            _ => {
-                let bare = &inner[..end - 1];
-                let bare = if is_local(bare) { bare } else { "KEY" };
-                return Err(problem(
-                    "E020",
-                    format!("the key of an instance must stand in quotes: `{}`", &rest[..=end]),
-                    "",
-                    format!("write `{table}.{name}['{bare}']`"),
-                ));
-            }
+        if let Ok([crate::path::Segment::Key(key)]) = key.as_deref() {
+            index = Some(key.clone())
+        } else {
+            let bare = &inner[..end - 1];
+            let bare = if is_local(bare) { bare } else { "KEY" };
+            return Err(problem(
+                "E020",
+                format!("the key of an instance must stand in quotes: `{}`", &rest[..=end]),
+                "",
+                format!("write `{table}.{name}['{bare}']`"),
+            ));
         }
         rest = &rest[end + 1..];
     }

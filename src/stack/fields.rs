@@ -79,13 +79,12 @@ pub(super) fn check_fields(
     let violations = schema::check(kind, manifest);
     let meant: BTreeSet<FieldPath> = violations.iter().filter_map(meant_path).collect();
     for violation in violations {
-        if let Problem::Missing { name } = &violation.problem {
-            if meant
+        if let Problem::Missing { name } = &violation.problem
+            && meant
                 .iter()
                 .any(|path| path.starts_with(&violation.path.key(name)))
-            {
-                continue;
-            }
+        {
+            continue;
         }
         if let Some(diagnostic) = explain(subject, manifest, &violation) {
             diags.push(diagnostic);
@@ -292,7 +291,7 @@ pub(super) fn nested(path: &FieldPath, whole: &str, at: Span) -> Diagnostic {
 }
 
 fn type_help(manifest: &Cell, path: &FieldPath, expected: Expected) -> Option<String> {
-    let (cell, _) = path
+    let (cell, ()) = path
         .0
         .iter()
         .try_fold((manifest, ()), |(cell, ()), segment| match segment {
@@ -361,10 +360,10 @@ fn unknown_field(
         .help(format!("move the line up, directly below `{}`", subject.header));
     }
     let diagnostic = Diagnostic::error("E040", format!("{owner} has no field `{name}`")).at(at, "");
-    if parent.is_root() {
-        if let Some(meant) = misspelt_argument(name) {
-            return diagnostic.help(format!("did you mean `{meant}`?"));
-        }
+    if parent.is_root()
+        && let Some(meant) = misspelt_argument(name)
+    {
+        return diagnostic.help(format!("did you mean `{meant}`?"));
     }
     match suggestion {
         Some(Suggestion::Similar(meant)) => diagnostic.help(format!("did you mean `{meant}`?")),

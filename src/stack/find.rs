@@ -76,7 +76,10 @@ fn stacks(cwd: &Path) -> Vec<PathBuf> {
     };
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".toml") && !name.ends_with(".vars.toml") && !name.starts_with('.'))
+        .filter(|name| {
+            let stem = name.strip_suffix(".toml");
+            stem.is_some_and(|stem| !stem.ends_with(".vars") && !stem.starts_with('.'))
+        })
         .filter(|name| declares_stack(&folder.join(name)))
         .collect();
     names.sort();

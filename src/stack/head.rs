@@ -30,7 +30,8 @@ pub fn head(request: &LoadRequest) -> (Option<Head>, Diagnostics, SourceMap) {
     let mut diags = Diagnostics::default();
     let (files, main) = match Files::open(&request.file) {
         Ok(opened) => opened,
-        Err((files, diagnostic)) => {
+        Err(refused) => {
+            let (files, diagnostic) = *refused;
             diags.push(diagnostic);
             return (None, diags, files.finish().1);
         }

@@ -14,14 +14,20 @@ mod compile;
 mod decl;
 mod edges;
 mod eval;
+mod existing;
 mod expr;
 mod fields;
 mod find;
+mod given;
 mod head;
 mod kinds;
+mod metadata;
 mod model;
+mod moves;
 mod names;
+mod objects;
 mod order;
+mod outputs;
 mod pods;
 mod read;
 mod resource;
@@ -33,6 +39,7 @@ mod shape;
 mod suggest;
 mod syntax;
 mod toml_errors;
+mod toml_text;
 mod variables;
 
 pub use find::find_stack;
@@ -83,7 +90,8 @@ pub fn load(request: &LoadRequest) -> (Option<Stack>, Diagnostics, SourceMap) {
     let mut diags = Diagnostics::default();
     let (files, main) = match Files::open(&request.file) {
         Ok(opened) => opened,
-        Err((files, diagnostic)) => {
+        Err(refused) => {
+            let (files, diagnostic) = *refused;
             diags.push(diagnostic);
             return (None, diags, files.finish().1);
         }
@@ -168,10 +176,10 @@ impl Loader<'_> {
             let mut seen = BTreeSet::new();
             for (pattern, span) in patterns {
                 for file in self.included(&pattern, &span) {
-                    if seen.insert(file.clone()) {
-                        if let Some(table) = self.include(&file, &span) {
-                            tables.push(table);
-                        }
+                    if seen.insert(file.clone())
+                        && let Some(table) = self.include(&file, &span)
+                    {
+                        tables.push(table);
                     }
                 }
             }
@@ -223,7 +231,8 @@ impl Loader<'_> {
     fn include(&mut self, relative: &str, span: &Span) -> Option<syntax::Table> {
         match self.files.source(relative) {
             Ok(file) => Some(self.parse(file)),
-            Err((problem, inside)) => {
+            Err(refused) => {
+                let (problem, inside) = *refused;
                 let mut diagnostic = problem.diagnostic(Some(inside.unwrap_or_else(|| span.clone())));
                 if diagnostic.labels.first().is_some_and(|label| label.span != *span) {
                     diagnostic = diagnostic.at(span.clone(), "included here");
@@ -263,8 +272,8 @@ impl Loader<'_> {
         let mut output = compile.run();
         assemble::one_object_each(&output, &mut self.diags);
         let variables = assemble::variables(&output, &mut self.diags);
-        let outputs = assemble::outputs(document, &output.world, &mut self.files, &mut self.diags);
-        let (moved, removed) = assemble::moved_and_removed(document, &output.world, &mut self.diags);
+        let outputs = outputs::outputs(document, &output.world, &mut self.files, &mut self.diags);
+        let (moved, removed) = moves::moved_and_removed(document, &output.world, &mut self.diags);
         let edges = assemble::edges(&output, &mut self.diags);
         let nodes = output
             .compiled

@@ -1,4 +1,4 @@
-//! What a pod template names, wherever it stands: claims, Secrets, ConfigMaps, service accounts.
+//! What a pod template names, wherever it stands: claims, Secrets, `ConfigMaps`, service accounts.
 
 use super::cell::{Cell, Data};
 use super::edges::{Edges, Named, is_container};

@@ -42,7 +42,7 @@ pub(super) struct ReadProblem {
     pub notes: Vec<String>,
     pub help: Vec<String>,
     /// The text as far as it can be shown, and where in it the problem is.
-    pub text: Option<(String, std::ops::Range<usize>)>,
+    pub text: Option<Box<(String, std::ops::Range<usize>)>>,
 }
 
 impl ReadProblem {
@@ -75,7 +75,7 @@ impl ReadProblem {
 
 impl Files {
     /// The folder of `file` and the file's own text.
-    pub(super) fn open(file: &Path) -> Result<(Self, FileId), (Self, Diagnostic)> {
+    pub(super) fn open(file: &Path) -> Result<(Self, FileId), Box<(Self, Diagnostic)>> {
         let shown = file.parent().unwrap_or(Path::new("")).to_path_buf();
         let folder = if shown.as_os_str().is_empty() {
             Path::new(".")
@@ -116,8 +116,9 @@ impl Files {
                 let span = problem
                     .text
                     .take()
+                    .map(|t| *t)
                     .map(|(text, range)| Span::new(files.sources.add(file.to_path_buf(), text), range));
-                Err((files, problem.diagnostic(span)))
+                Err(Box::new((files, problem.diagnostic(span))))
             }
         }
     }
@@ -168,15 +169,15 @@ impl Files {
     }
 
     /// Reads a file named by the stack into the source map, for its own mistakes to be shown.
-    pub(super) fn source(&mut self, relative: &str) -> Result<FileId, (ReadProblem, Option<Span>)> {
+    pub(super) fn source(&mut self, relative: &str) -> Result<FileId, Box<(ReadProblem, Option<Span>)>> {
         match self.text(relative) {
             Ok(text) => Ok(self.sources.add(self.shown_path(relative), text)),
             Err(mut problem) => {
-                let span = problem.text.take().map(|(text, range)| {
+                let span = problem.text.take().map(|t| *t).map(|(text, range)| {
                     let id = self.sources.add(self.shown_path(relative), text);
                     Span::new(id, range)
                 });
-                Err((problem, span))
+                Err(Box::new((problem, span)))
             }
         }
     }
@@ -354,7 +355,7 @@ fn not_utf8(shown: &str, error: &std::string::FromUtf8Error) -> ReadProblem {
         return problem.help("it is saved as UTF-16; save it as UTF-8");
     }
     let text = String::from_utf8_lossy(bytes).into_owned();
-    problem.text = Some((text, at..at + '\u{fffd}'.len_utf8()));
+    problem.text = Some(Box::new((text, at..at + '\u{fffd}'.len_utf8())));
     problem.notes.push(format!(
         "byte {at} is 0x{:02x}",
         bytes.get(at).copied().unwrap_or_default()
@@ -457,9 +458,10 @@ mod tests {
 
     #[test]
     fn a_device_given_as_the_stack_is_refused() {
-        let Err((_, diagnostic)) = Files::open(Path::new("/dev/zero")) else {
+        let Err(refused) = Files::open(Path::new("/dev/zero")) else {
             panic!("a device is no stack")
         };
+        let (_, diagnostic) = *refused;
         assert_eq!(
             diagnostic.message,
             "cannot read /dev/zero: it is not a regular file"

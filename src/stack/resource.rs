@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use crate::address::{Address, split_api_version};
 use crate::diag::{Diagnostic, Diagnostics, Span};
-use crate::object::{LINEAGE_ANNOTATION, STACK_LABEL};
-use crate::path::{FieldPath, Segment};
+use crate::path::Segment;
 use crate::schema;
 
 use super::arguments::{self, Arguments};
-use super::cell::{Cell, CellMap, Data, merge};
+use super::cell::{Cell, Data};
 use super::decl::Decl;
 use super::eval::{Eval, Identity, Use, World};
 use super::fields::{self, Subject};
@@ -97,20 +96,20 @@ pub(super) fn compile(
     }
 }
 
-struct Compiler<'c> {
-    address: &'c Address,
-    decl: &'c Decl,
-    base: Option<&'c Table>,
-    defaults: &'c Defaults<'c>,
-    row: Option<&'static KindRow>,
-    eval: Eval<'c>,
+pub(super) struct Compiler<'c> {
+    pub address: &'c Address,
+    pub decl: &'c Decl,
+    pub base: Option<&'c Table>,
+    pub defaults: &'c Defaults<'c>,
+    pub row: Option<&'static KindRow>,
+    pub eval: Eval<'c>,
 }
 
-impl<'c> Compiler<'c> {
+impl Compiler<'_> {
     /// The value of an argument, the resource's own before the table's default.
     fn argument(&mut self, name: &str) -> Option<Cell> {
         let node = self.decl.body.get(name).or_else(|| self.base?.get(name))?;
-        Some(self.eval.node(node, &Shape::Nowhere))
+        Some(self.eval.node(node, Shape::Nowhere))
     }
 
     fn argument_text(&mut self, name: &str) -> Option<Result<(String, Span), ()>> {
@@ -151,7 +150,7 @@ impl<'c> Compiler<'c> {
         } else {
             Shape::Unknown
         };
-        let mut manifest = self.eval.tables(self.base, &self.decl.body, &shape, NOT_FIELDS);
+        let mut manifest = self.eval.tables(self.base, &self.decl.body, shape, NOT_FIELDS);
         let own = |text: &str, span: &Span| (span.clone(), Cell::new(span, Data::Text(text.to_owned())));
         manifest.insert("apiVersion".to_owned(), own(&api_version, &self.decl.span));
         manifest.insert("kind".to_owned(), own(&kind, &self.decl.span));
@@ -168,10 +167,11 @@ impl<'c> Compiler<'c> {
             let meant = fields::check_fields(&subject, &cell, self.eval.diags);
             rules::check(&subject, &cell, &meant, self.eval.diags);
         }
-        if kind == "Secret" && api_version == "v1" {
-            if let Data::Map(manifest) = &mut cell.data {
-                secret::compile(manifest, self.eval.diags);
-            }
+        if kind == "Secret"
+            && api_version == "v1"
+            && let Data::Map(manifest) = &mut cell.data
+        {
+            secret::compile(manifest, self.eval.diags);
         }
         let identity = Identity {
             broken: name.is_none() || namespace.is_err() || !known_type,
@@ -192,21 +192,21 @@ impl<'c> Compiler<'c> {
         }
         let [api_version, kind] = own;
         if let Some(row) = self.row {
-            if let Some(Ok((text, span))) = &kind {
-                if text != row.kind {
-                    let meant = kinds::KINDS
-                        .iter()
-                        .find(|r| r.kind == text)
-                        .map_or(kinds::MANIFEST, |r| r.table);
-                    self.eval.diags.push(
-                        Diagnostic::error(
-                            "E049",
-                            format!("a `{}` is a {}, not a {text}", row.table, row.kind),
-                        )
-                        .at(span.clone(), "")
-                        .help(format!("declare it as `[{meant}.{}]`", self.address.name)),
-                    );
-                }
+            if let Some(Ok((text, span))) = &kind
+                && text != row.kind
+            {
+                let meant = kinds::KINDS
+                    .iter()
+                    .find(|r| r.kind == text)
+                    .map_or(kinds::MANIFEST, |r| r.table);
+                self.eval.diags.push(
+                    Diagnostic::error(
+                        "E049",
+                        format!("a `{}` is a {}, not a {text}", row.table, row.kind),
+                    )
+                    .at(span.clone(), "")
+                    .help(format!("declare it as `[{meant}.{}]`", self.address.name)),
+                );
             }
             let api_version = match api_version {
                 Some(Ok((text, span))) => {
@@ -252,27 +252,6 @@ impl<'c> Compiler<'c> {
         );
         let kind = read("kind", kind, "for example `kind = \"GrafanaDashboard\"`");
         (api_version, kind)
-    }
-
-    /// `metadata.<key>` of a pasted `metadata` table.
-    fn metadata_text(&mut self, key: &str) -> Option<Result<(String, Span), ()>> {
-        let of = |table: &'c Table| table.get("metadata")?.table()?.get(key);
-        let node = of(&self.decl.body).or_else(|| self.base.and_then(of))?;
-        if let Some((shortcut, _)) = self.decl.body.entry(key) {
-            self.eval.diags.push(
-                Diagnostic::error("E035", format!("`{key}` and `metadata.{key}` are both set"))
-                    .at(node.span.clone(), "")
-                    .at(shortcut.span.clone(), "the other one")
-                    .help("keep one of the two"),
-            );
-        }
-        let cell = self.eval.node(node, &Shape::Nowhere);
-        let name = format!("metadata.{key}");
-        Some(
-            arguments::text(self.eval.diags, &name, &cell)
-                .map(|text| (text, cell.span))
-                .ok_or(()),
-        )
     }
 
     fn name(
@@ -340,7 +319,7 @@ impl<'c> Compiler<'c> {
             Some(own) => own?,
             None => match (namespaced, self.defaults.namespace) {
                 (Some(true), Some(node)) => {
-                    let cell = self.eval.node(node, &Shape::Nowhere);
+                    let cell = self.eval.node(node, Shape::Nowhere);
                     let text = arguments::text(self.eval.diags, "namespace", &cell).ok_or(())?;
                     (text, cell.span)
                 }
@@ -366,186 +345,6 @@ impl<'c> Compiler<'c> {
         Ok(Some(namespace))
     }
 
-    fn metadata(&mut self, name: &str, namespace: Option<&str>) -> Cell {
-        let span = self.decl.span.clone();
-        let mut map = CellMap::new();
-        for (table, own) in [(self.base, false), (Some(&self.decl.body), true)] {
-            let Some((_, node)) = table.and_then(|t| t.entry("metadata")) else {
-                continue;
-            };
-            let Some(table) = node.table() else {
-                if own {
-                    let cell = self.eval.node(node, &Shape::Nowhere);
-                    if !cell.is_bad() {
-                        self.eval.diags.push(
-                            Diagnostic::error(
-                                "E011",
-                                format!("`metadata` must be a table, not {}", cell.type_name()),
-                            )
-                            .at(node.span.clone(), ""),
-                        );
-                    }
-                }
-                continue;
-            };
-            let entries = self.eval.tables(
-                None,
-                table,
-                &Shape::Nowhere,
-                &["name", "namespace", "labels", "annotations"],
-            );
-            map.extend(entries);
-        }
-        if let Some((key, _)) = map.remove("generateName") {
-            self.eval.diags.push(
-                Diagnostic::error("E037", "`generateName` makes a new object at every apply")
-                    .at(key, "")
-                    .help("write `name`"),
-            );
-        }
-        for key in ["labels", "annotations"] {
-            if let Some(cell) = self.texts(key) {
-                map.insert(key.to_owned(), (span.clone(), cell));
-            }
-        }
-        let mut text = |key: &str, value: &str| {
-            map.insert(
-                key.to_owned(),
-                (span.clone(), Cell::new(&span, Data::Text(value.to_owned()))),
-            );
-        };
-        text("name", name);
-        if let Some(namespace) = namespace {
-            text("namespace", namespace);
-        }
-        let metadata = Cell::new(&span, Data::Map(map));
-        secret::check_metadata(&metadata, self.eval.diags);
-        metadata
-    }
-
-    /// Labels or annotations from all the places they can stand in, the resource's own last.
-    fn texts(&mut self, key: &str) -> Option<Cell> {
-        let mut merged: Option<Cell> = None;
-        let stack_wide = self.defaults.labels.filter(|_| key == "labels");
-        let mut layers: Vec<&Node> = stack_wide.into_iter().collect();
-        for table in self.base.into_iter().chain([&self.decl.body]) {
-            let pasted = table
-                .get("metadata")
-                .and_then(Node::table)
-                .and_then(|t| t.get(key));
-            let shortcut = table.get(key);
-            if let (Some(pasted), Some(shortcut)) =
-                (pasted.and_then(Node::table), shortcut.and_then(Node::table))
-            {
-                for (name, _) in &pasted.entries {
-                    if let Some((other, _)) = shortcut.entry(&name.name) {
-                        self.eval.diags.push(
-                            Diagnostic::error(
-                                "E035",
-                                format!("`{key}` and `metadata.{key}` both set `{}`", name.name),
-                            )
-                            .at(name.span.clone(), "")
-                            .at(other.span.clone(), "the other one")
-                            .help("keep one of the two"),
-                        );
-                    }
-                }
-            }
-            layers.extend(pasted);
-            layers.extend(shortcut);
-        }
-        for node in layers {
-            let cell = self.eval.node(node, &Shape::Nowhere);
-            self.check_texts(key, &cell);
-            merged = Some(match merged {
-                Some(below) => merge(below, cell),
-                None => cell,
-            });
-        }
-        // What is wrong here was reported by `check_texts`.
-        let Data::Map(map) = merged?.data else { return None };
-        let good = map
-            .into_iter()
-            .filter(|(_, (_, cell))| matches!(cell.data, Data::Text(_) | Data::Late(_)));
-        let good: CellMap = good.collect();
-        (!good.is_empty()).then(|| Cell::new(&self.decl.span, Data::Map(good)))
-    }
-
-    fn check_texts(&mut self, key: &str, cell: &Cell) {
-        let diags = &mut *self.eval.diags;
-        let Data::Map(map) = &cell.data else {
-            if !cell.is_bad() {
-                diags.push(
-                    Diagnostic::error(
-                        "E011",
-                        format!("`{key}` must be a table, not {}", cell.type_name()),
-                    )
-                    .at(cell.span.clone(), ""),
-                );
-            }
-            return;
-        };
-        for (name, (span, value)) in map {
-            match &value.data {
-                Data::Text(text) => {
-                    let problem = names::label_key_problem(name);
-                    if let Some(problem) = problem {
-                        diags.push(
-                            Diagnostic::error("E036", format!("`{name}` is not a key of `{key}`"))
-                                .at(span.clone(), "")
-                                .note(problem),
-                        );
-                    } else if name == STACK_LABEL
-                        || name == LINEAGE_ANNOTATION
-                        || name.starts_with("arrplan.dev/")
-                    {
-                        diags.push(
-                            Diagnostic::error("E037", format!("`{name}` is arrplan's own mark"))
-                                .at(span.clone(), "")
-                                .help("remove it; for protection write `protect = true`"),
-                        );
-                    } else if let Some(problem) = names::label_value_problem(text).filter(|_| key == "labels")
-                    {
-                        diags.push(
-                            Diagnostic::error("E036", format!("`{text}` is not the value of a label"))
-                                .at(value.span.clone(), "")
-                                .note(problem),
-                        );
-                    }
-                }
-                Data::Map(_) => {
-                    let mut whole = name.clone();
-                    let mut inner = value;
-                    while let Some((name, (_, below))) = inner.map().and_then(BTreeMap::first_key_value) {
-                        whole = format!("{whole}.{name}");
-                        inner = below;
-                    }
-                    diags.push(fields::nested(
-                        &FieldPath::keys([key, name]),
-                        &whole,
-                        span.clone(),
-                    ));
-                }
-                Data::Late(_) | Data::Bad => {}
-                other => {
-                    let right = match other {
-                        Data::Bool(b) => b.to_string(),
-                        Data::Number(n) => n.to_string(),
-                        _ => "…".to_owned(),
-                    };
-                    diags.push(
-                        Diagnostic::error(
-                            "E041",
-                            format!("`{name}` of `{key}` must be a string, not {}", value.type_name()),
-                        )
-                        .at(value.span.clone(), "")
-                        .help(format!("write `\"{right}\"`")),
-                    );
-                }
-            }
-        }
-    }
-
     fn arguments(&mut self, api_version: &str, kind: &str) -> Arguments {
         let mut arguments = Arguments::default();
         if let Some(cell) = self.argument("protect") {
@@ -566,7 +365,7 @@ impl<'c> Compiler<'c> {
         for table in self.base.into_iter().chain([&self.decl.body]) {
             if let Some(node) = table.get("depends_on") {
                 self.eval.addresses = true;
-                let cell = self.eval.node(node, &Shape::Nowhere);
+                let cell = self.eval.node(node, Shape::Nowhere);
                 self.eval.addresses = false;
                 arguments
                     .depends_on
@@ -588,10 +387,11 @@ impl<'c> Compiler<'c> {
 pub(super) fn finish(address: Address, compiled: Compiled) -> Resource {
     let manifest = Arc::try_unwrap(compiled.identity.manifest).unwrap_or_else(|shared| (*shared).clone());
     let mut cell = manifest;
-    if let Data::Map(map) = &mut cell.data {
-        if compiled.identity.kind == "Secret" && compiled.identity.api_version == "v1" {
-            map.remove("stringData");
-        }
+    if let Data::Map(map) = &mut cell.data
+        && compiled.identity.kind == "Secret"
+        && compiled.identity.api_version == "v1"
+    {
+        map.remove("stringData");
     }
     let mut spans = BTreeMap::new();
     let mut path: Vec<Segment> = Vec::new();

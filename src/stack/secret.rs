@@ -95,10 +95,10 @@ pub(super) fn check_metadata(metadata: &Cell, diags: &mut Diagnostics) {
 pub(super) fn homes(manifest: &Cell) -> Vec<(String, String, crate::diag::Span)> {
     let mut found = Vec::new();
     for (key, (_, cell)) in manifest.get("data").and_then(Cell::map).into_iter().flatten() {
-        if let Data::Late(Late { parts, base64: true }) = &cell.data {
-            if let [Part::Secret(name)] = parts.as_slice() {
-                found.push((name.clone(), key.clone(), cell.span.clone()));
-            }
+        if let Data::Late(Late { parts, base64: true }) = &cell.data
+            && let [Part::Secret(name)] = parts.as_slice()
+        {
+            found.push((name.clone(), key.clone(), cell.span.clone()));
         }
     }
     found

@@ -1,6 +1,7 @@
 //! Whatever the bytes: an answer, never a panic.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use arrplan::stack::{LoadRequest, load};
 use proptest::prelude::*;
@@ -99,13 +100,10 @@ proptest! {
 fn doubling_is_stopped() {
     let mut text = "[stack]\nname = \"x\"\n[locals]\nl0 = \"0123456789\"\n".to_owned();
     for at in 1..60 {
-        text.push_str(&format!("l{at} = \"${{local.l{0}}}${{local.l{0}}}\"\n", at - 1));
+        writeln!(text, "l{at} = \"${{local.l{0}}}${{local.l{0}}}\"", at - 1).unwrap();
     }
     for at in 1..60 {
-        text.push_str(&format!(
-            "m{at} = [\"${{local.m{0}}}\", \"${{local.m{0}}}\"]\n",
-            at - 1
-        ));
+        writeln!(text, "m{at} = [\"${{local.m{0}}}\", \"${{local.m{0}}}\"]", at - 1).unwrap();
     }
     text.push_str("m0 = []\n");
     let folder = folder(&BTreeMap::from([("s.toml", text)]));
