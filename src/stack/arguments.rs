@@ -223,7 +223,7 @@ fn unknown_path(kind: schema::Kind, path: &FieldPath) -> Option<Diagnostic> {
     let mut node = kind.root;
     for (at, segment) in path.0.iter().enumerate() {
         if let Some(next) = node.step(segment) {
-            node = next
+            node = next;
         } else {
             let here = FieldPath(path.0[..=at].to_vec());
             let diagnostic = Diagnostic::error("E056", format!("{} has no field `{here}`", kind.kind));

@@ -249,13 +249,13 @@ impl Compile<'_> {
             match item {
                 Needs::Local(name) => self.local(name),
                 Needs::Existing(address) => {
-                    let mut compiler = existing::Compiler {
+                    let mut reader = existing::Compiler {
                         address,
                         decl: &document.existing[address],
                         scopes,
                         diags: self.diags,
                     };
-                    let found = compiler.run(&self.world, self.files);
+                    let found = reader.run(&self.world, self.files);
                     self.world.existing.insert(address.clone(), Some(found.identity));
                     found_existing.insert(address.clone(), (found.existing, found.uses));
                 }

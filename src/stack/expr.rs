@@ -377,7 +377,7 @@ fn object(existing: bool, table: &str, after: &str) -> Result<Expr, Problem> {
         };
         let key = rest[..=end].parse::<FieldPath>().map(|path| path.0);
         if let Ok([crate::path::Segment::Key(key)]) = key.as_deref() {
-            index = Some(key.clone())
+            index = Some(key.clone());
         } else {
             let bare = &inner[..end - 1];
             let bare = if is_local(bare) { bare } else { "KEY" };

@@ -77,8 +77,10 @@ fn stacks(cwd: &Path) -> Vec<PathBuf> {
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| {
-            let stem = name.strip_suffix(".toml");
-            stem.is_some_and(|stem| !stem.ends_with(".vars") && !stem.starts_with('.'))
+            let stem = name
+                .strip_suffix(".toml")
+                .map(|stem| stem.split('.').collect::<Vec<_>>());
+            stem.is_some_and(|parts| parts.last() != Some(&"vars") && parts.first() != Some(&""))
         })
         .filter(|name| declares_stack(&folder.join(name)))
         .collect();

@@ -435,7 +435,7 @@ mod tests {
             assert_eq!(files.text(path).err().map(|p| p.code), Some(code), "{path:?}");
         }
         let near = files.text("apps/aa.toml").err().map(|p| p.help.concat()).unwrap();
-        assert_eq!(near, "");
+        assert_eq!(near, "there is `apps/a.toml`");
         let near = files
             .text("apps.d/a.toml")
             .err()

@@ -238,7 +238,7 @@ mod tests {
             ("a = { b = 1,\nc = 2 }\n", None),
             ("a = [\n  \"x]\", # ]\n  { b = 1 },\n]\n[b]\n", None),
             ("a = [1,\n[b.c]\n", Some((4, Some(8)))),
-            ("a = '''\n[ {\n'''\nb = [", Some((21, None))),
+            ("a = '''\n[ {\n'''\nb = [", Some((20, None))),
         ] {
             assert_eq!(unclosed(text), found, "{text}");
         }

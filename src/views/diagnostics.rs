@@ -275,7 +275,18 @@ mod tests {
 
     #[test]
     fn escapes_stay_under_their_line() {
-        insta::assert_snapshot!(page("a = \"\u{1b}[31m\" x", &[13..14]), @"");
+        insta::assert_snapshot!(page("a = \"\u{1b}[31m\" x", &[12..13]), @r#"
+        error[E001]: a = "\u{1b}[31m" x
+         --> a\u{1b}b.toml:1:18
+          |
+        1 | a = "\u{1b}[31m" x
+          |                  ^ a = "\u{1b}[31m" x
+          |
+          = note: a = "\u{1b}[31m" x
+          = help: a = "\u{1b}[31m" x
+
+        1 error; `arrplan help E001` explains the first
+        "#);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use arrplan::address::Address;
 use arrplan::graph::ReasonKind;
-use arrplan::stack::{Late, Part, SecretSource, Stack, Target, Val, VariableValue, load};
+use arrplan::stack::{Late, Part, Resource, SecretSource, Stack, Target, Val, VariableValue, load};
 use serde_json::{Value, json};
 
 use super::{cases, page, snapshot};
@@ -34,71 +35,7 @@ fn compiled(stack: &Stack) -> Value {
     let resources: serde_json::Map<String, Value> = stack
         .resources
         .iter()
-        .map(|(address, resource)| {
-            let edges: Vec<String> = stack
-                .graph
-                .dependencies(address)
-                .map(|(to, reasons)| {
-                    let reasons: Vec<String> = reasons
-                        .iter()
-                        .map(|reason| {
-                            let line = reason
-                                .span
-                                .as_ref()
-                                .map(|s| stack.sources_map.position(s).0)
-                                .unwrap_or_default();
-                            let kind = match &reason.kind {
-                                ReasonKind::Reference(text) => format!("${{{text}}}"),
-                                ReasonKind::Field(text) => text.clone(),
-                                other => format!("{other:?}"),
-                            };
-                            format!("{kind}:{line}")
-                        })
-                        .collect();
-                    format!("{to} ({})", reasons.join(", "))
-                })
-                .collect();
-            let mut shown = json!({
-                "object": resource.key().to_string(),
-                "manifest": value(&resource.manifest),
-                "after": edges,
-                "line": stack.sources_map.position(&resource.span).0,
-            });
-            let mut note = |key: &str, value: Value| {
-                shown[key] = value;
-            };
-            if let Some(protect) = resource.protect {
-                note("protect", protect.into());
-            }
-            if let Some(timeout) = resource.timeout {
-                note("timeout", format!("{timeout:?}").into());
-            }
-            if resource.wait != arrplan::stack::Wait::Ready {
-                note("wait", format!("{:?}", resource.wait).into());
-            }
-            if !resource.ignore.is_empty() {
-                note(
-                    "ignore",
-                    resource
-                        .ignore
-                        .iter()
-                        .map(ToString::to_string)
-                        .collect::<Vec<_>>()
-                        .into(),
-                );
-            }
-            if resource.replace_immutable {
-                note("on_immutable", "replace".into());
-            }
-            for (path, span) in &resource.spans {
-                let text = stack.sources_map.text(span.file);
-                assert!(
-                    text.get(span.start..span.end).is_some(),
-                    "{path} of {address} has a place"
-                );
-            }
-            (address.to_string(), shown)
-        })
+        .map(|(address, found)| (address.to_string(), resource(stack, address, found)))
         .collect();
     let variables: serde_json::Map<String, Value> = stack
         .variables
@@ -161,4 +98,74 @@ fn later(late: &Late) -> String {
         })
         .collect();
     format!("{}{}", if late.base64 { "base64 " } else { "" }, parts.concat())
+}
+
+/// What the resource waits for, each with its reasons and their lines.
+fn edges(stack: &Stack, address: &Address) -> Vec<String> {
+    stack
+        .graph
+        .dependencies(address)
+        .map(|(to, reasons)| {
+            let reasons: Vec<String> = reasons
+                .iter()
+                .map(|reason| {
+                    let line = reason
+                        .span
+                        .as_ref()
+                        .map(|s| stack.sources_map.position(s).0)
+                        .unwrap_or_default();
+                    let kind = match &reason.kind {
+                        ReasonKind::Reference(text) => format!("${{{text}}}"),
+                        ReasonKind::Field(text) => text.clone(),
+                        other => format!("{other:?}"),
+                    };
+                    format!("{kind}:{line}")
+                })
+                .collect();
+            format!("{to} ({})", reasons.join(", "))
+        })
+        .collect()
+}
+
+fn resource(stack: &Stack, address: &Address, resource: &Resource) -> Value {
+    let mut shown = json!({
+        "object": resource.key().to_string(),
+        "manifest": value(&resource.manifest),
+        "after": edges(stack, address),
+        "line": stack.sources_map.position(&resource.span).0,
+    });
+    let mut note = |key: &str, value: Value| {
+        shown[key] = value;
+    };
+    if let Some(protect) = resource.protect {
+        note("protect", protect.into());
+    }
+    if let Some(timeout) = resource.timeout {
+        note("timeout", format!("{timeout:?}").into());
+    }
+    if resource.wait != arrplan::stack::Wait::Ready {
+        note("wait", format!("{:?}", resource.wait).into());
+    }
+    if !resource.ignore.is_empty() {
+        note(
+            "ignore",
+            resource
+                .ignore
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .into(),
+        );
+    }
+    if resource.replace_immutable {
+        note("on_immutable", "replace".into());
+    }
+    for (path, span) in &resource.spans {
+        let text = stack.sources_map.text(span.file);
+        assert!(
+            text.get(span.start..span.end).is_some(),
+            "{path} of {address} has a place"
+        );
+    }
+    shown
 }
