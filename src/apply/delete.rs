@@ -276,7 +276,8 @@ impl Unit<'_> {
         let mut lines = vec![format!("{human} is still there after {waited}s")];
         if let Some(object) = last {
             lines.push(holding(object));
-            lines.extend(self.explain(object).await);
+            let more = self.explain(object, &lines).await;
+            lines.extend(more);
         }
         Stop::Failed(lines)
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::uninstall::pods;
 use super::unit::Unit;
-use super::wait::one_line;
+use super::verdict::one_line;
 use crate::object::Object;
 use crate::status::{self, Context, State};
 
@@ -42,17 +42,38 @@ const BAD_WHEN_TRUE: &[&str] = &[
     "StorageOperationFailed",
 ];
 
+/// A line, and the message of the cluster in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Reason {
+    text: String,
+    message: String,
+}
+
+impl Reason {
+    fn new(who: &str, what: &str, message: &str) -> Self {
+        let message = one_line(message);
+        let text = format!("{who}: {what} {message}").trim_end().to_owned();
+        Self { text, message }
+    }
+}
+
 impl Unit<'_> {
-    /// The reasons that can be found, as lines. Never fails: what cannot be read is left out.
-    pub(super) async fn explain(&self, object: &Object) -> Vec<String> {
+    /// The reasons that can be found and were not said yet, as lines. Never fails: what cannot be read is
+    /// left out.
+    pub(super) async fn explain(&self, object: &Object, said: &[String]) -> Vec<String> {
         let found = tokio::time::timeout(PATIENCE, self.reasons(object)).await;
-        let mut lines = found.unwrap_or_else(|_| conditions(object));
-        lines.dedup();
-        lines.truncate(LINES);
+        let reasons = found.unwrap_or_else(|_| conditions(object));
+        let mut lines: Vec<String> = Vec::new();
+        for Reason { text, message } in reasons {
+            let known = |line: &String| !message.is_empty() && line.contains(&message);
+            if !said.iter().any(known) && !lines.contains(&text) && lines.len() < LINES {
+                lines.push(text);
+            }
+        }
         lines
     }
 
-    async fn reasons(&self, object: &Object) -> Vec<String> {
+    async fn reasons(&self, object: &Object) -> Vec<Reason> {
         let mut lines = conditions(object);
         lines.extend(self.warnings(object).await);
         match (object.key().group.as_str(), object.kind()) {
@@ -63,29 +84,25 @@ impl Unit<'_> {
         lines
     }
 
-    async fn warnings(&self, object: &Object) -> Vec<String> {
+    async fn warnings(&self, object: &Object) -> Vec<Reason> {
         let events = self.writer.warning_events(object).await.unwrap_or_default();
         let last = events.len().saturating_sub(EVENTS);
+        let human = object.key().human();
         events[last..]
             .iter()
             .map(|event| {
                 let times = if event.count > 1 {
-                    format!(" ({} times)", event.count)
+                    format!("{} ({} times)", event.reason, event.count)
                 } else {
-                    String::new()
+                    event.reason.clone()
                 };
-                format!(
-                    "{}: {} {}{times}",
-                    object.key().human(),
-                    event.reason,
-                    one_line(&event.message)
-                )
+                Reason::new(&human, &times, &event.message)
             })
             .collect()
     }
 
     /// The workloads of a release that do not work, with their pods.
-    async fn workloads(&self, release: &Object) -> Vec<String> {
+    async fn workloads(&self, release: &Object) -> Vec<Reason> {
         let text = |pointer: &str| release.0.pointer(pointer).and_then(Value::as_str);
         let namespace = text("/spec/targetNamespace").or(release.namespace());
         let selector = format!(
@@ -108,7 +125,11 @@ impl Unit<'_> {
                 if status.state == State::Ready {
                     continue;
                 }
-                lines.push(format!("{}: {}", object.key().human(), one_line(&status.message)));
+                lines.push(Reason::new(
+                    &object.key().human(),
+                    &status.reason,
+                    &status.message,
+                ));
                 lines.extend(self.warnings(&object).await);
                 lines.extend(self.pods_of(&object).await);
             }
@@ -117,7 +138,7 @@ impl Unit<'_> {
     }
 
     /// The pods of a workload that do not work.
-    async fn pods_of(&self, workload: &Object) -> Vec<String> {
+    async fn pods_of(&self, workload: &Object) -> Vec<Reason> {
         let labels = workload
             .0
             .pointer("/spec/selector/matchLabels")
@@ -155,7 +176,7 @@ fn list<'v>(object: &'v Object, pointer: &str) -> &'v [Value] {
 }
 
 /// The conditions that say why not.
-fn conditions(object: &Object) -> Vec<String> {
+fn conditions(object: &Object) -> Vec<Reason> {
     let says_why = |condition: &&Value| {
         let bad = BAD_WHEN_TRUE.contains(&text(condition, "/type"));
         (text(condition, "/status") == "True") == bad && !text(condition, "/message").is_empty()
@@ -165,24 +186,23 @@ fn conditions(object: &Object) -> Vec<String> {
         .filter(says_why)
         .map(|condition| {
             let (kind, status) = (text(condition, "/type"), text(condition, "/status"));
-            let message = one_line(text(condition, "/message"));
-            format!(
-                "{}: {kind}={status} {}: {message}",
-                object.key().human(),
-                text(condition, "/reason")
-            )
+            let what = format!("{kind}={status} {}:", text(condition, "/reason"));
+            Reason::new(&object.key().human(), &what, text(condition, "/message"))
         })
         .collect()
 }
 
 /// Why a pod does not run.
-fn troubles(pod: &Object) -> Vec<String> {
+fn troubles(pod: &Object) -> Vec<Reason> {
     let human = pod.key().human();
     let mut lines = Vec::new();
     for condition in list(pod, "/status/conditions") {
         if text(condition, "/type") == "PodScheduled" && text(condition, "/status") == "False" {
-            let message = one_line(text(condition, "/message"));
-            lines.push(format!("{human}: {} {message}", text(condition, "/reason")));
+            lines.push(Reason::new(
+                &human,
+                text(condition, "/reason"),
+                text(condition, "/message"),
+            ));
         }
     }
     for pointer in ["/status/initContainerStatuses", "/status/containerStatuses"] {
@@ -193,15 +213,15 @@ fn troubles(pod: &Object) -> Vec<String> {
                 if reason.is_empty() || reason == "Completed" || reason == "ContainerCreating" {
                     continue;
                 }
-                let message = one_line(text(container, &format!("/state/{state}/message")));
+                let message = text(container, &format!("/state/{state}/message"));
                 let restarts = container.get("restartCount").and_then(Value::as_i64).unwrap_or(0);
                 let restarts = if restarts > 0 {
                     format!(" ({restarts} restarts)")
                 } else {
                     String::new()
                 };
-                let line = format!("{human}: container {name} {reason}{restarts} {message}");
-                lines.push(line.trim_end().to_owned());
+                let what = format!("container {name} {reason}{restarts}");
+                lines.push(Reason::new(&human, &what, message));
             }
         }
     }
@@ -212,6 +232,10 @@ fn troubles(pod: &Object) -> Vec<String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn texts(reasons: Vec<Reason>) -> Vec<String> {
+        reasons.into_iter().map(|reason| reason.text).collect()
+    }
 
     #[test]
     fn the_container_at_fault_is_named() {
@@ -226,7 +250,7 @@ mod tests {
             },
         }));
         assert_eq!(
-            troubles(&pod),
+            texts(troubles(&pod)),
             ["Pod media/sonarr-0: container app CrashLoopBackOff (3 restarts) back-off 40s"]
         );
     }
@@ -242,7 +266,7 @@ mod tests {
             ]},
         }));
         assert_eq!(
-            conditions(&object),
+            texts(conditions(&object)),
             [
                 "Deployment media/sonarr: Available=False MinimumReplicasUnavailable: no",
                 "Deployment media/sonarr: ReplicaFailure=True FailedCreate: quota",

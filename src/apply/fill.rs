@@ -7,10 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::manifest::{self, Lookup, SecretValue};
 use crate::object::Object;
 use crate::path::{FieldPath, Segment};
 use crate::secrets::SecretValues;
@@ -99,6 +98,20 @@ pub(super) fn fill(
     Ok(())
 }
 
+impl Lookup for Sources<'_> {
+    fn field(&self, field: &FieldRef) -> Option<Value> {
+        field.path.get(&self.objects.get(&field.target)?.0).cloned()
+    }
+
+    fn secret(&self, name: &str) -> SecretValue {
+        self.secrets
+            .get(name)
+            .map_or(SecretValue::NotRead, |value| SecretValue::Known(value.to_owned()))
+    }
+}
+
+/// The late value at a path of the manifest. Unknown paths name elements of lists by position, as the manifest
+/// has them.
 fn late_at<'v>(manifest: &'v Val, path: &FieldPath) -> Option<&'v Late> {
     let found = path
         .0
@@ -106,7 +119,6 @@ fn late_at<'v>(manifest: &'v Val, path: &FieldPath) -> Option<&'v Late> {
         .try_fold(manifest, |value, segment| match (segment, value) {
             (Segment::Key(key), Val::Map(map)) => map.get(key),
             (Segment::Index(index), Val::List(list)) => list.get(*index),
-            (Segment::Select(keys), Val::List(list)) => list.iter().find(|item| selects(keys, item)),
             _ => None,
         })?;
     match found {
@@ -115,52 +127,20 @@ fn late_at<'v>(manifest: &'v Val, path: &FieldPath) -> Option<&'v Late> {
     }
 }
 
-fn selects(keys: &BTreeMap<String, String>, item: &Val) -> bool {
-    let Val::Map(map) = item else { return false };
-    let named = keys.keys().any(|key| map.contains_key(key));
-    named
-        && keys.iter().all(|(key, text)| match map.get(key) {
-            Some(Val::String(word)) => Value::String(word.clone()).to_string() == *text,
-            Some(Val::Number(number)) => number.to_string() == *text,
-            Some(Val::Bool(flag)) => flag.to_string() == *text,
-            // A key that the manifest leaves to its default cannot tell elements apart by itself.
-            None => true,
-            Some(_) => false,
-        })
-}
-
 fn evaluate(late: &Late, sources: &Sources<'_>) -> Result<Value, Unfilled> {
-    let mut values = Vec::with_capacity(late.parts.len());
     for part in &late.parts {
-        values.push(match part {
-            Part::Text(text) => Value::String(text.clone()),
-            Part::Secret(name) => {
-                let secret = sources.secrets.get(name);
-                Value::String(secret.ok_or_else(|| Unfilled::NoSecret(name.clone()))?.to_owned())
+        match part {
+            Part::Secret(name) if sources.secrets.get(name).is_none() => {
+                return Err(Unfilled::NoSecret(name.clone()));
             }
-            Part::Field(field) => {
-                let object = sources.objects.get(&field.target);
-                let value = object.and_then(|object| field.path.get(&object.0));
-                value.ok_or_else(|| Unfilled::NoField(field.clone()))?.clone()
+            Part::Field(field) if sources.field(field).is_none() => {
+                return Err(Unfilled::NoField(field.clone()));
             }
-        });
+            _ => {}
+        }
     }
-    if values.len() == 1 && !late.base64 {
-        return Ok(values.remove(0));
-    }
-    let text: String = values.iter().map(text_of).collect();
-    Ok(Value::String(if late.base64 {
-        STANDARD.encode(text)
-    } else {
-        text
-    }))
-}
-
-fn text_of(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+    // With every part at hand there is a value.
+    Ok(manifest::value(&Val::Late(late.clone()), sources).unwrap_or(Value::Null))
 }
 
 /// Sets the value at a path, making the maps on the way.
@@ -169,34 +149,15 @@ fn insert(body: &mut Value, path: &[Segment], value: Value) -> Option<()> {
         *body = value;
         return Some(());
     };
-    let empty = || match rest.first() {
-        None | Some(Segment::Key(_)) => Value::Object(serde_json::Map::new()),
-        Some(_) => Value::Array(Vec::new()),
-    };
     match segment {
         Segment::Key(key) => {
+            let empty = || Value::Object(serde_json::Map::new());
             let next = body.as_object_mut()?.entry(key.clone()).or_insert_with(empty);
             insert(next, rest, value)
         }
-        Segment::Index(index) => {
-            // The compiled list holds a null where an element is not known, so that positions stay.
-            insert(body.as_array_mut()?.get_mut(*index)?, rest, value)
-        }
-        Segment::Select(keys) => {
-            let list = body.as_array_mut()?;
-            let named = |item: &Value| keys.keys().any(|key| item.get(key).is_some());
-            let chosen = |item: &Value| {
-                named(item)
-                    && keys
-                        .iter()
-                        .all(|(key, text)| item.get(key).is_none_or(|value| value.to_string() == *text))
-            };
-            insert(list.iter_mut().find(|item| chosen(item))?, rest, value)
-        }
-        Segment::Item(_) => {
-            body.as_array_mut()?.push(value);
-            Some(())
-        }
+        // The compiled list holds a null where an element is not known, so that positions stay.
+        Segment::Index(index) => insert(body.as_array_mut()?.get_mut(*index)?, rest, value),
+        Segment::Select(_) | Segment::Item(_) => None,
     }
 }
 
@@ -273,7 +234,7 @@ mod tests {
             "spec.number",
             "spec.args[0]",
             "spec.args[2]",
-            "spec.env[name=y].value",
+            "spec.env[1].value",
             "data.key",
         ]);
         let needed = needs(&manifest, &unknown).unwrap();

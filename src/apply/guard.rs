@@ -98,10 +98,7 @@ impl Unit<'_> {
                     let write = self.writer.apply(api, namespace, name, &request, force);
                     self.send(write).await.map(|applied| applied.object)
                 }
-                Ok(Force::TooMuch(lines)) => {
-                    self.end(begun, Outcome::Unchanged);
-                    return failed("more fields are held by others than the plan showed", lines);
-                }
+                Ok(Force::TooMuch(lines)) => return self.taken(api, &base, begun, lines).await,
                 Err(error) => Err(error),
             };
             match answer {
@@ -111,9 +108,8 @@ impl Unit<'_> {
                     Reread::Written(live) => return Ok(self.own(begun, body, *live)),
                 },
                 Err(Error::FieldsOwned { conflicts, .. }) => {
-                    self.end(begun, Outcome::Unchanged);
-                    let lines = conflicts.iter().map(conflict_line);
-                    return failed("fields were taken by others since the plan was made", lines);
+                    let lines = conflicts.iter().map(conflict_line).collect();
+                    return self.taken(api, &base, begun, lines).await;
                 }
                 Err(Error::AnotherObject(_)) => {
                     self.end(begun, Outcome::Unchanged);
@@ -134,6 +130,25 @@ impl Unit<'_> {
             format!("{human} changes faster than it can be written ({RESENDS} tries)"),
             [],
         )
+    }
+
+    /// Others hold more fields than the plan showed. The server says so before it looks at uid and
+    /// resourceVersion (measured), so the object may be another one altogether.
+    async fn taken<T>(&self, api: &Api, base: &Base, begun: BeginId, lines: Vec<String>) -> Step<T> {
+        self.end(begun, Outcome::Unchanged);
+        let human = self.change.key.human();
+        match self.read(api).await? {
+            None => failed(format!("{human} was deleted since the plan was made"), []),
+            Some(live) if live.uid() != base.uid => failed(
+                format!("{human} became another object since the plan was made"),
+                [],
+            ),
+            Some(live) => {
+                let mut all = self.difference(&live);
+                all.extend(lines);
+                failed(format!("{human} was changed since the plan was made"), all)
+            }
+        }
     }
 
     /// After a stale resourceVersion: whether what the plan was decided by still holds.

@@ -70,9 +70,9 @@ pub(super) fn moved_to_us(live: &Object, wanted: &Value, managers: &[String]) ->
     let mut after = Vec::with_capacity(before.len() + 1);
     for entry in before {
         let manager = entry.get("manager").and_then(Value::as_str).unwrap_or_default();
-        let moves =
+        let named =
             is_main(&entry) && operation(&entry) == "Update" && managers.iter().any(|name| name == manager);
-        let held = if moves { fields_of(&entry) } else { None };
+        let held = if named { fields_of(&entry) } else { None };
         let Some(held) = held.filter(|held| !held.intersection(&ours).is_empty()) else {
             after.push(entry);
             continue;
@@ -88,16 +88,13 @@ pub(super) fn moved_to_us(live: &Object, wanted: &Value, managers: &[String]) ->
     if moved.is_empty() {
         return None;
     }
-    match after.iter_mut().find(|entry| is_our_apply(entry)) {
-        Some(entry) => {
-            let all = fields_of(entry).unwrap_or_default().union(&moved);
-            entry["fieldsV1"] = all.to_fields_v1();
-        }
-        None => {
-            let mut entry = wanted.clone();
-            entry["fieldsV1"] = moved.to_fields_v1();
-            after.push(entry);
-        }
+    if let Some(entry) = after.iter_mut().find(|entry| is_our_apply(entry)) {
+        let all = fields_of(entry).unwrap_or_default().union(&moved);
+        entry["fieldsV1"] = all.to_fields_v1();
+    } else {
+        let mut entry = wanted.clone();
+        entry["fieldsV1"] = moved.to_fields_v1();
+        after.push(entry);
     }
     Some(as_patch(after))
 }

@@ -19,6 +19,7 @@ mod prepare;
 mod run;
 mod uninstall;
 mod unit;
+mod verdict;
 mod wait;
 mod write;
 

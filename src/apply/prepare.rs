@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::fill::{self, Needs, Sources, target_text};
 use super::unit::{Step, Stop, Unit, failed, lines_of};
-use super::wait::Rule;
+use super::verdict::Rule;
 use super::write::headed;
 use crate::address::{Address, ObjectKey};
 use crate::cluster::{Api, Error, ServedBy};
@@ -53,7 +53,7 @@ impl Unit<'_> {
         let named: Vec<&Existing> = stack
             .graph
             .dependencies(&self.change.address)
-            .filter_map(|(to, _)| existing(stack, to))
+            .filter_map(|(to, _)| stack.existing.get(to))
             .collect();
         for existing in named {
             let object = self.existing_object(existing).await?;
@@ -281,16 +281,4 @@ impl Unit<'_> {
             _ => failed(format!("variable {name} has no value in {home}"), []),
         }
     }
-}
-
-/// The `existing` object that a dependency names.
-fn existing<'s>(stack: &'s crate::stack::Stack, to: &Address) -> Option<&'s Existing> {
-    if stack.resources.contains_key(to) {
-        return None;
-    }
-    let plain = to.table.strip_prefix("existing.").map(|table| Address {
-        table: table.to_owned(),
-        ..to.clone()
-    });
-    stack.existing.get(plain.as_ref().unwrap_or(to))
 }

@@ -57,7 +57,7 @@ impl Run<'_> {
         Survey::new(self.writer.reader(), &self.discovery, self.going.clone())
     }
 
-    /// Names of the StorageClasses whose claims are bound only once a pod uses them; without an answer none,
+    /// Names of the storage classes whose claims are bound only once a pod uses them; without an answer none,
     /// so that a claim is waited for rather than taken for bound.
     pub(super) async fn late_binding(&self) -> BTreeSet<String> {
         let read = || async {

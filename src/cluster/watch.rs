@@ -8,13 +8,13 @@ use kube::client::Body;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
-use super::Api;
 use super::classify::{Asked, classify};
 use super::error::Error;
 use super::reader::{Listed, Reader, echoed, what};
 use super::retry;
 use super::transport::{Call, IDLE, Opened};
 use super::url::{self, Query};
+use super::{Api, ServedBy};
 use crate::object::Object;
 
 /// How long the server is asked to keep one watch open, seconds. Shorter than [`IDLE`], which ends a connection
@@ -58,7 +58,7 @@ pub struct ListWatch {
     name: Option<String>,
     query: Query,
     state: State,
-    /// Watching is not allowed: read again and again.
+    /// Watching is not allowed, or tells too little: read again and again.
     polling: bool,
     /// Listing is not allowed either: read the one object.
     by_get: bool,
@@ -110,7 +110,9 @@ impl Reader {
             name: name.map(str::to_owned),
             query,
             state: State::List,
-            polling: !api.can("watch"),
+            // Cozystack's aggregated API loses what happens between its list and its watch (measured: the end of
+            // an object that was being deleted was never told).
+            polling: !api.can("watch") || api.served_by == ServedBy::Aggregated,
             by_get: false,
             failures: 0,
             pause_until: None,

@@ -1,6 +1,8 @@
 //! The tests against a real control plane. One binary, so that one control plane serves them all.
 
 #[cfg(test)]
+mod apply;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod fields;
