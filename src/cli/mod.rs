@@ -10,6 +10,7 @@ mod error;
 mod host;
 mod prompt;
 mod signal;
+mod values;
 
 pub use error::{Exit, Failed};
 pub use host::{Host, Stdin};
