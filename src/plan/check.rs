@@ -112,24 +112,30 @@ impl Assessor<'_> {
         verdicts: &BTreeMap<FieldPath, Verdict>,
     ) -> Vec<Take> {
         let address = &subject.resource.address;
-        verdicts
+        let entries = owned::entries(live);
+        let mut takes = Vec::new();
+        for (path, verdict) in verdicts
             .iter()
-            .filter_map(|(path, verdict)| match verdict {
-                Verdict::Drift(owner)
-                | Verdict::CoOwned(owner)
-                | Verdict::Taken(owner)
-                | Verdict::Contested(owner, _) => {
-                    let value = path.get(&live.0).cloned().unwrap_or(Value::Null);
-                    let digest = self.input.key.field(address, path, &value).0;
-                    Some(Take {
-                        path: path.clone(),
-                        manager: owner.manager.clone(),
-                        digest,
-                    })
-                }
-                Verdict::Unrecorded => None,
-            })
-            .collect()
+            .filter(|(_, verdict)| **verdict != Verdict::Unrecorded)
+        {
+            let value = path.get(&live.0).cloned().unwrap_or(Value::Null);
+            let digest = self.input.key.field(address, path, &value).0;
+            // The server reports a conflict for each manager that holds the field.
+            let holders = entries
+                .iter()
+                .filter(|e| !owned::is_ours(e) && owned::holds(e, path));
+            let mut managers: Vec<&str> = holders.map(|entry| entry.manager.as_str()).collect();
+            managers.extend(verdict.owner().map(|owner| owner.manager.as_str()));
+            managers.sort_unstable();
+            managers.dedup();
+            let take = |manager: &str| Take {
+                path: path.clone(),
+                manager: manager.to_owned(),
+                digest: digest.clone(),
+            };
+            takes.extend(managers.into_iter().map(take));
+        }
+        takes
     }
 }
 

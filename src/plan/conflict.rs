@@ -25,6 +25,18 @@ pub(super) enum Verdict {
     Contested(Owner, Contest),
 }
 
+impl Verdict {
+    /// Who holds the field, where anybody is known to.
+    pub(super) fn owner(&self) -> Option<&Owner> {
+        match self {
+            Self::Drift(owner) | Self::CoOwned(owner) | Self::Taken(owner) | Self::Contested(owner, _) => {
+                Some(owner)
+            }
+            Self::Unrecorded => None,
+        }
+    }
+}
+
 /// Who holds a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Owner {

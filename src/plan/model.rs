@@ -338,12 +338,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether applying would write anything.
+    /// Whether applying would write anything: to the cluster, or (a resource that moved) to the state.
     #[must_use]
     pub fn has_changes(&self) -> bool {
         self.changes
             .iter()
-            .any(|c| !matches!(c.action, Action::NoOp | Action::Keep))
+            .any(|c| !matches!(c.action, Action::NoOp | Action::Keep) || c.moved_from.is_some())
     }
 
     /// The worst risk of all changes.
