@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::object::Object;
+use crate::path::FieldPath;
 use crate::plan::{Change, Risk};
 
 /// Marks an update that makes helm-controller uninstall the release and install it anew: a changed release
@@ -25,7 +26,32 @@ pub(super) fn judge(change: &mut Change, live: &Object, planned: &Object) {
             moved.join(", ")
         ));
     }
-    change.risk = change.risk.max(Risk::Disruptive);
+    if change.reinstalls || change.fields.iter().any(|field| rolls_out(&field.path)) {
+        change.risk = change.risk.max(Risk::Disruptive);
+    }
+}
+
+/// Whether helm-controller upgrades a release for a change of this field. It compares the chart, the digests of
+/// values and post-renderers and the common metadata; how often it looks, how long it waits and what it does
+/// about failures change no object of the release. A field not known here counts as one that does.
+fn rolls_out(path: &FieldPath) -> bool {
+    const QUIET: [&[&str]; 11] = [
+        &["spec", "interval"],
+        &["spec", "timeout"],
+        &["spec", "maxHistory"],
+        &["spec", "dependsOn"],
+        &["spec", "persistentClient"],
+        &["spec", "install"],
+        &["spec", "upgrade"],
+        &["spec", "rollback"],
+        &["spec", "uninstall"],
+        &["spec", "test"],
+        &["spec", "chart", "spec", "interval"],
+    ];
+    let quiet = QUIET
+        .iter()
+        .any(|names| path.starts_with(&FieldPath::keys(names.iter().copied())));
+    !quiet && path.starts_with(&FieldPath::keys(["spec"]))
 }
 
 type Effective = fn(&Object) -> Option<String>;
@@ -83,5 +109,34 @@ fn risk_of_fields(change: &Change) -> Risk {
         Risk::Disruptive
     } else {
         Risk::Safe
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_helm_controller_rolls_out_is_disruptive() {
+        let table = [
+            ("spec.values.ingress.enabled", true),
+            ("spec.valuesFrom[0].name", true),
+            ("spec.chart.spec.chart", true),
+            ("spec.chart.spec.version", true),
+            ("spec.chartRef.name", true),
+            ("spec.postRenderers[0].kustomize", true),
+            ("spec.commonMetadata.labels.a", true),
+            ("spec.suspend", true),
+            ("spec.chart.spec.interval", false),
+            ("spec.interval", false),
+            ("spec.timeout", false),
+            ("spec.install.strategy.name", false),
+            ("spec.upgrade.remediation.retries", false),
+            ("metadata.labels.a", false),
+        ];
+        for (path, expected) in table {
+            let parsed: FieldPath = path.parse().unwrap();
+            assert_eq!(rolls_out(&parsed), expected, "{path}");
+        }
     }
 }

@@ -165,6 +165,10 @@ fn finish(applied: &ops::Applied, typed: &Typed<'_>, host: &mut Host) -> Result<
     if applied.summary.interrupted > 0 {
         return Ok(Exit::Interrupted);
     }
+    if typed.command == "destroy" {
+        // They tell how to reach what is no longer there.
+        return Ok(Exit::Done);
+    }
     if typed.applying.json {
         host.print(&format!("{}\n", json::outputs(&applied.outputs)))?;
     } else if !applied.outputs.is_empty() {

@@ -1,6 +1,6 @@
 //! Everything in a namespace, and what of it goes anyway.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::StreamExt as _;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::Survey;
-use super::releases::{inventory, release_name};
+use super::releases::{inventory, leaves, release_name};
 use crate::address::ObjectKey;
 use crate::cluster::{Api, Error};
 use crate::object::Object;
@@ -17,35 +17,25 @@ impl Survey<'_> {
     /// uids of what goes anyway: the plan's own deletes, what a deleted release installed, and every object
     /// whose chain of owners ends in one of these.
     pub(super) fn gone_anyway(&self, objects: &[Object]) -> BTreeSet<String> {
-        let mut gone: BTreeSet<String> = BTreeSet::new();
-        let mut inventories: BTreeSet<ObjectKey> = BTreeSet::new();
-        let mut releases: BTreeSet<String> = BTreeSet::new();
-        for object in objects
+        let makers: Vec<&Object> = objects
             .iter()
             .filter(|o| self.going.contains(&o.key()) || self.is_application_release(o))
-        {
-            inventories.extend(
-                inventory(object)
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|(key, _)| key),
-            );
-            if object.kind() == "HelmRelease" {
-                releases.insert(format!("sh.helm.release.v1.{}.", release_name(object)));
+            .collect();
+        let mut taken: BTreeMap<ObjectKey, Vec<&Object>> = BTreeMap::new();
+        for maker in &makers {
+            for (key, _) in inventory(maker).unwrap_or_default() {
+                taken.entry(key).or_default().push(maker);
             }
         }
-        for object in objects {
-            let key = object.key();
-            let of_release =
-                object.kind() == "Secret" && releases.iter().any(|r| object.name().starts_with(r.as_str()));
-            if self.going.contains(&key)
-                || inventories.contains(&key)
-                || of_release
-                || self.is_application_release(object)
-            {
-                gone.insert(object.uid().to_owned());
-            }
-        }
+        let is_taken = |object: &Object| {
+            let of = taken.get(&object.key()).map_or(&[][..], Vec::as_slice);
+            of.iter().any(|maker| !leaves(maker, object)) || makers.iter().any(|maker| is_of_release(maker, object))
+        };
+        let mut gone: BTreeSet<String> = objects
+            .iter()
+            .filter(|o| self.going.contains(&o.key()) || self.is_application_release(o) || is_taken(o))
+            .map(|o| o.uid().to_owned())
+            .collect();
         // Owners come before what they own in a few rounds at most: chains are short.
         loop {
             let more: Vec<String> = objects
@@ -119,6 +109,21 @@ impl Survey<'_> {
 pub(super) struct Content {
     pub(super) objects: Vec<Object>,
     pub(super) unreadable: Vec<String>,
+}
+
+/// What Helm and helm-controller keep for a release: its storage, and the chart made from `spec.chart`.
+fn is_of_release(maker: &Object, object: &Object) -> bool {
+    if maker.kind() != "HelmRelease" {
+        return false;
+    }
+    let chart = || maker.0.pointer("/status/helmChart").and_then(Value::as_str);
+    match object.kind() {
+        "Secret" => object
+            .name()
+            .starts_with(&format!("sh.helm.release.v1.{}.", release_name(maker))),
+        "HelmChart" => chart() == Some(&format!("{}/{}", object.namespace().unwrap_or_default(), object.name())),
+        _ => false,
+    }
 }
 
 /// What every namespace has, whoever made it.

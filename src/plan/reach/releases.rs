@@ -31,8 +31,7 @@ impl Survey<'_> {
             ));
             return Ok(());
         };
-        self.inventory(inventory, &[("helm.sh/resource-policy", "keep")], reach)
-            .await?;
+        self.inventory(inventory, object, reach).await?;
         self.claims_of_release(object, reach).await
     }
 
@@ -58,40 +57,23 @@ impl Survey<'_> {
     }
 
     pub(super) async fn kustomization(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
-        let text = |pointer: &str| {
-            object
-                .0
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or("MirrorPrune")
-        };
-        let prunes = match text("/spec/deletionPolicy") {
-            "Orphan" => false,
-            "Delete" | "WaitForTermination" => true,
-            _ => object.0.pointer("/spec/prune") == Some(&Value::Bool(true)),
-        };
         let Some(inventory) = inventory(object) else {
             return Ok(());
         };
-        if !prunes {
+        if !prunes(object) {
             reach.stays.push(format!(
                 "what {} applied: it does not prune",
                 object.key().human()
             ));
             return Ok(());
         }
-        self.inventory(
-            inventory,
-            &[("kustomize.toolkit.fluxcd.io/prune", "disabled")],
-            reach,
-        )
-        .await
+        self.inventory(inventory, object, reach).await
     }
 
     pub(super) async fn inventory(
         &self,
         inventory: Vec<(ObjectKey, String)>,
-        keep: &[(&str, &str)],
+        maker: &Object,
         reach: &mut Reach,
     ) -> Result<(), Error> {
         let mut found = Vec::new();
@@ -104,7 +86,9 @@ impl Survey<'_> {
             };
             match self.reader.get(api, key.namespace.as_deref(), &key.name).await {
                 Ok(None) => {}
-                Ok(Some(object)) if keep.iter().any(|(k, v)| object.annotation(k) == Some(v)) => {
+                // What is left behind in a namespace that goes is told there, as what it loses.
+                Ok(Some(object)) if leaves(maker, &object) && self.namespace_goes(&key) => drop(object),
+                Ok(Some(object)) if leaves(maker, &object) => {
                     reach.stays.push(format!("{}: marked to be kept", key.human()));
                 }
                 Ok(Some(object)) if self.going.contains(&key) => drop(object),
@@ -132,6 +116,12 @@ impl Survey<'_> {
             Box::pin(self.collect(object, reach)).await?;
         }
         Ok(())
+    }
+
+    /// Whether the plan deletes the namespace an object lies in.
+    fn namespace_goes(&self, key: &ObjectKey) -> bool {
+        let namespace = key.namespace.as_deref();
+        namespace.is_some_and(|name| self.going.contains(&ObjectKey::new("", "Namespace", None, name)))
     }
 
     /// A Cozystack application is a HelmRelease; a Tenant is a namespace as well.
@@ -167,6 +157,25 @@ impl Survey<'_> {
             Err(error) => unreadable(error, &format!("release behind {}", object.key().human()), reach)?,
         }
         Ok(())
+    }
+}
+
+/// Whether a Kustomization that is deleted deletes what it applied.
+fn prunes(kustomization: &Object) -> bool {
+    let policy = kustomization.0.pointer("/spec/deletionPolicy");
+    match policy.and_then(Value::as_str).unwrap_or("MirrorPrune") {
+        "Orphan" => false,
+        "Delete" | "WaitForTermination" => true,
+        _ => kustomization.0.pointer("/spec/prune") == Some(&Value::Bool(true)),
+    }
+}
+
+/// Whether `maker`, a HelmRelease or Kustomization that is deleted, leaves `object` of its inventory behind.
+pub(super) fn leaves(maker: &Object, object: &Object) -> bool {
+    if maker.kind() == "Kustomization" {
+        !prunes(maker) || object.annotation("kustomize.toolkit.fluxcd.io/prune") == Some("disabled")
+    } else {
+        object.annotation("helm.sh/resource-policy") == Some("keep")
     }
 }
 
