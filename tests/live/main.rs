@@ -5,9 +5,17 @@ mod apply;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod destroy;
+#[cfg(test)]
+mod drift;
+#[cfg(test)]
 mod fields;
 #[cfg(test)]
 mod harness_selftest;
+#[cfg(test)]
+mod ownership;
+#[cfg(test)]
+mod project;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
