@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::Value;
 use support::{ControlPlane, GitRepo, Mark, Part, Records, User, eventually};
 
-use crate::project::{Project, hides, holders, said, shows};
+use crate::project::Project;
+use crate::runs::{hides, holders, said, shows};
 
 /// Our deletes since the mark, in the order of the log. Each must carry what guards it, and none of our writes may
 /// touch finalizers.
@@ -44,13 +45,13 @@ fn writes(plane: &ControlPlane, namespace: &str, mark: Mark) -> String {
 }
 
 /// The line to paste that a refusal prints, less the program.
-fn line_to_paste(refused: &str) -> Vec<String> {
+fn line_to_paste(refused: &str) -> Vec<&str> {
     let line = refused
         .lines()
         .map(str::trim)
         .find(|line| line.starts_with("arrplan ") && line.contains("--allow"))
         .unwrap_or_else(|| panic!("no line to paste in\n{refused}"));
-    line.split_whitespace().skip(1).map(str::to_owned).collect()
+    line.split_whitespace().skip(1).collect()
 }
 
 #[test]
@@ -132,21 +133,15 @@ fn the_shipped_stack_goes_in_reverse_order_with_consent_and_without_leftovers() 
         ],
     );
     let paste = line_to_paste(&refused.stderr);
-    let allowed = |line: &[String]| line.iter().filter(|word| word.starts_with("data-loss=")).count();
-    assert_eq!(allowed(&paste), 3, "{paste:?}");
+    let allowed = paste.iter().filter(|word| word.starts_with("data-loss="));
+    assert_eq!(allowed.count(), 3, "{paste:?}");
     // Two consents of three are a refusal still.
-    let short: Vec<String> = paste[..paste.len() - 2]
-        .iter()
-        .cloned()
-        .chain(["--yes".to_owned()])
-        .collect();
-    drop(project.line(short).expect_status(1));
+    let short = &paste[..paste.len() - 2];
+    drop(project.run(&[short, &["--yes"]].concat()).expect_status(1));
     assert_eq!(writes(plane, &media, mark) + &writes(plane, &public, mark), "");
 
     let mark = plane.audit().mark();
-    let done = project
-        .line(paste.into_iter().chain(["--yes".to_owned()]))
-        .expect_status(0);
+    let done = project.run(&[&paste[..], &["--yes"]].concat()).expect_status(0);
     shows(&done, &["Deleted 5 of 5"]);
     let deletes = guarded_deletes(plane, mark, &[&media, &public]);
     let at = |what: &str| {
@@ -390,7 +385,7 @@ fn removed_renamed_and_forgotten() {
     assert_eq!(left.pointer("/metadata/annotations"), None);
     assert_eq!(holders(&left, &["data"]), [""; 0]);
     let listed = project
-        .line(["state", "list", "destroy-removed"].map(str::to_owned))
+        .run(&["state", "list", "destroy-removed"])
         .expect_status(0);
     hides(&listed, &["config_map.free", "config_map.middle"]);
     project.settled(&[]);

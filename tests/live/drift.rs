@@ -4,13 +4,14 @@
 use serde_json::{Value, json};
 use support::{ControlPlane, Mark, Part, User, eventually};
 
-use crate::project::{Project, hides, holders, keys, shows};
+use crate::project::Project;
+use crate::runs::{hides, holders, keys, shows};
 
 /// A ConfigMap `settings` of three keys in a namespace of its own.
 struct Settings {
     plane: &'static ControlPlane,
     namespace: String,
-    project: Project,
+    project: Project<'static>,
 }
 
 impl Settings {
@@ -383,8 +384,8 @@ fn deleted_recreated_and_terminating_objects() {
         &["+ config_map.settings is being deleted, held by example.org/hold: made anew once it is gone"],
     );
     let mark = it.plane.audit().mark();
-    let line = ["apply", &it.project.stack_file(), "--yes"].map(str::to_owned);
-    let apply = it.project.start(line);
+    let line = ["apply", &it.project.stack_argument(), "--yes"];
+    let apply = it.project.command(support::arrplan!(), &line).spawn();
     eventually("the heartbeat of the wait", || {
         let said = apply.stderr();
         (said.contains("config_map.settings") && said.contains("held by example.org/hold")).then_some(())

@@ -19,6 +19,8 @@ mod project;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod runs;
+#[cfg(test)]
 mod status;
 #[cfg(test)]
 mod structure;

@@ -4,7 +4,8 @@
 use serde_json::json;
 use support::{ControlPlane, Mark, Part, User, eventually};
 
-use crate::project::{Project, hides, holders, keys, shows};
+use crate::project::Project;
+use crate::runs::{hides, holders, keys, shows};
 
 fn one_map(stack: &str, namespace: &str, data: &str) -> String {
     format!("[stack]\nname = \"{stack}\"\n\n[config_map.shared]\nnamespace = \"{namespace}\"\n{data}\n")
@@ -38,7 +39,7 @@ fn an_object_belongs_to_one_stack_and_one_state() {
     // The same stack file elsewhere, whose state knows nothing.
     let twin = Project::new(
         plane,
-        "elsewhere/own-two-a",
+        "own-two-a",
         &one_map("own-two-a", &namespace, "data.a = \"3\""),
     );
     let whatever = ["--adopt", "config_map.shared", "--take", "config_map.shared"];
@@ -378,9 +379,7 @@ fn moved_between_addresses_is_no_write() {
     assert_eq!(writes(plane, &namespace, mark), "");
     project.settled(&[]);
     // It is owned under the new address only.
-    let listed = project
-        .line(["state", "list", "own-moved"].map(str::to_owned))
-        .expect_status(0);
+    let listed = project.run(&["state", "list", "own-moved"]).expect_status(0);
     shows(&listed, &["config_map.renamed"]);
     hides(&listed, &["config_map.shared"]);
 }
