@@ -36,15 +36,12 @@ impl Assessor<'_> {
                 .extend(self.adoption_needs_consent(subject, live));
             return Ok(assessed);
         }
-        self.update(
-            subject,
-            api,
-            live,
-            Some(Adoption {
-                reason: reason.to_owned(),
-            }),
-        )
-        .await
+        let adoption = Adoption {
+            reason: reason.to_owned(),
+        };
+        let mut assessed = self.update(subject, api, live, Some(adoption)).await?;
+        assessed.not_ours = self.foreign_fields(subject, live);
+        Ok(assessed)
     }
 
     pub(super) fn adoption_needs_consent(&self, subject: &Subject<'_>, live: &Object) -> Option<Diagnostic> {

@@ -41,7 +41,7 @@ impl Assessor<'_> {
             .diffs
             .iter()
             .map(|diff| {
-                let cause = Self::cause(subject, checked, diff);
+                let cause = self.cause(subject, checked, diff);
                 // A value of unknown type was left out of the dry-run, which then shows a removal.
                 let is_late = late
                     .iter()
@@ -108,7 +108,7 @@ impl Assessor<'_> {
         changes
     }
 
-    pub(super) fn cause(subject: &Subject<'_>, checked: &Checked, diff: &FieldDiff) -> FieldCause {
+    fn cause(&self, subject: &Subject<'_>, checked: &Checked, diff: &FieldDiff) -> FieldCause {
         let verdict = checked
             .verdicts
             .iter()
@@ -133,11 +133,27 @@ impl Assessor<'_> {
         let was_ours = subject
             .prior
             .is_some_and(|prior| prior.owned.contains_key(&diff.path));
-        if within(&checked.ours_after) || within(&checked.ours_before) || was_ours {
+        let declared = within(&checked.ours_after) || within(&checked.ours_before) || was_ours;
+        if declared && !self.is_overruled(subject, diff) {
             FieldCause::Stack
         } else {
             FieldCause::Server
         }
+    }
+
+    /// Whether a field of an unchanged manifest gets another value than the manifest says: a mutating policy
+    /// or webhook came after the last apply.
+    fn is_overruled(&self, subject: &Subject<'_>, diff: &FieldDiff) -> bool {
+        let hash = || {
+            self.input
+                .key
+                .manifest(&subject.resource.address, &subject.desired.body)
+        };
+        let sent = fields::value_at(Self::root(subject), &subject.desired.body, &diff.path);
+        sent.is_some_and(|sent| diff.after.as_ref() != Some(sent))
+            && subject
+                .prior
+                .is_some_and(|prior| prior.desired_hash == Some(hash()))
     }
 
     pub(super) fn unchecked_fields(

@@ -1,6 +1,8 @@
 //! Fields that others added to our objects: invisible to a dry-run (measured), so they are read from the
 //! managers' entries.
 
+use std::collections::BTreeSet;
+
 use crate::cluster::Api;
 use crate::diff;
 use crate::object::Object;
@@ -55,9 +57,16 @@ impl Assessor<'_> {
         }
     }
 
-    fn foreign_fields(&self, subject: &Subject<'_>, live: &Object) -> Vec<NotOurs> {
+    /// Fields that ordinary managers hold and this manifest does not set. What it sets is not foreign even
+    /// while another manager holds it: that is drift, shown as a change.
+    pub(super) fn foreign_fields(&self, subject: &Subject<'_>, live: &Object) -> Vec<NotOurs> {
         let entries = owned::entries(live);
-        let ours = owned::ours(live);
+        let mut ours = owned::ours(live);
+        ours.extend(owned::manifest_leaves(
+            Self::root(subject),
+            &subject.desired.body,
+        ));
+        let all: BTreeSet<FieldPath> = entries.iter().flat_map(owned::leaves).collect();
         let key = live.key();
         let mask = self.mask(subject);
         let mut found = Vec::new();
@@ -73,6 +82,8 @@ impl Assessor<'_> {
                     .any(|ignore| path.starts_with(ignore));
                 if ignored
                     || ours.contains(&path)
+                    || is_parent(&path, &ours)
+                    || is_parent(&path, &all)
                     || is_server_owned(&path)
                     || diff::controller_filled(&key.group, &key.kind, &path, &live.0)
                 {
@@ -93,6 +104,15 @@ impl Assessor<'_> {
         found.dedup_by(|a, b| a.path == b.path);
         found
     }
+}
+
+/// Whether others hold what lies in it: an entry that has only the map itself holds nothing of its content.
+fn is_parent(path: &FieldPath, leaves: &BTreeSet<FieldPath>) -> bool {
+    let after = (std::ops::Bound::Excluded(path), std::ops::Bound::Unbounded);
+    leaves
+        .range::<FieldPath, _>(after)
+        .next()
+        .is_some_and(|next| next.starts_with(path))
 }
 
 /// Status, and metadata that only the server and finalizer owners write.

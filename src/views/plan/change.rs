@@ -108,8 +108,8 @@ fn remarks(change: &Change, frame: &Frame, said: Option<&str>, view: &PlanView<'
             parts.extend(reason.map(|r| (Tone::Plain, r)));
         }
         Action::Adopt => {
-            parts.push((Tone::Plain, "adopted: it exists and becomes ours".to_owned()));
-            parts.extend(reason.map(|r| (Tone::Plain, r)));
+            let why = reason.as_deref().unwrap_or("exists already");
+            parts.push((Tone::Plain, format!("adopted: {why}, becomes ours")));
         }
         Action::NoOp => {
             let state = match &change.not_ready {

@@ -33,9 +33,10 @@ pub(super) fn show(fields: &[FieldChange], view: &PlanView<'_>, page: &mut Page)
     }
 }
 
-/// `+` added, `-` removed, `~` changed: the field itself, not its parent.
+/// `+` added, `-` removed, `~` changed, `=` stays although we let go of it: the field itself, not its parent.
 fn symbol(field: &FieldChange) -> (&'static str, Tone) {
     match (&field.before, &field.after) {
+        _ if matches!(field.cause, FieldCause::Stays { .. }) => ("= ", Tone::Note),
         (Shown::Absent, _) => ("+ ", Tone::Good),
         (_, Shown::Absent) => ("- ", Tone::Bad),
         (_, Shown::NotRead) | (Shown::NotRead, _) => ("? ", Tone::Change),
@@ -48,8 +49,9 @@ fn one(field: &FieldChange, view: &PlanView<'_>, page: &mut Page) {
     let path = Text::tone(tone, symbol).add(Tone::Plain, &field.path.to_string());
     let room = page.width().saturating_sub(DEEP);
     let why = cause(&field.cause, view);
-    let before = value::block(&field.before, room);
-    let after = value::block(&field.after, room);
+    let stays = matches!(field.cause, FieldCause::Stays { .. });
+    let before = value::block(&field.before, room).filter(|_| !stays);
+    let after = value::block(&field.after, room).filter(|_| !stays);
     if before.is_some() || after.is_some() {
         page.columns(INDENT, &path, 0, &why);
         let text = |block: Option<String>, shown: &Shown| match (block, shown) {
@@ -88,6 +90,7 @@ fn one(field: &FieldChange, view: &PlanView<'_>, page: &mut Page) {
 /// `before -> after`, or the one value there is.
 fn values(field: &FieldChange) -> String {
     match (&field.before, &field.after) {
+        (stays, _) if matches!(field.cause, FieldCause::Stays { .. }) => value::shown(stays),
         (Shown::Masked, Shown::Masked) => "(secret, changed)".to_owned(),
         (Shown::Absent, one) | (one, Shown::Absent) => value::shown(one),
         (before, after) => format!("{} -> {}", value::shown(before), value::shown(after)),
