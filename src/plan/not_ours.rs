@@ -62,10 +62,7 @@ impl Assessor<'_> {
     pub(super) fn foreign_fields(&self, subject: &Subject<'_>, live: &Object) -> Vec<NotOurs> {
         let entries = owned::entries(live);
         let mut ours = owned::ours(live);
-        ours.extend(owned::manifest_leaves(
-            Self::root(subject),
-            &subject.desired.body,
-        ));
+        ours.extend(owned::manifest_leaves(Self::root(subject), &subject.desired.body));
         let all: BTreeSet<FieldPath> = entries.iter().flat_map(owned::leaves).collect();
         let key = live.key();
         let mask = self.mask(subject);

@@ -140,14 +140,17 @@ pub(crate) fn differences(before: &Value, after: &Value) -> BTreeMap<String, (Op
     paths
         .filter(|path| !SERVERS.iter().any(|own| path.starts_with(own)))
         .filter(|path| before.get(*path) != after.get(*path))
-        .map(|path| (path.clone(), (before.get(path).cloned(), after.get(path).cloned())))
+        .map(|path| {
+            (
+                path.clone(),
+                (before.get(path).cloned(), after.get(path).cloned()),
+            )
+        })
         .collect()
 }
 
 /// What a plan in JSON says will differ: object to path to before and after.
-pub(crate) fn predicted(
-    plan: &Value,
-) -> BTreeMap<String, BTreeMap<String, (Option<Value>, Option<Value>)>> {
+pub(crate) fn predicted(plan: &Value) -> BTreeMap<String, BTreeMap<String, (Option<Value>, Option<Value>)>> {
     let shown = |value: &Value| match value["is"].as_str().unwrap() {
         "absent" => None,
         "plain" => Some(value["value"].clone()),
@@ -170,7 +173,10 @@ pub(crate) fn predicted(
 /// The first thing arrplan wrote to an object: what a plan only tried does not count.
 #[track_caller]
 pub(crate) fn first_write(records: &Records, resource: &str, namespace: &str, name: &str) -> AuditRecord {
-    let of_object = records.clone().by_user("arrplan").about(resource, namespace, name);
+    let of_object = records
+        .clone()
+        .by_user("arrplan")
+        .about(resource, namespace, name);
     let first = of_object.writes().filter(AuditRecord::succeeded).first().cloned();
     first.unwrap_or_else(|| panic!("no write of {resource} {namespace}/{name} in the audit log:\n{records}"))
 }
@@ -192,8 +198,9 @@ pub(crate) fn became_ready(records: &Records, resource: &str, namespace: &str, n
                 let conditions = record.body["status"]["conditions"].as_array();
                 status(record) && conditions.is_some_and(|list| list.iter().any(is_ready))
             };
-            let observed =
-                |record: &AuditRecord| status(record) && !record.body["status"]["observedGeneration"].is_null();
+            let observed = |record: &AuditRecord| {
+                status(record) && !record.body["status"]["observedGeneration"].is_null()
+            };
             let ready = of_object.clone().filter(says_ready).first().cloned();
             let seen = of_object.filter(observed).first().cloned();
             ready.zip(seen).into_iter().flat_map(|(a, b)| [a, b]).collect()

@@ -29,7 +29,8 @@ impl Survey<'_> {
         }
         let is_taken = |object: &Object| {
             let of = taken.get(&object.key()).map_or(&[][..], Vec::as_slice);
-            of.iter().any(|maker| !leaves(maker, object)) || makers.iter().any(|maker| is_of_release(maker, object))
+            of.iter().any(|maker| !leaves(maker, object))
+                || makers.iter().any(|maker| is_of_release(maker, object))
         };
         let mut gone: BTreeSet<String> = objects
             .iter()
@@ -121,7 +122,14 @@ fn is_of_release(maker: &Object, object: &Object) -> bool {
         "Secret" => object
             .name()
             .starts_with(&format!("sh.helm.release.v1.{}.", release_name(maker))),
-        "HelmChart" => chart() == Some(&format!("{}/{}", object.namespace().unwrap_or_default(), object.name())),
+        "HelmChart" => {
+            chart()
+                == Some(&format!(
+                    "{}/{}",
+                    object.namespace().unwrap_or_default(),
+                    object.name()
+                ))
+        }
         _ => false,
     }
 }
