@@ -269,7 +269,7 @@ mod tests {
     use serde_json::json;
     use std::collections::BTreeMap;
 
-    fn found(strict: bool, schema: Value, spec: Value) -> Vec<String> {
+    fn found(strict: bool, schema: &Value, spec: &Value) -> Vec<String> {
         let schema = json!({"type": "object", "properties": {"spec": schema}});
         let definition = Definition {
             schema,
@@ -301,10 +301,10 @@ mod tests {
             "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
         }});
         let good = json!({"size": 3, "port": "http", "mode": "a", "labels": {"x": "y"}, "list": [true], "free": {"a": 1}});
-        assert_eq!(found(true, schema.clone(), good), [""; 0]);
+        assert_eq!(found(true, &schema, &good), [""; 0]);
         let bad = json!({"siez": 3, "port": 1.5, "mode": "c", "labels": {"x": 1}, "list": [1], "free": 2});
         assert_eq!(
-            found(true, schema.clone(), bad),
+            found(true, &schema, &bad),
             [
                 "spec.free: object is needed, not number",
                 "spec.labels.x: string is needed, not number",
@@ -315,6 +315,6 @@ mod tests {
                 "spec.size: is required",
             ]
         );
-        assert_eq!(found(false, schema, json!({"size": 1, "more": true})), [""; 0]);
+        assert_eq!(found(false, &schema, &json!({"size": 1, "more": true})), [""; 0]);
     }
 }
