@@ -33,7 +33,7 @@ impl<'a> Project<'a> {
     pub(crate) fn shipped(plane: &'a ControlPlane) -> Self {
         let stack = std::fs::read_to_string(shipped("arr.toml")).unwrap();
         let project = Self::new(plane, "arr", &stack);
-        copy(&shipped("catalog"), &project.folder.join("stacks/catalog"));
+        std::os::unix::fs::symlink(shipped("catalog"), project.folder.join("stacks/catalog")).unwrap();
         project
     }
 
@@ -77,20 +77,7 @@ impl<'a> Project<'a> {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
-/// A path of the shipped `stacks/`.
+/// The shipped stack and its catalog.
 pub(crate) fn shipped(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("stacks").join(path)
 }
@@ -140,17 +127,14 @@ pub(crate) fn differences(before: &Value, after: &Value) -> BTreeMap<String, (Op
     paths
         .filter(|path| !SERVERS.iter().any(|own| path.starts_with(own)))
         .filter(|path| before.get(*path) != after.get(*path))
-        .map(|path| {
-            (
-                path.clone(),
-                (before.get(path).cloned(), after.get(path).cloned()),
-            )
-        })
+        .map(|path| (path.clone(), (before.get(path).cloned(), after.get(path).cloned())))
         .collect()
 }
 
 /// What a plan in JSON says will differ: object to path to before and after.
-pub(crate) fn predicted(plan: &Value) -> BTreeMap<String, BTreeMap<String, (Option<Value>, Option<Value>)>> {
+pub(crate) fn predicted(
+    plan: &Value,
+) -> BTreeMap<String, BTreeMap<String, (Option<Value>, Option<Value>)>> {
     let shown = |value: &Value| match value["is"].as_str().unwrap() {
         "absent" => None,
         "plain" => Some(value["value"].clone()),
@@ -173,10 +157,7 @@ pub(crate) fn predicted(plan: &Value) -> BTreeMap<String, BTreeMap<String, (Opti
 /// The first thing arrplan wrote to an object: what a plan only tried does not count.
 #[track_caller]
 pub(crate) fn first_write(records: &Records, resource: &str, namespace: &str, name: &str) -> AuditRecord {
-    let of_object = records
-        .clone()
-        .by_user("arrplan")
-        .about(resource, namespace, name);
+    let of_object = records.clone().by_user("arrplan").about(resource, namespace, name);
     let first = of_object.writes().filter(AuditRecord::succeeded).first().cloned();
     first.unwrap_or_else(|| panic!("no write of {resource} {namespace}/{name} in the audit log:\n{records}"))
 }
@@ -198,9 +179,8 @@ pub(crate) fn became_ready(records: &Records, resource: &str, namespace: &str, n
                 let conditions = record.body["status"]["conditions"].as_array();
                 status(record) && conditions.is_some_and(|list| list.iter().any(is_ready))
             };
-            let observed = |record: &AuditRecord| {
-                status(record) && !record.body["status"]["observedGeneration"].is_null()
-            };
+            let observed =
+                |record: &AuditRecord| status(record) && !record.body["status"]["observedGeneration"].is_null();
             let ready = of_object.clone().filter(says_ready).first().cloned();
             let seen = of_object.filter(observed).first().cloned();
             ready.zip(seen).into_iter().flat_map(|(a, b)| [a, b]).collect()
