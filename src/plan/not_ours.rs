@@ -86,6 +86,7 @@ impl Assessor<'_> {
                 {
                     continue;
                 }
+                let path = whole_element(path, &ours);
                 let Some(value) = path.get(&live.0) else { continue };
                 found.push(NotOurs {
                     address: subject.resource.address.clone(),
@@ -101,6 +102,19 @@ impl Assessor<'_> {
         found.dedup_by(|a, b| a.path == b.path);
         found
     }
+}
+
+/// The list element that the path leads into, where nothing of it is ours: without its key, or half of it, the
+/// rest would be invalid.
+fn whole_element(path: FieldPath, ours: &BTreeSet<FieldPath>) -> FieldPath {
+    let element = (1..path.0.len())
+        .map(|end| FieldPath(path.0[..end].to_vec()))
+        .find(|prefix| {
+            matches!(prefix.0.last(), Some(Segment::Select(_)))
+                && !ours.contains(prefix)
+                && !is_parent(prefix, ours)
+        });
+    element.unwrap_or(path)
 }
 
 /// Whether others hold what lies in it: an entry that has only the map itself holds nothing of its content.

@@ -440,3 +440,70 @@ fn a_field_that_others_own_too_is_said_to_stay() {
     assert_eq!(holders(&it.live(), &["data", "level"]), ["flux Apply"]);
     it.project.settled(&[]);
 }
+
+#[test]
+fn a_foreign_element_of_a_list_is_one_thing() {
+    let Some(plane) = ControlPlane::shared() else {
+        return;
+    };
+    let namespace = plane.create_namespace("drift-element");
+    let toml = format!(
+        "[stack]\nname = \"drift-element\"\n[defaults]\nnamespace = \"{namespace}\"\n\
+         [service.web]\nspec.selector.app = \"web\"\nspec.ports = [{{ port = 80, name = \"http\" }}]\n\
+         [deployment.web]\nwait = \"applied\"\nspec.selector.matchLabels.app = \"web\"\n\
+         spec.template.metadata.labels.app = \"web\"\n[[deployment.web.spec.template.spec.containers]]\n\
+         name = \"web\"\nimage = \"nginx:1\"\nenv = [{{ name = \"A\", value = \"1\" }}]\n"
+    );
+    let project = Project::new(plane, "drift-element", &toml);
+    drop(project.apply(&[]).expect_status(0));
+    let kubectl = |args: &[&str]| plane.kubectl(&[&["-n", &namespace], args].concat()).ok();
+    let add = |what: &str, path: &str, value: &str| {
+        let change = format!(r#"[{{"op":"add","path":"{path}","value":{value}}}]"#);
+        kubectl(&["patch", what, "web", "--type=json", "-p", &change]);
+    };
+    add("service", "/spec/ports/-", r#"{"port":443,"name":"https"}"#);
+    add(
+        "deployment",
+        "/spec/template/spec/containers/-",
+        r#"{"name":"side","image":"busybox"}"#,
+    );
+    kubectl(&["set", "env", "deployment/web", "--containers=web", "A=9", "B=2"]);
+
+    let plan = project.plan(&[]).expect_status(0);
+    shows(
+        &plan,
+        &[
+            "~ deployment.web",
+            "containers[name=web].env[name=A].value \"9\" -> \"1\" changed outside by kubectl-set",
+            "Not ours, left alone (3)",
+            "containers[name=side] =",
+            "containers[name=web].env[name=B] =",
+            "service.web spec.ports[port=443,protocol=TCP] =",
+        ],
+    );
+    drop(project.apply(&[]).expect_status(0));
+    let live = |kind: &str| plane.get_json(kind, &namespace, "web").expect("it is there");
+    let containers = |deployment: &Value| deployment["spec"]["template"]["spec"]["containers"].clone();
+    let after = containers(&live("deployment"));
+    assert_eq!(after.as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        after[0]["env"],
+        json!([{ "name": "A", "value": "1" }, { "name": "B", "value": "2" }])
+    );
+
+    let take = ["--take", "deployment.web", "--take", "service.web"];
+    let plan = project.plan(&take).expect_status(0);
+    shows(
+        &plan,
+        &[
+            "- spec.template.spec.containers[name=side]",
+            "taken from kubectl-patch",
+        ],
+    );
+    drop(project.apply(&take).expect_status(0));
+    let after = containers(&live("deployment"));
+    assert_eq!(after.as_array().map(Vec::len), Some(1));
+    assert_eq!(after[0]["env"], json!([{ "name": "A", "value": "1" }]));
+    assert_eq!(live("service")["spec"]["ports"].as_array().map(Vec::len), Some(1));
+    project.settled(&[]);
+}
