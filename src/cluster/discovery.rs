@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::{join_all, join3};
 use serde_json::Value;
 
+use super::builtin::{builtin, crds};
+use super::discovery_document::{array, is_aggregated, read_aggregated, read_plain, text};
 use super::error::Error;
-use super::reader::{Reader, builtin, crds};
+use super::reader::Reader;
 use super::transport::Call;
 use super::url;
 use super::{Api, ServedBy};
@@ -359,85 +361,6 @@ fn service_of(service: &Object) -> Service {
         // One without a backend is the API server itself.
         available: available || !remote,
     }
-}
-
-fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn array<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = &'v Value> + use<'v> {
-    value
-        .pointer(pointer)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-}
-
-fn verbs(value: &Value) -> Vec<String> {
-    let mut verbs: Vec<String> = array(value, "/verbs")
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect();
-    verbs.sort();
-    verbs
-}
-
-fn is_aggregated(document: &Value) -> bool {
-    text(document, "/kind") == "APIGroupDiscoveryList"
-}
-
-/// Kinds, and the groups and versions whose server did not answer.
-fn read_aggregated(document: &Value) -> (Vec<Api>, BTreeSet<String>) {
-    let mut apis = Vec::new();
-    let mut unavailable = BTreeSet::new();
-    for group in array(document, "/items") {
-        let name = text(group, "/metadata/name");
-        for version in array(group, "/versions") {
-            let number = text(version, "/version");
-            if text(version, "/freshness") == "Stale" {
-                unavailable.insert(format!("{name}/{number}"));
-            }
-            for resource in array(version, "/resources") {
-                let kind = text(resource, "/responseKind/kind");
-                if kind.is_empty() {
-                    continue;
-                }
-                apis.push(Api {
-                    group: name.to_owned(),
-                    version: number.to_owned(),
-                    kind: kind.to_owned(),
-                    plural: text(resource, "/resource").to_owned(),
-                    namespaced: text(resource, "/scope") == "Namespaced",
-                    scalable: array(resource, "/subresources").any(|s| text(s, "/subresource") == "scale"),
-                    verbs: verbs(resource),
-                    served_by: ServedBy::Aggregated,
-                });
-            }
-        }
-    }
-    (apis, unavailable)
-}
-
-fn read_plain(document: &Value, group: &str, version: &str) -> Vec<Api> {
-    let scalable: BTreeSet<&str> = array(document, "/resources")
-        .filter_map(|resource| text(resource, "/name").strip_suffix("/scale"))
-        .collect();
-    array(document, "/resources")
-        .filter(|resource| !text(resource, "/name").contains('/'))
-        .map(|resource| Api {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            kind: text(resource, "/kind").to_owned(),
-            plural: text(resource, "/name").to_owned(),
-            namespaced: resource
-                .get("namespaced")
-                .and_then(Value::as_bool)
-                .unwrap_or_default(),
-            scalable: scalable.contains(text(resource, "/name")),
-            verbs: verbs(resource),
-            served_by: ServedBy::Aggregated,
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -4,10 +4,15 @@
 //! implies absence; a dry-run is sent only to an API known to honour it; an answer that is not about the
 //! object asked for is an error.
 
+mod answer;
+mod builtin;
 mod classify;
 mod connect;
 mod discovery;
+mod discovery_document;
+mod dry_run;
 pub mod error;
+mod events;
 mod exec;
 #[cfg(test)]
 mod fake;
@@ -22,9 +27,11 @@ mod writer;
 
 pub use connect::{Target, connect};
 pub use discovery::Discovery;
+pub use dry_run::DryRun;
 pub use error::{Cause, ConflictOwner, Error, FieldConflict, Operation};
+pub use events::WarningEvent;
 pub use kubeconfig::{ConnectError, ConnectOptions, Looked};
-pub use reader::{DryRun, Reader, WarningEvent};
+pub use reader::Reader;
 pub use retry::Retrying;
 pub use watch::{ListObservation, ListWatch, ObjectWatch, Observation};
 pub use writer::{Applied, Deleted, Preconditions, Writer};

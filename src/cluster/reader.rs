@@ -1,23 +1,23 @@
-//! Everything that leaves the cluster as it is: reads, dry-runs, access reviews.
+//! Reads: objects and lists of them, the identity of the cluster, access reviews.
 
 use std::sync::Arc;
 
 use http::Method;
 use serde_json::{Value, json};
 
+use super::answer::{echoed, item_of, parse};
+use super::builtin::{crds, namespaces};
 use super::classify::{Asked, classify};
 use super::connect::Target;
 use super::error::Error;
 use super::retry::Retrying;
 use super::transport::{Call, Observer, Opened, Reply, Transport};
 use super::url::{self, Query};
-use super::{Api, ClusterIdentity, IdentityKind, ServedBy};
-use crate::object::{FIELD_MANAGER, Object};
+use super::{Api, ClusterIdentity, IdentityKind};
+use crate::object::Object;
 
 /// Objects per page of a list.
 const PAGE: &str = "500";
-/// Content type of Server-Side Apply; the body is JSON, which is YAML.
-pub(super) const APPLY: &str = "application/apply-patch+yaml";
 pub(super) const JSON: &str = "application/json";
 
 /// A connection that reads. Cheap to clone.
@@ -40,57 +40,6 @@ impl std::fmt::Debug for Reader {
             .field("target", &self.shared.target)
             .finish_non_exhaustive()
     }
-}
-
-/// What a dry-run answered.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DryRun {
-    /// The object as it would be. A create has a random uid and no resourceVersion.
-    pub object: Object,
-    /// Whether it would be made (201) rather than changed (200).
-    pub created: bool,
-}
-
-impl DryRun {
-    /// Whether the reply's resourceVersion is another than the one read before: the object changed meanwhile,
-    /// or the server persisted the dry-run. Read once more; see [`DryRun::persisted`].
-    #[must_use]
-    pub fn moved(&self, read: &Object) -> bool {
-        !self.created && self.object.resource_version() != read.resource_version()
-    }
-
-    /// Whether an update was persisted: our managedFields entry changed between the object read before and the
-    /// one read after. Controllers bump resourceVersions all the time; that alone means nothing.
-    #[must_use]
-    pub fn persisted(before: &Object, after: &Object) -> bool {
-        before.uid() == after.uid() && our_entry(before) != our_entry(after)
-    }
-}
-
-/// Our Apply entry of the main resource.
-fn our_entry(object: &Object) -> Option<&Value> {
-    let entries = object.0.pointer("/metadata/managedFields")?.as_array()?;
-    entries.iter().find(|entry| {
-        entry.get("manager").and_then(Value::as_str) == Some(FIELD_MANAGER)
-            && entry.get("operation").and_then(Value::as_str) == Some("Apply")
-            && entry
-                .get("subresource")
-                .and_then(Value::as_str)
-                .is_none_or(str::is_empty)
-    })
-}
-
-/// A Warning event about an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WarningEvent {
-    /// `reason`.
-    pub reason: String,
-    /// `message`; passes the secret filter before anything shows it.
-    pub message: String,
-    /// How often.
-    pub count: i64,
-    /// Last seen, RFC 3339.
-    pub time: Option<String>,
 }
 
 /// One consistent read of many objects.
@@ -290,46 +239,6 @@ impl Reader {
         }
     }
 
-    /// What a Server-Side Apply would do, by the server's own word, strictly validated.
-    ///
-    /// # Errors
-    /// [`Error::DryRunUnsupported`] without a request for an aggregated API, which may ignore `dryRun`;
-    /// [`Error::DryRunPersisted`] if a create came back stored.
-    pub async fn dry_run_apply(
-        &self,
-        api: &Api,
-        namespace: Option<&str>,
-        name: &str,
-        body: &Value,
-        force: bool,
-    ) -> Result<DryRun, Error> {
-        if api.served_by == ServedBy::Aggregated {
-            return Err(Error::DryRunUnsupported(format!(
-                "{} is served by an aggregated API, which may ignore dryRun",
-                api.kind
-            )));
-        }
-        let asked = Asked { api, namespace, name };
-        let call = apply_call(&asked, body, force, true)?;
-        let (status, value) = self.ask(&call, &asked).await?;
-        let dry_run = DryRun {
-            object: echoed(value, &asked)?,
-            created: status == 201,
-        };
-        let guarded = body.pointer("/metadata/resourceVersion").is_some();
-        if dry_run.created && !guarded && !dry_run.object.resource_version().is_empty() {
-            return Err(Error::DryRunPersisted {
-                kind: kind_and_group(api),
-                what: format!(
-                    "the dry-run of {} came back with resourceVersion {}: it was created",
-                    asked.api.key(namespace, name).human(),
-                    dry_run.object.resource_version()
-                ),
-            });
-        }
-        Ok(dry_run)
-    }
-
     /// Whether the user may do this, by RBAC alone (`SelfSubjectAccessReview`).
     ///
     /// # Errors
@@ -369,22 +278,6 @@ impl Reader {
             .ok_or_else(|| Error::Nonsense(format!("{}: no answer", call.what)))
     }
 
-    /// The Warning events about an object, oldest first.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn warning_events(&self, object: &Object) -> Result<Vec<WarningEvent>, Error> {
-        let events = builtin("", "v1", "Event", "events", true);
-        // Events about cluster-scoped objects lie in `default`.
-        let namespace = object.namespace().unwrap_or("default");
-        let selector = format!("involvedObject.uid={},type=Warning", object.uid());
-        let query = Query::default().with("fieldSelector", &selector);
-        let listed = self.list_all(&events, Some(namespace), &query).await?;
-        let mut warnings: Vec<WarningEvent> = listed.objects.iter().map(warning).collect();
-        warnings.sort_by(|a, b| (&a.time, &a.reason, &a.message).cmp(&(&b.time, &b.reason, &b.message)));
-        Ok(warnings)
-    }
-
     /// A `CustomResourceDefinition` by the group and plural of what it defines.
     ///
     /// # Errors
@@ -412,68 +305,6 @@ impl Reader {
     }
 }
 
-fn warning(event: &Object) -> WarningEvent {
-    let text = |pointer: &str| {
-        event
-            .0
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
-    let count = ["/series/count", "/count"]
-        .iter()
-        .find_map(|p| event.0.pointer(p)?.as_i64());
-    let times = [
-        "/series/lastObservedTime",
-        "/lastTimestamp",
-        "/eventTime",
-        "/metadata/creationTimestamp",
-    ];
-    WarningEvent {
-        reason: text("/reason").unwrap_or_default(),
-        message: text("/message").unwrap_or_default(),
-        count: count.unwrap_or(1),
-        time: times.iter().find_map(|pointer| text(pointer)),
-    }
-}
-
-/// A kind every API server has, known without discovery.
-pub(super) fn builtin(group: &str, version: &str, kind: &str, plural: &str, namespaced: bool) -> Api {
-    Api {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        kind: kind.to_owned(),
-        plural: plural.to_owned(),
-        namespaced,
-        scalable: false,
-        verbs: vec!["get".to_owned(), "list".to_owned()],
-        served_by: ServedBy::BuiltIn,
-    }
-}
-
-pub(super) fn namespaces() -> Api {
-    builtin("", "v1", "Namespace", "namespaces", false)
-}
-
-pub(super) fn crds() -> Api {
-    let kind = "CustomResourceDefinition";
-    builtin(
-        "apiextensions.k8s.io",
-        "v1",
-        kind,
-        "customresourcedefinitions",
-        false,
-    )
-}
-
-pub(super) fn kind_and_group(api: &Api) -> String {
-    if api.group.is_empty() {
-        api.kind.clone()
-    } else {
-        format!("{}.{}", api.kind, api.group)
-    }
-}
-
 /// `PATCH configmaps media/app`.
 pub(super) fn what(verb: &str, asked: &Asked<'_>) -> String {
     let namespace = asked.namespace.filter(|_| asked.api.namespaced);
@@ -483,92 +314,6 @@ pub(super) fn what(verb: &str, asked: &Asked<'_>) -> String {
         (None, name) => format!("{verb} {} {name}", asked.api.plural),
         (Some(namespace), name) => format!("{verb} {} {namespace}/{name}", asked.api.plural),
     }
-}
-
-/// A Server-Side Apply of ours.
-pub(super) fn apply_call(asked: &Asked<'_>, body: &Value, force: bool, dry_run: bool) -> Result<Call, Error> {
-    let path = url::object(asked.api, asked.namespace, asked.name)?;
-    let query = Query::default()
-        .with("fieldManager", FIELD_MANAGER)
-        .with("fieldValidation", "Strict")
-        .with("force", if force { "true" } else { "false" })
-        .maybe("dryRun", dry_run.then_some("All"));
-    Ok(Call {
-        method: Method::PATCH,
-        uri: query.on(&path),
-        body: Some((APPLY, body.to_string().into_bytes())),
-        accept: JSON,
-        // The same apply twice ends like once: 201, then 200 without a new resourceVersion (measured). One
-        // guarded as a create answers 409 the second time, which the caller tells apart by the mark.
-        repeatable: true,
-        what: what(if dry_run { "DRY-RUN" } else { "APPLY" }, asked),
-    })
-}
-
-pub(super) fn parse(body: &[u8], what: &str) -> Result<Value, Error> {
-    serde_json::from_slice(body).map_err(|_| {
-        let start: String = String::from_utf8_lossy(body).chars().take(60).collect();
-        // A body cut short is no text of the user's: only what a proxy's page starts with is shown.
-        let page = start.trim_start().starts_with('<');
-        let shown = if page {
-            format!(", it starts with {start:?}")
-        } else {
-            String::new()
-        };
-        Error::Nonsense(format!("{what}: {} bytes that are no JSON{shown}", body.len()))
-    })
-}
-
-/// Takes an answer for the object asked for, or not.
-pub(super) fn echoed(value: Value, asked: &Asked<'_>) -> Result<Object, Error> {
-    let object = Object(value);
-    let api = asked.api;
-    let namespace = asked.namespace.filter(|_| api.namespaced);
-    let same = object.name() == asked.name
-        && object.namespace().filter(|n| !n.is_empty()) == namespace
-        && object.kind() == api.kind
-        && object.api_version() == api.api_version();
-    if same {
-        return Ok(object);
-    }
-    let got = if object.kind().is_empty() {
-        "something without a kind".to_owned()
-    } else {
-        object.key().to_string()
-    };
-    Err(Error::Nonsense(format!(
-        "asked for {}, got {got}",
-        api.key(namespace, asked.name)
-    )))
-}
-
-/// Takes an item of a list. Items of built-in kinds come without apiVersion and kind.
-fn item_of(mut item: Value, asked: &Asked<'_>) -> Result<Object, Error> {
-    let api = asked.api;
-    if let Some(map) = item.as_object_mut() {
-        map.entry("apiVersion")
-            .or_insert_with(|| Value::String(api.api_version()));
-        map.entry("kind")
-            .or_insert_with(|| Value::String(api.kind.clone()));
-    }
-    let name = Object(item);
-    let namespace = match asked.namespace.filter(|_| api.namespaced) {
-        Some(namespace) => Some(namespace.to_owned()),
-        None => name.namespace().map(str::to_owned),
-    };
-    let own = name.name().to_owned();
-    if own.is_empty() {
-        return Err(Error::Nonsense(format!(
-            "the list of {} has an item without a name",
-            api.plural
-        )));
-    }
-    let item = Asked {
-        api,
-        namespace: namespace.as_deref(),
-        name: &own,
-    };
-    echoed(name.0, &item)
 }
 
 #[cfg(test)]

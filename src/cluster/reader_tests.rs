@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::cluster::fake::{Log, Say, config_map, config_maps, namespaces, script, server, status};
-use crate::cluster::{Retrying, Writer};
+use crate::cluster::{DryRun, Retrying, ServedBy, Writer};
 
 async fn get(writer: &Writer) -> Result<Option<Object>, Error> {
     writer.get(&config_maps(), Some("a"), "x").await

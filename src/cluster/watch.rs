@@ -8,9 +8,10 @@ use kube::client::Body;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
+use super::answer::echoed;
 use super::classify::{Asked, classify};
 use super::error::Error;
-use super::reader::{Listed, Reader, echoed, what};
+use super::reader::{Listed, Reader, what};
 use super::retry;
 use super::transport::{Call, IDLE, Opened};
 use super::url::{self, Query};

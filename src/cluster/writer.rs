@@ -6,9 +6,11 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::Api;
+use super::answer::{echoed, parse};
 use super::classify::{Asked, Status, classify};
+use super::dry_run::apply_call;
 use super::error::Error;
-use super::reader::{JSON, Reader, apply_call, echoed, parse, what};
+use super::reader::{JSON, Reader, what};
 use super::retry::Retrying;
 use super::transport::Call;
 use super::url::{self, Query};

@@ -1,10 +1,14 @@
 //! Diagnostics: what is wrong with a user's files or request, collected as data and rendered by a view.
 //!
-//! *Invariants:* a diagnostic holds byte spans, never rendered text; every code is in [`codes::CODES`] with
+//! *Invariants:* a diagnostic holds byte spans, never rendered text; every code is in [`codes::all`] with
 //! an explanation; a bag is sorted only when it is shown.
 
 pub mod codes;
 mod engine_codes;
+mod file_codes;
+mod reference_codes;
+mod resource_codes;
+mod variable_codes;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -113,7 +117,7 @@ pub struct Label {
 pub struct Diagnostic {
     /// Error or warning.
     pub severity: Severity,
-    /// Code of [`codes::CODES`], e.g. `E012`; `arrplan help E012` explains it.
+    /// Code of [`codes::all`], e.g. `E012`; `arrplan help E012` explains it.
     pub code: &'static str,
     /// What is wrong, on what: one sentence without a full stop.
     pub message: String,

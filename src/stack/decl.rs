@@ -1,13 +1,14 @@
 //! What the files declare: every top-level table sorted to its place, every key of the closed tables checked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span};
 
+use super::closed::closed;
 use super::kinds;
 use super::names;
-use super::suggest::{listed, nearest};
+use super::suggest::nearest;
 use super::syntax::{Key, Node, Raw, Table};
 
 /// A declared resource or `existing` object.
@@ -184,7 +185,7 @@ impl Collector<'_, '_> {
     }
 
     /// The table's own header where it has one, else the key.
-    fn place(&self, key: &Key, node: &Node) -> Span {
+    pub(super) fn place(&self, key: &Key, node: &Node) -> Span {
         let text = self.sources.text(node.span.file);
         let header = matches!(node.raw, Raw::Table(_))
             && text.get(node.span.start..).is_some_and(|t| t.starts_with('['));
@@ -195,7 +196,7 @@ impl Collector<'_, '_> {
         }
     }
 
-    fn twice(&mut self, what: &str, again: Span, first: Span) {
+    pub(super) fn twice(&mut self, what: &str, again: Span, first: Span) {
         self.diags.push(
             Diagnostic::error("E015", format!("{what} is declared twice"))
                 .at(again, "again here")
@@ -203,7 +204,7 @@ impl Collector<'_, '_> {
         );
     }
 
-    fn table(&mut self, key: &Key, node: Node) -> Option<Table> {
+    pub(super) fn table(&mut self, key: &Key, node: Node) -> Option<Table> {
         match node.raw {
             Raw::Table(table) => Some(table),
             Raw::Bad => None,
@@ -252,30 +253,6 @@ impl Collector<'_, '_> {
         entries
     }
 
-    fn local_name(&mut self, table: &str, key: &Key) {
-        let mended: String = key
-            .name
-            .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || c == '_' {
-                    c
-                } else {
-                    '-'
-                }
-            })
-            .collect();
-        let mut diagnostic = Diagnostic::error("E014", format!("`{}` is not a local name", key.name))
-            .at(key.span.clone(), "")
-            .help("a local name is made of letters, digits, `_` and `-`");
-        if names::is_local(&mended) && kinds::is_resource_table(table) {
-            diagnostic = diagnostic.help(format!(
-                "write `[{table}.{mended}]` and `name = \"{}\"`",
-                key.name
-            ));
-        }
-        self.diags.push(diagnostic);
-    }
-
     fn defaults(&mut self, key: &Key, node: Node) {
         let Some(table) = self.table(key, node) else {
             return;
@@ -321,109 +298,6 @@ impl Collector<'_, '_> {
         }
     }
 
-    fn unknown_default(&mut self, key: &Key) {
-        let mut diagnostic = Diagnostic::error("E009", format!("`{}` is not a table of resources", key.name))
-            .at(key.span.clone(), "");
-        if let Some(meant) = kinds::nearest_table(&key.name) {
-            diagnostic = diagnostic.help(format!("did you mean `{meant}`?"));
-        }
-        self.diags.push(diagnostic);
-    }
-
-    fn resources(&mut self, table_key: &Key, node: Node) {
-        let table = table_key.name.clone();
-        let Some(entries) = self.bodies(table_key, node, &format!("[{table}.NAME]")) else {
-            return;
-        };
-        for (key, span, body) in entries {
-            let address = Address::new(table.as_str(), key.name.as_str());
-            if let Some(first) = self.document.resources.get(&address) {
-                let first = first.span.clone();
-                self.twice(&format!("`{address}`"), span, first);
-                continue;
-            }
-            self.document.resources.insert(address, Decl { span, body });
-        }
-    }
-
-    /// The tables below a table of resources; a scalar there means that the local name was left out.
-    fn bodies(&mut self, table: &Key, node: Node, header: &str) -> Option<Vec<(Key, Span, Table)>> {
-        let place = self.place(table, &node);
-        if let Raw::List(_) = node.raw {
-            self.diags.push(
-                Diagnostic::error(
-                    "E011",
-                    format!("`{}` holds resources by name, it is no list", table.name),
-                )
-                .at(node.span, "")
-                .help(format!("write `{header}`")),
-            );
-            return None;
-        }
-        let entries = self.table(table, node)?.entries;
-        let loose = entries
-            .iter()
-            .find(|(_, node)| !matches!(node.raw, Raw::Table(_) | Raw::Bad));
-        if let Some((key, _)) = loose {
-            self.diags.push(
-                Diagnostic::error(
-                    "E011",
-                    format!("`{}` needs a local name for the resource", table.name),
-                )
-                .at(place, "")
-                .at(
-                    key.span.clone(),
-                    format!("`{}` is read as the name of a resource", key.name),
-                )
-                .help(format!(
-                    "write `{header}`; the local name is what other resources refer to"
-                )),
-            );
-            return None;
-        }
-        let mut found = Vec::new();
-        for (key, node) in entries {
-            let span = self.place(&key, &node);
-            if !names::is_local(&key.name) {
-                if !matches!(node.raw, Raw::Bad) {
-                    self.local_name(&table.name, &key);
-                }
-                continue;
-            }
-            if let Raw::Table(body) = node.raw {
-                found.push((key, span, body));
-            }
-        }
-        Some(found)
-    }
-
-    fn existing(&mut self, key: &Key, node: Node) {
-        let Some(tables) = self.table(key, node) else {
-            return;
-        };
-        for (table, node) in tables.entries {
-            if !kinds::is_resource_table(&table.name) {
-                self.unknown_default(&table);
-                continue;
-            }
-            let header = format!("[existing.{}.NAME]", table.name);
-            for (name, span, body) in self.bodies(&table, node, &header).unwrap_or_default() {
-                let address = Address::new(table.name.as_str(), name.name.as_str());
-                if let Some(first) = self.document.existing.get(&address) {
-                    let first = first.span.clone();
-                    self.twice(&format!("`existing.{address}`"), span, first);
-                    continue;
-                }
-                let mut allowed = vec!["name", "namespace", "wait", "timeout", "apiVersion"];
-                if table.name == kinds::MANIFEST {
-                    allowed.push("kind");
-                }
-                self.closed(&format!("`existing.{address}`"), &body, &allowed);
-                self.document.existing.insert(address, Decl { span, body });
-            }
-        }
-    }
-
     fn preflight(&mut self, key: &Key, node: Node) {
         let Some(table) = self.table(key, node) else {
             return;
@@ -455,50 +329,4 @@ impl Collector<'_, '_> {
     pub(super) fn closed(&mut self, what: &str, table: &Table, allowed: &[&str]) {
         closed(self.diags, what, table, allowed);
     }
-}
-
-/// Reports every key of `table` that is not in `allowed`.
-pub(super) fn closed(diags: &mut Diagnostics, what: &str, table: &Table, allowed: &[&str]) {
-    let mut seen = BTreeSet::new();
-    for (key, node) in &table.entries {
-        if allowed.contains(&key.name.as_str()) || matches!(node.raw, Raw::Bad) || !seen.insert(&key.name) {
-            continue;
-        }
-        let mut diagnostic =
-            Diagnostic::error("E010", format!("{what} has no key `{}`", key.name)).at(key.span.clone(), "");
-        diagnostic = match nearest(&key.name, allowed.iter().copied()) {
-            Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
-            None => diagnostic.help(format!("its keys are {}", listed(allowed.iter().copied(), 12))),
-        };
-        diags.push(diagnostic);
-    }
-}
-
-/// The text under `key`; anything else there is reported.
-pub(super) fn text_of<'t>(
-    diags: &mut Diagnostics,
-    what: &str,
-    table: &'t Table,
-    key: &str,
-) -> Option<(&'t str, &'t Span)> {
-    let node = table.get(key)?;
-    match &node.raw {
-        Raw::Text(text) => return Some((text, &node.span)),
-        Raw::Bad => {}
-        Raw::Template(_) => diags.push(
-            Diagnostic::error(
-                "E026",
-                format!("`{key}` of {what} is read before any reference is known"),
-            )
-            .at(node.span.clone(), "write plain text here"),
-        ),
-        _ => diags.push(
-            Diagnostic::error(
-                "E011",
-                format!("`{key}` of {what} must be text, not {}", node.type_name()),
-            )
-            .at(node.span.clone(), ""),
-        ),
-    }
-    None
 }

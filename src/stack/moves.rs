@@ -3,7 +3,8 @@
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics, Span};
 
-use super::decl::{Document, closed, text_of};
+use super::closed::{closed, text_of};
+use super::decl::Document;
 use super::eval::World;
 use super::kinds;
 use super::model::{Moved, Removed};

@@ -7,12 +7,13 @@ use crate::diag::{Diagnostic, Span};
 use crate::path::{FieldPath, Segment};
 
 use super::cell::{Cell, Data, late_of};
-use super::eval::{Eval, Identity, Use, World, missing};
+use super::eval::{Eval, Identity, Use, World};
 use super::expr::{Expr, ObjectRef};
 use super::kinds;
 use super::model::{FieldRef, Part, Target};
 use super::shape::Shape;
 use super::suggest::{listed, nearest};
+use super::values::missing;
 
 impl<'w> Eval<'w> {
     pub(super) fn object(

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use crate::diag::{Diagnostic, Diagnostics, FileId, Span};
 
-use super::decl::{Document, closed, text_of};
+use super::closed::{closed, text_of};
+use super::decl::Document;
 use super::model::{ClusterSettings, StateSettings};
 use super::names;
 use super::read::Files;

@@ -11,10 +11,7 @@ use toml::de::{DeTable, DeValue, Error};
 
 use crate::diag::{Diagnostic, Diagnostics, FileId, Span};
 
-use super::toml_text::{
-    find_equals, is_yaml, line_end, line_start, mended_header, mended_key, mended_value, two_assignments,
-    unclosed,
-};
+use super::toml_text::{is_yaml, line_end, line_start, unclosed};
 
 /// What of a file cannot be trusted after its mistakes.
 #[derive(Debug, Default)]
@@ -143,24 +140,22 @@ fn longest_key(text: &str) -> usize {
     longest.1
 }
 
-struct Report<'t, 'd> {
+/// The mistakes of one file as they are told.
+pub(super) struct Report<'t, 'd> {
     file: FileId,
-    text: &'t str,
-    diags: &'d mut Diagnostics,
-    damage: Damage,
+    pub text: &'t str,
+    pub diags: &'d mut Diagnostics,
+    pub damage: Damage,
     /// Searches for a first definition so far; each reads the text above it.
-    searched: usize,
+    pub searched: usize,
 }
 
-/// More searches than this would make a file of nothing but duplicates slow.
-const MAX_SEARCHES: usize = 100;
-
 impl Report<'_, '_> {
-    fn span(&self, range: Range<usize>) -> Span {
+    pub(super) fn span(&self, range: Range<usize>) -> Span {
         Span::new(self.file, range)
     }
 
-    fn error(&self, message: impl Into<String>, range: Range<usize>, label: &str) -> Diagnostic {
+    pub(super) fn error(&self, message: impl Into<String>, range: Range<usize>, label: &str) -> Diagnostic {
         Diagnostic::error("E004", message).at(self.span(range), label)
     }
 
@@ -308,261 +303,6 @@ impl Report<'_, '_> {
         }
         self.diags.push(diagnostic);
         self.damage.ranges.push(range.start..range.end + 1);
-    }
-
-    /// A key or table that is there twice. The parser keeps what it can, so the rest is still checked.
-    fn duplicate(&mut self, error: &Error) {
-        let at = error.span().unwrap_or(0..0);
-        let start = line_start(self.text, at.start);
-        let line = self.text[start..line_end(self.text, start)].trim();
-        let name = self.text.get(at.clone()).unwrap_or_default();
-        let mut diagnostic = Diagnostic::error("E005", String::new());
-        self.searched += 1;
-        let earlier = (self.searched <= MAX_SEARCHES)
-            .then(|| self.first_definition(start, line, name))
-            .flatten();
-        if let Some(value) = error.message().strip_prefix("cannot extend value of type ") {
-            let kind = value.split(" with").next().unwrap_or_default();
-            diagnostic.message = format!(
-                "`{name}` is {} {kind} already and cannot hold keys",
-                article(kind)
-            );
-            diagnostic = diagnostic.at(self.span(at), "used as a table here");
-            diagnostic = match earlier {
-                Some(first) => diagnostic.at(self.span(first), "its value is set here"),
-                None => diagnostic,
-            };
-            self.diags.push(diagnostic);
-            return;
-        }
-        let header = line.starts_with('[');
-        let (message, help) = match &earlier {
-            Some(first)
-                if header
-                    && !self.text[line_start(self.text, first.start)..]
-                        .trim_start()
-                        .starts_with('[') =>
-            {
-                (
-                    format!("the table `{name}` was made by a dotted key already"),
-                    "write all of its keys with dots, or all of them below one header",
-                )
-            }
-            _ if header => (
-                format!("the table {line} is there twice"),
-                "put all of its keys below one header, or give the second resource another name",
-            ),
-            _ => (format!("`{name}` is set twice"), "remove one of the two"),
-        };
-        diagnostic.message = message;
-        diagnostic = diagnostic.at(self.span(at), "again here");
-        if let Some(first) = earlier {
-            diagnostic = diagnostic.at(self.span(first), "first here");
-        }
-        self.diags.push(diagnostic.help(help));
-    }
-
-    /// Where the same header, or the same key below the same header, stands before `start`.
-    fn first_definition(&self, start: usize, line: &str, name: &str) -> Option<Range<usize>> {
-        let before = &self.text[..start];
-        let find_key = |from: usize, to: usize, key: &str| {
-            let mut at = from;
-            for candidate in self.text[from..to].split_inclusive('\n') {
-                let text = candidate.trim_start();
-                let indent = candidate.len() - text.len();
-                let after = text.strip_prefix(key).map(str::trim_start);
-                if after.is_some_and(|rest| rest.starts_with(['=', '.'])) {
-                    return Some(at + indent..at + indent + key.len());
-                }
-                at += candidate.len();
-            }
-            None
-        };
-        if !line.starts_with('[') {
-            let header = before.rfind("\n[").map_or(0, |at| at + 1);
-            return find_key(
-                header,
-                start,
-                line.split(['=', ' ']).next().unwrap_or(name).trim(),
-            )
-            .or_else(|| find_key(header, start, name));
-        }
-        let inner = line
-            .trim_start_matches('[')
-            .split(']')
-            .next()
-            .unwrap_or_default()
-            .trim();
-        let mut at = 0;
-        for candidate in before.split_inclusive('\n') {
-            let text = candidate.trim();
-            if text.starts_with('[')
-                && text.trim_start_matches('[').split(']').next().map(str::trim) == Some(inner)
-            {
-                let indent = candidate.len() - candidate.trim_start().len();
-                return Some(at + indent..at + indent + text.len());
-            }
-            at += candidate.len();
-        }
-        // `[a.b]` after `b.c = 1` below `[a]`.
-        let (parent, last) = inner.rsplit_once('.')?;
-        let header = before.find(&format!("[{parent}]"))?;
-        let body = line_end(self.text, header);
-        let next = self.text[body..start].find("\n[").map_or(start, |len| body + len);
-        find_key(body, next, last)
-    }
-
-    fn header(&mut self, at: usize, line: &str) {
-        let double = line.starts_with("[[");
-        let inner = line.trim_start_matches('[');
-        let inner = inner.split(']').next().unwrap_or_default();
-        let inner = inner.split('#').next().unwrap_or_default().trim();
-        let mended = mended_header(inner);
-        let (open, close) = if double { ("[[", "]]") } else { ("[", "]") };
-        let right = format!("{open}{mended}{close}");
-        let range = at..at + line.len();
-        let closing = line.bytes().filter(|b| *b == b']').count();
-        let diagnostic = if inner.is_empty() {
-            self.error("this table header names nothing", range, "")
-                .help("write `[TABLE.NAME]`, for example `[namespace.media]`")
-        } else if mended != inner {
-            self.error("this table header is not well formed", range, "")
-                .help(format!("quote what is not a bare word: `{right}`"))
-        } else if closing < open.len() {
-            self.error(
-                "this table header is not closed",
-                range,
-                &format!("`{close}` is missing"),
-            )
-            .help(format!("write `{right}`"))
-        } else {
-            self.error("this table header is not well formed", range, "")
-                .help(format!("write `{right}`, alone on its line"))
-        };
-        self.diags.push(diagnostic);
-    }
-
-    fn key_value(&mut self, start: usize, line: &str, errors: &[&Error]) {
-        let indent = line.len() - line.trim_start().len();
-        let whole = start + indent..start + line.len();
-        let body = line.trim_start();
-        if body.starts_with("//") || body.starts_with("/*") || body.starts_with("--") {
-            self.diags.push(
-                self.error("not a comment of TOML", whole, "")
-                    .help("a comment starts with `#`"),
-            );
-            return;
-        }
-        let Some(equals) = find_equals(body) else {
-            self.damage.lossy = true;
-            let mut diagnostic = self.error("expected `key = value`", whole, "");
-            if is_yaml(body) {
-                let (key, value) = body.split_once(':').unwrap_or((body, ""));
-                let value = value.trim();
-                let value = if value.is_empty() {
-                    "…".to_owned()
-                } else {
-                    mended_value(value).unwrap_or_else(|| value.to_owned())
-                };
-                diagnostic = diagnostic.help(format!(
-                    "`key: value` is YAML; in TOML: `{} = {value}`",
-                    mended_key(key.trim())
-                ));
-            } else if body.starts_with("- ") {
-                diagnostic =
-                    diagnostic.help("`- item` is YAML; in TOML a list is `key = [\"item\", \"item\"]`");
-            }
-            self.diags.push(diagnostic);
-            return;
-        };
-        let key = body[..equals].trim_end();
-        let value_at = start + indent + equals + 1;
-        let value = &body[equals + 1..];
-        let space = value.len() - value.trim_start().len();
-        let value_range = value_at + space..start + line.len();
-        let value = value.trim();
-        if errors
-            .iter()
-            .any(|e| e.message().contains("unquoted key") || e.message().contains("key with no value"))
-            && mended_key(key) != key
-        {
-            let range = start + indent..start + indent + key.len();
-            let diagnostic = self.error("this key must stand in quotes", range, "not a bare word");
-            self.diags
-                .push(diagnostic.help(format!("quote the key: `{} = {value}`", mended_key(key))));
-            return;
-        }
-        let at = errors[0].span().unwrap_or_else(|| value_range.clone());
-        let diagnostic = self.value(key, value, value_range, at, errors[0].message());
-        self.diags.push(diagnostic);
-    }
-
-    fn value(
-        &mut self,
-        key: &str,
-        value: &str,
-        range: Range<usize>,
-        at: Range<usize>,
-        message: &str,
-    ) -> Diagnostic {
-        if value.is_empty() {
-            self.damage.lossy = true;
-            return self.error(format!("`{key}` has no value"), at, "").help(format!(
-                "an empty text is `{key} = \"\"`; leave the line out if nothing is meant"
-            ));
-        }
-        if message.contains("escaped value") {
-            return self
-                .error("a `\\` in `\"…\"` starts an escape, and this is none", at, "")
-                .help("write `\\\\` for a backslash, or use a literal string: '…'");
-        }
-        if let Some(stripped) = value.strip_prefix('=') {
-            return self
-                .error("one `=` too many", at, "")
-                .help(format!("write `{key} = {}`", stripped.trim()));
-        }
-        if let Some(two) = two_assignments(value) {
-            return self
-                .error("two keys on one line", range, "")
-                .help(format!("put `{two}` on a line of its own"));
-        }
-        let shown: String = value.chars().take(40).collect();
-        let message_for = |what: &str| format!("`{shown}` is {what}");
-        if matches!(value.to_lowercase().as_str(), "null" | "nil" | "none" | "~") {
-            return self.error(message_for("nothing that TOML knows"), range, "").help(format!(
-                "leave the line out; in a free-form field, such as the values of a release, write `{key} = \"${{null}}\"`"
-            ));
-        }
-        if message.contains("leading zero") {
-            return self
-                .error(message_for("no number: it starts with a zero"), range, "")
-                .help(format!(
-                    "write `{key} = \"{value}\"` for text, or `0o{}` for an octal number",
-                    value.trim_start_matches('0')
-                ));
-        }
-        if let Some(right) = mended_value(value) {
-            let (what, label) = match right.as_str() {
-                "true" | "false" => (
-                    "no boolean of TOML",
-                    "a boolean is `true` or `false`, in lower case",
-                ),
-                _ => ("no value of TOML", "text must stand in quotes"),
-            };
-            return self
-                .error(message_for(what), range, label)
-                .help(format!("write `{key} = {right}`"));
-        }
-        let words = message.split(", expected").next().unwrap_or(message);
-        self.error(words.to_owned(), at, "")
-    }
-}
-
-fn article(word: &str) -> &'static str {
-    if word.starts_with(['a', 'e', 'i', 'o']) {
-        "an"
-    } else {
-        "a"
     }
 }
 

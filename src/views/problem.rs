@@ -6,7 +6,7 @@ use crate::diag::{Diagnostic, Severity, SourceMap};
 /// Why a command failed, ready to be shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Failure {
-    /// Code of [`crate::diag::codes::CODES`], where there is one.
+    /// Code of [`crate::diag::codes::all`], where there is one.
     pub code: Option<&'static str>,
     /// What failed: one sentence without a full stop.
     pub message: String,

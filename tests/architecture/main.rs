@@ -47,8 +47,9 @@ mod rules {
 
     fn without_tests(path: &Path) -> String {
         let text = fs::read_to_string(path).unwrap();
-        let end = text.find("\n#[cfg(test)]\nmod tests").unwrap_or(text.len());
-        text[..end].to_owned()
+        let tests = ["\n#[cfg(test)]\nmod tests", "\n#[cfg(test)]\n#[path ="];
+        let end = tests.iter().filter_map(|start| text.find(start)).min();
+        text[..end.unwrap_or(text.len())].to_owned()
     }
 
     /// Lines of code (no comments) that hold one of `words` outside of the files that `allowed` names.
