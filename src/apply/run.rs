@@ -21,7 +21,7 @@ use crate::manifest::{self, Lookup, SecretValue};
 use crate::object::Object;
 use crate::plan::{self, Action, Change, Plan, Shown, Survey};
 use crate::secrets::{Redactor, SecretValues};
-use crate::stack::{FieldRef, Stack, Target};
+use crate::stack::{FieldRef, Stack, Target, Wait};
 use crate::state::{self, Begin, LockedStore, Operation, State};
 
 /// What one `existing` object turned out to be: the object, or why it is not ready.
@@ -205,6 +205,15 @@ impl<'a> Books<'a> {
         {
             owned.depends_on = change.depends_on.keys().cloned().collect();
             owned.protect = change.protect;
+            if let Some(record) = &change.record {
+                owned.resource_version = Some(record.resource_version.clone());
+                owned.desired_hash = Some(record.desired_hash.clone());
+                owned.owned.clone_from(&record.owned);
+            }
+            // An interrupted run did not see it.
+            if change.not_ready.is_none() && change.wait != Wait::Applied {
+                owned.was_ready = true;
+            }
         }
     }
 

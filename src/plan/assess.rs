@@ -7,11 +7,12 @@ use crate::cluster::{Api, Discovery, Error, ServedBy};
 use crate::diag::Diagnostic;
 use crate::manifest::Desired;
 use crate::object::{Mark, Object};
+use crate::path::FieldPath;
 use crate::plan::input::PlanInput;
 use crate::plan::live::Live;
-use crate::plan::{Action, Change, Fidelity, Guard, NotOurs, definition, proof, refuse};
+use crate::plan::{Action, Change, Fidelity, Guard, NotOurs, Record, definition, owned, proof, refuse};
 use crate::stack::{Resource, Stack};
-use crate::state::Owned;
+use crate::state::{Digest, Owned};
 
 /// Judges resources; shared by all of one plan.
 pub(super) struct Assessor<'a> {
@@ -172,6 +173,7 @@ impl Assessor<'_> {
         {
             let mut change = self.no_op(subject, api, live);
             change.unchanged_since = Some(prior.since_serial);
+            change.record = self.record(subject, live, hash);
             return Ok(self.with_not_ours(subject, api, live, change));
         }
         let assessed = if api.served_by == ServedBy::Aggregated {
@@ -180,12 +182,34 @@ impl Assessor<'_> {
             self.update(subject, api, live, None).await?
         };
         Ok(match assessed.change {
-            Some(change) => {
+            Some(mut change) => {
+                if change.action == Action::NoOp {
+                    change.record = self.record(subject, live, hash);
+                }
                 let mut all = self.with_not_ours(subject, api, live, change);
                 all.problems.extend(assessed.problems);
                 all
             }
             None => assessed,
+        })
+    }
+
+    /// What state does not know of an object that is as desired: an interrupted run wrote it, or it moved.
+    fn record(&self, subject: &Subject<'_>, live: &Object, desired_hash: Digest) -> Option<Record> {
+        let recorded = subject.prior.and_then(|prior| prior.desired_hash.as_ref());
+        let known = recorded == Some(&desired_hash);
+        if known && subject.moved_from.is_none() {
+            return None;
+        }
+        let address = &subject.resource.address;
+        let digest = |path: &FieldPath| Some(self.input.key.field(address, path, path.get(&live.0)?));
+        Some(Record {
+            resource_version: live.resource_version().to_owned(),
+            desired_hash,
+            owned: owned::ours(live)
+                .into_iter()
+                .map(|path| (path.clone(), digest(&path)))
+                .collect(),
         })
     }
 

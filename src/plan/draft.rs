@@ -123,6 +123,7 @@ impl Assessor<'_> {
             notes: Vec::new(),
             not_ready: None,
             unchanged_since: None,
+            record: None,
             write: None,
             wait: resource.wait.clone(),
             timeout: timeout.as_secs(),

@@ -13,6 +13,7 @@ use crate::cluster::{Api, ClusterIdentity};
 use crate::diag::Diagnostics;
 use crate::path::FieldPath;
 use crate::stack::Wait;
+use crate::state::Digest;
 
 /// What one step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -204,6 +205,17 @@ pub struct NotReady {
     pub since: Option<String>,
 }
 
+/// What state remembers of an object, made anew from the live one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// resourceVersion as it was read.
+    pub resource_version: String,
+    /// Hash of what is desired, which the live object was found to be.
+    pub desired_hash: Digest,
+    /// The fields we own, with the digests of their live values.
+    pub owned: BTreeMap<FieldPath, Option<Digest>>,
+}
+
 /// One step of a plan.
 #[derive(Debug, Clone)]
 pub struct Change {
@@ -239,6 +251,8 @@ pub struct Change {
     pub not_ready: Option<NotReady>,
     /// Serial at which it was last known unchanged, when no dry-run was sent.
     pub unchanged_since: Option<u64>,
+    /// What state lacks about an unchanged object: it moved, or an interrupted run wrote it.
+    pub record: Option<Record>,
     /// What is written. `None` for delete, forget, keep and no-op.
     pub write: Option<Write>,
     /// When it counts as done.

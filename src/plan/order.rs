@@ -201,6 +201,7 @@ mod tests {
             notes: Vec::new(),
             not_ready: None,
             unchanged_since: None,
+            record: None,
             write: None,
             wait: Wait::Ready,
             timeout: 60,

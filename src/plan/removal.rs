@@ -330,6 +330,7 @@ impl Remover<'_> {
             notes: Vec::new(),
             not_ready: None,
             unchanged_since: None,
+            record: None,
             write: None,
             wait: Wait::Ready,
             timeout: timeout.as_secs(),

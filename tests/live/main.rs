@@ -13,6 +13,10 @@ mod fields;
 #[cfg(test)]
 mod harness_selftest;
 #[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod main_job;
+#[cfg(test)]
 mod ownership;
 #[cfg(test)]
 mod project;

@@ -33,7 +33,7 @@ impl<'a> Project<'a> {
     pub(crate) fn shipped(plane: &'a ControlPlane) -> Self {
         let stack = std::fs::read_to_string(shipped("arr.toml")).unwrap();
         let project = Self::new(plane, "arr", &stack);
-        std::os::unix::fs::symlink(shipped("catalog"), project.folder.join("stacks/catalog")).unwrap();
+        copy(&shipped("catalog"), &project.folder.join("stacks/catalog"));
         project
     }
 
@@ -77,7 +77,20 @@ impl<'a> Project<'a> {
     }
 }
 
-/// The shipped stack and its catalog.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// A path of the shipped `stacks/`.
 pub(crate) fn shipped(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("stacks").join(path)
 }
@@ -114,8 +127,11 @@ pub(crate) fn leaves(value: &Value) -> BTreeMap<String, Value> {
     found
 }
 
+/// Path to the value before and after.
+pub(crate) type Differences = BTreeMap<String, (Option<Value>, Option<Value>)>;
+
 /// What differs between two readings of an object: path to before and after, less what the server keeps by itself.
-pub(crate) fn differences(before: &Value, after: &Value) -> BTreeMap<String, (Option<Value>, Option<Value>)> {
+pub(crate) fn differences(before: &Value, after: &Value) -> Differences {
     const SERVERS: [&str; 4] = [
         "status",
         "metadata.managedFields",
@@ -127,14 +143,17 @@ pub(crate) fn differences(before: &Value, after: &Value) -> BTreeMap<String, (Op
     paths
         .filter(|path| !SERVERS.iter().any(|own| path.starts_with(own)))
         .filter(|path| before.get(*path) != after.get(*path))
-        .map(|path| (path.clone(), (before.get(path).cloned(), after.get(path).cloned())))
+        .map(|path| {
+            (
+                path.clone(),
+                (before.get(path).cloned(), after.get(path).cloned()),
+            )
+        })
         .collect()
 }
 
 /// What a plan in JSON says will differ: object to path to before and after.
-pub(crate) fn predicted(
-    plan: &Value,
-) -> BTreeMap<String, BTreeMap<String, (Option<Value>, Option<Value>)>> {
+pub(crate) fn predicted(plan: &Value) -> BTreeMap<String, Differences> {
     let shown = |value: &Value| match value["is"].as_str().unwrap() {
         "absent" => None,
         "plain" => Some(value["value"].clone()),
@@ -157,7 +176,10 @@ pub(crate) fn predicted(
 /// The first thing arrplan wrote to an object: what a plan only tried does not count.
 #[track_caller]
 pub(crate) fn first_write(records: &Records, resource: &str, namespace: &str, name: &str) -> AuditRecord {
-    let of_object = records.clone().by_user("arrplan").about(resource, namespace, name);
+    let of_object = records
+        .clone()
+        .by_user("arrplan")
+        .about(resource, namespace, name);
     let first = of_object.writes().filter(AuditRecord::succeeded).first().cloned();
     first.unwrap_or_else(|| panic!("no write of {resource} {namespace}/{name} in the audit log:\n{records}"))
 }
@@ -179,8 +201,9 @@ pub(crate) fn became_ready(records: &Records, resource: &str, namespace: &str, n
                 let conditions = record.body["status"]["conditions"].as_array();
                 status(record) && conditions.is_some_and(|list| list.iter().any(is_ready))
             };
-            let observed =
-                |record: &AuditRecord| status(record) && !record.body["status"]["observedGeneration"].is_null();
+            let observed = |record: &AuditRecord| {
+                status(record) && !record.body["status"]["observedGeneration"].is_null()
+            };
             let ready = of_object.clone().filter(says_ready).first().cloned();
             let seen = of_object.filter(observed).first().cloned();
             ready.zip(seen).into_iter().flat_map(|(a, b)| [a, b]).collect()

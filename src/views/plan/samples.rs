@@ -44,6 +44,7 @@ pub(in crate::views) fn change(at: &str, object: &str, action: Action) -> Change
         notes: Vec::new(),
         not_ready: None,
         unchanged_since: None,
+        record: None,
         write: None,
         wait: Wait::Ready,
         timeout: 300,

@@ -239,14 +239,19 @@ impl ControlPlane {
         let path = folder.display().to_string();
         self.kubectl(&["apply", "--server-side", "--field-manager=installer", "-f", &path])
             .ok();
-        self.kubectl(&[
+        let wait = [
             "wait",
             "--for=condition=Established",
             "--timeout=60s",
             "-f",
             &path,
-        ])
-        .ok();
+        ];
+        eventually("the definitions to be established", || {
+            let output = self.kubectl(&wait);
+            // kubectl stumbles over one whose status is still empty.
+            let is_new = output.status != 0 && output.stderr.contains("accessor error");
+            (!is_new).then(|| output.ok())
+        });
     }
 
     /// Launches a program and waits; again with new arguments when a port of it was taken in between.
