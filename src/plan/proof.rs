@@ -2,16 +2,16 @@
 //!
 //! *Invariant:* a proof never calls a change a no-op. Whatever is unclear is no proof, and a dry-run decides.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::fields;
 use crate::manifest::Desired;
 use crate::object::{FIELD_MANAGER, Object};
-use crate::path::FieldPath;
+use crate::path::{FieldPath, Segment};
 use crate::plan::owned;
-use crate::schema::{self, Quantity, Type};
+use crate::schema::{self, Node, Type};
 use crate::state::{Digest, Owned};
 
 /// Whether `live` is proven to be what `desired` wants, and every field of it to be ours.
@@ -41,8 +41,8 @@ fn same_fields(desired: &Desired, live: &Object) -> bool {
         return false;
     }
     let wanted: BTreeSet<FieldPath> = owned::manifest_leaves(kind.root, &desired.body);
-    let builtin = is_builtin(&desired.key.group);
     wanted == owned::leaves(ours)
+        && same_order(kind.root, &desired.body, &live.0)
         && wanted.iter().all(|path| {
             // The live object always spells a list map's keys out; the manifest may leave them to defaults.
             let (Some(live), Some(want)) = (
@@ -51,21 +51,52 @@ fn same_fields(desired: &Desired, live: &Object) -> bool {
             ) else {
                 return false;
             };
-            let quantity =
-                builtin && schema::node_at(kind, path).is_some_and(|n| n.node_type() == Type::Quantity);
-            live == want || (quantity && same_quantity(live, want))
+            // A custom resource's quantities are stored as they are written.
+            match schema::node_at(kind, path) {
+                Some(node) if kind.is_built_in() => fields::same_value(node, want, live),
+                _ => want == live,
+            }
         })
 }
 
-fn is_builtin(group: &str) -> bool {
-    !group.contains('.') || group.ends_with(".k8s.io")
-}
-
-fn same_quantity(a: &Value, b: &Value) -> bool {
-    let parse = |v: &Value| match v {
-        Value::String(text) => text.parse::<Quantity>().ok(),
-        Value::Number(number) => number.to_string().parse().ok(),
-        _ => None,
-    };
-    matches!((parse(a), parse(b)), (Some(a), Some(b)) if a == b)
+/// Whether the elements of every list map and set that we want stand in `live` in the same order: an apply would
+/// move them otherwise, and no path tells.
+fn same_order(node: Node, want: &Value, live: &Value) -> bool {
+    if node.is_atomic() {
+        return true;
+    }
+    match (want, live) {
+        (Value::Object(want), Value::Object(live)) => want.iter().all(|(key, want)| {
+            let (Some(field), Some(live)) = (node.field(key), live.get(key)) else {
+                return true;
+            };
+            same_order(field, want, live)
+        }),
+        (Value::Array(want), Value::Array(live)) => {
+            let name = |item: &Value| match node.node_type() {
+                Type::ListMap(keys) => fields::element_key(keys, item).map(Segment::Select),
+                Type::Set => fields::scalar_text(item).map(Segment::Item),
+                _ => None,
+            };
+            if !matches!(node.node_type(), Type::ListMap(_) | Type::Set) {
+                return true;
+            }
+            let item_node = node.item().unwrap_or_else(Node::any);
+            let places: BTreeMap<Segment, usize> = live
+                .iter()
+                .enumerate()
+                .filter_map(|(at, item)| Some((name(item)?, at)))
+                .collect();
+            let mut next = 0;
+            want.iter().all(|want| {
+                let Some(&at) = name(want).and_then(|name| places.get(&name)) else {
+                    return false;
+                };
+                let in_order = at >= next;
+                next = at + 1;
+                in_order && same_order(item_node, want, &live[at])
+            })
+        }
+        _ => true,
+    }
 }
