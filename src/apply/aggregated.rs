@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::unit::{Step, Unit, failed, guarded};
 use crate::cluster::Api;
 use crate::object::{LINEAGE_ANNOTATION, Object, PROTECT_ANNOTATION, STACK_LABEL};
+use crate::path::FieldPath;
 use crate::state::{BeginId, Operation, Outcome};
 
 impl Unit<'_> {
@@ -53,7 +54,14 @@ impl Unit<'_> {
             return failed(format!("{human} was changed since the plan was made"), difference);
         }
         let begun = self.begin(Operation::Update, Some(uid), body).await?;
-        let whole = guarded(&keep_foreign(body, &live), Some(uid), live.resource_version());
+        let earlier = self.change.moved_from.as_ref().unwrap_or(&self.change.address);
+        let had = self.run.before.resources.get(earlier);
+        let ours = |path: &FieldPath| had.is_some_and(|had| had.owned.contains_key(path));
+        let whole = guarded(
+            &keep_foreign(body, &live, ours),
+            Some(uid),
+            live.resource_version(),
+        );
         let (namespace, name) = self.place();
         match self.send(self.writer.replace(api, namespace, name, &whole)).await {
             Ok(applied) => Ok(self.own(begun, body, applied.object)),
@@ -69,8 +77,8 @@ impl Unit<'_> {
 }
 
 /// The whole object to PUT: what the stack says, and the labels, annotations, finalizers and owners that
-/// others put on it, less what we had on it.
-pub(super) fn keep_foreign(body: &Value, live: &Object) -> Value {
+/// others put on it, less our mark and what else was `ours`.
+pub(super) fn keep_foreign(body: &Value, live: &Object, ours: impl Fn(&FieldPath) -> bool) -> Value {
     let mut whole = body.clone();
     for field in ["finalizers", "ownerReferences"] {
         if let Some(value) = live.0.pointer(&format!("/metadata/{field}")) {
@@ -83,8 +91,9 @@ pub(super) fn keep_foreign(body: &Value, live: &Object) -> Value {
             .pointer(&format!("/metadata/{field}"))
             .and_then(Value::as_object);
         for (key, value) in theirs.into_iter().flatten() {
-            let ours = [STACK_LABEL, LINEAGE_ANNOTATION, PROTECT_ANNOTATION].contains(&key.as_str());
-            if !ours
+            let mark = [STACK_LABEL, LINEAGE_ANNOTATION, PROTECT_ANNOTATION].contains(&key.as_str());
+            if !mark
+                && !ours(&FieldPath::keys(["metadata", field, key.as_str()]))
                 && whole
                     .pointer(&format!("/metadata/{field}"))
                     .and_then(|m| m.get(key))
@@ -117,14 +126,15 @@ mod tests {
         let live = Object(json!({
             "metadata": {
                 "uid": "u", "finalizers": ["f"],
-                "labels": {"theirs": "1", STACK_LABEL: "old"},
+                "labels": {"theirs": "1", "was-ours": "2", STACK_LABEL: "old"},
                 "annotations": {PROTECT_ANNOTATION: "true", "theirs": "2"},
             },
             "spec": {"size": "1Gi", "left": "behind"},
         }));
         let body = json!({"metadata": {"name": "a", "labels": {STACK_LABEL: "s"}}, "spec": {"size": "2Gi"}});
         assert_eq!(
-            keep_foreign(&body, &live),
+            keep_foreign(&body, &live, |path| path.to_string()
+                == "metadata.labels.was-ours"),
             json!({
                 "metadata": {
                     "name": "a", "finalizers": ["f"],

@@ -128,7 +128,7 @@ fn without_mark(live: &Object) -> Value {
             map.retain(|key, _| !keys.contains(&key.as_str()));
         }
     }
-    keep_foreign(&body, live)
+    keep_foreign(&body, live, |_| false)
 }
 
 fn owners(live: &Object) -> Done {

@@ -19,15 +19,30 @@ pub(super) fn wanted_fields(body: &Value) -> Vec<FieldPath> {
     fields::of_manifest(root, body).leaves().cloned().collect()
 }
 
-/// The fields we own, by the server's own word, each with the keyed digest of its value.
-pub(super) fn digests(run: &Run<'_>, change: &Change, live: &Object) -> BTreeMap<FieldPath, Option<Digest>> {
-    let entries = fields::managers(live).unwrap_or_default();
-    let Some(ours) = fields::owned_by(&entries, FIELD_MANAGER) else {
-        return BTreeMap::new();
-    };
+/// The fields we own, by the server's own word, each with the keyed digest of its value. Where the server keeps no
+/// record, they are those we `sent`.
+pub(super) fn digests(
+    run: &Run<'_>,
+    change: &Change,
+    live: &Object,
+    sent: impl IntoIterator<Item = FieldPath>,
+) -> BTreeMap<FieldPath, Option<Digest>> {
     let digest = |path: &FieldPath| {
         let value = path.get(&live.0)?;
         Some(run.store.key().field(&change.address, path, value))
+    };
+    if fields::is_untracked(live) {
+        return sent
+            .into_iter()
+            .map(|path| {
+                let digest = digest(&path);
+                (path, digest)
+            })
+            .collect();
+    }
+    let entries = fields::managers(live).unwrap_or_default();
+    let Some(ours) = fields::owned_by(&entries, FIELD_MANAGER) else {
+        return BTreeMap::new();
     };
     ours.fields
         .leaves()
@@ -42,7 +57,7 @@ pub(super) fn record(run: &Run<'_>, change: &Change, body: &Value, live: &Object
     let mut owned = Owned::new(change.key.clone(), live.api_version(), live.uid());
     owned.resource_version = Some(live.resource_version().to_owned()).filter(|version| !version.is_empty());
     owned.desired_hash = Some(run.store.key().manifest(&change.address, body));
-    owned.owned = digests(run, change, live);
+    owned.owned = digests(run, change, live, wanted_fields(body));
     owned.protect = change.protect;
     owned.depends_on = change.depends_on.keys().cloned().collect();
     owned.since_serial = run.before.serial + 1;
@@ -64,7 +79,7 @@ pub(super) fn moved(run: &Run<'_>, change: &Change, prior: &Owned, live: &Object
     Owned {
         // Digests depend on the address.
         desired_hash: None,
-        owned: digests(run, change, live),
+        owned: digests(run, change, live, prior.owned.keys().cloned()),
         depends_on: change.depends_on.keys().cloned().collect(),
         protect: change.protect,
         ..prior.clone()

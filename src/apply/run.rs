@@ -162,7 +162,7 @@ impl<'a> Books<'a> {
             // A later version proves as much as the one we wrote, while all our fields are still ours and as
             // we wrote them.
             if let Some(object) = object.as_ref().filter(|object| object.uid() == owned.uid)
-                && owned::digests(run, change, object) == owned.owned
+                && owned::digests(run, change, object, owned.owned.keys().cloned()) == owned.owned
             {
                 owned.resource_version = Some(object.resource_version().to_owned());
             }

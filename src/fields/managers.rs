@@ -67,6 +67,13 @@ fn entry(value: &Value) -> Result<Entry, FieldsError> {
     })
 }
 
+/// Whether the server keeps no record of who wrote what: some aggregated APIs (Cozystack's, measured) never do.
+#[must_use]
+pub fn is_untracked(object: &Object) -> bool {
+    let entries = object.0.pointer("/metadata/managedFields");
+    entries.and_then(Value::as_array).is_none_or(Vec::is_empty)
+}
+
 /// The entry of what `manager` applied to the object itself. There is at most one: the server keeps appliers
 /// apart by name and subresource alone.
 #[must_use]

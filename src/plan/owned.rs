@@ -44,7 +44,7 @@ pub(super) fn ours(object: &Object) -> BTreeSet<FieldPath> {
 
 /// The structure of a kind; free-form where it is not known.
 pub(super) fn structure(api_version: &str, kind: &str) -> Node {
-    schema::lookup(api_version, kind).map_or_else(Node::any, |kind| kind.root)
+    schema::root_of(api_version, kind)
 }
 
 /// The leaves that a manifest sets.
