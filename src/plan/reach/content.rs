@@ -88,10 +88,13 @@ impl Survey<'_> {
         lists.sort_by(|a, b| a.0.cmp(b.0));
         for (api, list) in lists {
             match list {
-                // One object can be served by several groups; its uid is one.
-                Ok(objects) => content
-                    .objects
-                    .extend(objects.into_iter().filter(|o| seen.insert(o.uid().to_owned()))),
+                // One object can be served by several groups; its uid is one. A Cozystack application has its
+                // HelmRelease's uid (measured), but it is the release that tells what was installed.
+                Ok(objects) => {
+                    let application = api.group == "apps.cozystack.io";
+                    let new = |o: &Object| seen.insert((o.uid().to_owned(), application));
+                    content.objects.extend(objects.into_iter().filter(new));
+                }
                 Err(Error::KindNotServed { .. }) => {}
                 Err(error @ (Error::Unavailable(_) | Error::Timeout { .. } | Error::Unauthorized(_))) => {
                     return Err(error);
