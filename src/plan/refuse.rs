@@ -65,7 +65,7 @@ pub(super) fn scope(resource: &Resource, api: &Api) -> Option<Diagnostic> {
                 "E303",
                 format!("{address}: {} is namespaced, and no namespace is given", api.kind),
             )
-            .help("add namespace = \"…\" to it, or [defaults] namespace for all"),
+            .help("add namespace = \"…\" to it; [defaults] namespace goes only to kinds that are known without a cluster"),
         ),
         (false, Some(namespace)) => Some(
             of(

@@ -59,7 +59,8 @@ impl Compiler<'_> {
         let namespaced = known
             .map(|row| row.namespaced)
             .or_else(|| crate::schema::lookup(&api_version, &kind).map(|k| k.namespaced))
-            .or_else(|| self.scopes.get(&(group.to_owned(), kind.clone())).copied());
+            .or_else(|| self.scopes.get(&(group.to_owned(), kind.clone())).copied())
+            .or_else(|| kinds::scope_of_group(group));
         let name = self.name(name, known, &kind);
         let namespace = self.namespace(namespace, namespaced, &kind);
         let identity = Identity {

@@ -244,6 +244,12 @@ pub fn by_kind(group: &str, kind: &str) -> Option<&'static KindRow> {
         .find(|row| row.kind == kind && crate::address::split_api_version(row.api_version).0 == group)
 }
 
+/// Whether all kinds of a group lie in namespaces, where no row says it of a kind: an `ApplicationDefinition` makes
+/// nothing but namespaced kinds, whatever their names.
+pub(super) fn scope_of_group(group: &str) -> Option<bool> {
+    (group == "apps.cozystack.io").then_some(true)
+}
+
 /// Whether resources are declared under this table.
 pub(super) fn is_resource_table(table: &str) -> bool {
     table == MANIFEST || by_table(table).is_some()

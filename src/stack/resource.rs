@@ -135,7 +135,8 @@ impl Compiler<'_> {
                     .scopes
                     .get(&(group.to_owned(), kind.clone()))
                     .copied()
-            });
+            })
+            .or_else(|| kinds::scope_of_group(group));
         let metadata_name = self.metadata_text("name");
         let name = self.name(metadata_name, rule, &kind);
         let metadata_namespace = self.metadata_text("namespace");
