@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::diff::FieldDiff;
+use crate::diff::{self, FieldDiff};
 use crate::fields;
 use crate::manifest::Unknown;
 use crate::object::Object;
@@ -69,7 +69,12 @@ impl Assessor<'_> {
         let keep = |path: &&FieldPath| {
             !touched(path) && !subject.resource.ignore.iter().any(|i| path.starts_with(i))
         };
-        for path in checked.ours_before.difference(&checked.ours_after).filter(keep) {
+        // Where the structure is not known, lists are compared by position while the server owns by key: what is
+        // in one object only was told by position.
+        let in_both =
+            |path: &&FieldPath| path.get(&live.0).is_some() && path.get(&checked.result.0).is_some();
+        let leaving = checked.ours_before.difference(&checked.ours_after);
+        for path in leaving.filter(keep).filter(in_both) {
             let value = mask.before(path, path.get(&live.0));
             let managers = others_own(path);
             let cause = if managers.is_empty() {
@@ -84,7 +89,8 @@ impl Assessor<'_> {
                 cause,
             });
         }
-        for path in checked.ours_after.difference(&checked.ours_before).filter(keep) {
+        let coming = checked.ours_after.difference(&checked.ours_before);
+        for path in coming.filter(keep).filter(in_both) {
             let value = mask.before(path, path.get(&live.0));
             more.push(FieldChange {
                 path: path.clone(),
@@ -178,13 +184,24 @@ impl Assessor<'_> {
         for path in wanted.iter().filter(|path| !ignored(path) && !identity(path)) {
             let want = fields::value_at(root, body, path);
             let have = path.get(&live.0);
+            // An empty map wants no more than to be there; what was in it and is ours goes below.
+            let there = |value: &Value| value.as_object().is_some_and(Map::is_empty);
+            if want.is_some_and(there) && have.is_some_and(Value::is_object) {
+                continue;
+            }
             if want != have {
                 let (before, after) = (mask.before(path, have), mask.after(path, want));
+                let written = subject.prior.and_then(|prior| prior.owned.get(path)?.as_ref());
+                let same = |want| self.input.key.field(&subject.resource.address, path, want);
+                let cause = match (written, want) {
+                    (Some(written), Some(want)) if *written == same(want) => FieldCause::DriftUnrecorded,
+                    _ => FieldCause::Stack,
+                };
                 changes.push(FieldChange {
                     path: path.clone(),
                     before,
                     after,
-                    cause: FieldCause::Stack,
+                    cause,
                 });
             }
         }
@@ -202,6 +219,47 @@ impl Assessor<'_> {
         }
         changes.sort_by(|a, b| a.path.cmp(&b.path));
         changes
+    }
+
+    /// In what the object made anew differs from the one that goes. What others wrote goes with it, save what
+    /// controllers will write again.
+    pub(super) fn replaced_fields(
+        &self,
+        subject: &Subject<'_>,
+        live: &Object,
+        new: &Object,
+    ) -> Vec<FieldChange> {
+        let mask = self.mask(subject);
+        let key = &subject.desired.key;
+        let wanted = owned::manifest_leaves(Self::root(subject), &subject.desired.body);
+        let was_wanted = subject.prior.map(|prior| &prior.owned);
+        let (mut before, mut after) = (live.0.clone(), new.0.clone());
+        diff::normalize(&mut before);
+        diff::normalize(&mut after);
+        diff::compare(Self::root(subject), &before, &after)
+            .into_iter()
+            .filter(|diff| {
+                diff.after.is_some() || !diff::controller_filled(&key.group, &key.kind, &diff.path, &live.0)
+            })
+            .filter_map(|diff| {
+                let within = |path: &FieldPath| path.starts_with(&diff.path) || diff.path.starts_with(path);
+                let ours =
+                    wanted.iter().any(within) || was_wanted.is_some_and(|owned| owned.keys().any(within));
+                // That a new object has a new uid in its labels is no news.
+                let drawn = !ours && diff::drawn_by_server(&key.group, &key.kind, &diff.path);
+                (!drawn).then(|| FieldChange {
+                    before: mask.before(&diff.path, diff.before.as_ref()),
+                    after: mask.after(&diff.path, diff.after.as_ref()),
+                    cause: if ours {
+                        FieldCause::Stack
+                    } else {
+                        FieldCause::Server
+                    },
+                    path: diff.path,
+                })
+            })
+            .filter(|change| change.before != change.after || change.after == Shown::Masked)
+            .collect()
     }
 
     /// The fields of an object that is made: those of the manifest, with the values the server would give them.
@@ -223,17 +281,20 @@ impl Assessor<'_> {
         let mut added: Vec<FieldChange> = owned::manifest_leaves(root, &subject.desired.body)
             .into_iter()
             .filter(|path| !late.contains_key(path))
-            .map(|path| {
-                let value = path
-                    .get(result)
-                    .or_else(|| fields::value_at(root, &subject.desired.body, &path));
-                let after = mask.after(&path, value);
-                FieldChange {
+            .filter_map(|path| {
+                // What the server leaves out (an empty map, a default it does not store) will not be there.
+                let value = if std::ptr::eq(result, &raw const subject.desired.body) {
+                    fields::value_at(root, result, &path)
+                } else {
+                    path.get(result)
+                }?;
+                let after = mask.after(&path, Some(value));
+                Some(FieldChange {
                     path,
                     before: Shown::Absent,
                     after,
                     cause: FieldCause::Stack,
-                }
+                })
             })
             .collect();
         added.extend(late.into_iter().map(|(path, after)| FieldChange {

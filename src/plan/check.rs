@@ -32,11 +32,12 @@ impl Assessor<'_> {
             ),
             answer => (answer?, Vec::new()),
         };
-        self.assert_not_persisted(api, live, &answer).await?;
+        // Somebody wrote between our read and the dry-run: what they wrote is not of this change.
+        let newer = self.assert_not_persisted(api, live, &answer).await?;
         let result = answer.object;
         let (ours_before, ours_after) = (owned::ours(live), owned::ours(&result));
         let ignored = |path: &FieldPath| resource.ignore.iter().any(|ignore| path.starts_with(ignore));
-        let (mut before, mut after) = (live.0.clone(), result.0.clone());
+        let (mut before, mut after) = (newer.as_ref().unwrap_or(live).0.clone(), result.0.clone());
         diff::normalize(&mut before);
         diff::normalize(&mut after);
         let mut diffs = diff::compare(Self::root(subject), &before, &after);
@@ -82,21 +83,21 @@ impl Assessor<'_> {
     }
 
     /// A dry-run that was persisted is found by our own entry having changed: resourceVersions alone move
-    /// all the time.
+    /// all the time. Returns the object as it is now, if it moved.
     pub(super) async fn assert_not_persisted(
         &self,
         api: &Api,
         live: &Object,
         reply: &DryRun,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Object>, Error> {
         if !reply.moved(live) {
-            return Ok(());
+            return Ok(None);
         }
         let Some(now) = self.input.reader.get(api, live.namespace(), live.name()).await? else {
-            return Ok(());
+            return Ok(None);
         };
         if !DryRun::persisted(live, &now) {
-            return Ok(());
+            return Ok(Some(now));
         }
         Err(Error::DryRunPersisted {
             kind: format!("{}.{}", api.kind, api.group),

@@ -26,12 +26,33 @@ pub(super) fn causes(update: &Error, probe: Option<&Error>) -> Vec<Cause> {
         Some(Error::Invalid { causes, .. }) => causes,
         _ => &[],
     };
+    // A value of a wrong type or outside an enumeration is a mistake, whatever was there before.
+    let can_be_immutable =
+        |cause: &Cause| matches!(cause.reason.as_str(), "FieldValueInvalid" | "FieldValueForbidden");
+    if !causes.iter().all(can_be_immutable) {
+        return Vec::new();
+    }
     let repeated = |cause: &Cause| {
         also_on_create
             .iter()
             .any(|c| c.field == cause.field && c.message == cause.message)
     };
     causes.iter().filter(|cause| !repeated(cause)).cloned().collect()
+}
+
+/// A cause as it is shown: without the whole value, which the server repeats as Go sees it, and without the
+/// comparison it appends for some kinds.
+#[must_use]
+pub(super) fn text(cause: &Cause) -> String {
+    const VALUE: &str = "Invalid value: ";
+    const LONGEST: usize = 60;
+    let message = cause.message.lines().next().unwrap_or_default();
+    let short = message.split_once(VALUE).and_then(|(before, rest)| {
+        let (value, why) = rest.rsplit_once(": ")?;
+        (value.len() > LONGEST).then(|| format!("{before}{VALUE}…: {why}"))
+    });
+    let field = cause.field.as_deref().unwrap_or_default();
+    format!("{field}: {}", short.as_deref().unwrap_or(message))
 }
 
 /// Whether a server's text names a policy or webhook as the one who said no.
@@ -67,6 +88,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_of_a_cause_is_short() {
+        let template = format!(
+            "Invalid value: {{\"labels\":\"{}\"}}: field is immutable",
+            "x".repeat(100)
+        );
+        for (message, shown) in [
+            (template.as_str(), "spec: Invalid value: …: field is immutable"),
+            (
+                "Invalid value: 2: field is immutable",
+                "spec: Invalid value: 2: field is immutable",
+            ),
+            (
+                "Forbidden: spec is immutable\n@@ -1 +1 @@\n- a\n+ b\n",
+                "spec: Forbidden: spec is immutable",
+            ),
+            ("", "spec: "),
+        ] {
+            assert_eq!(text(&cause(Some("spec"), message)), shown);
+        }
+    }
+
+    #[test]
     fn only_causes_that_a_create_would_not_have_count() {
         let selector = cause(Some("spec.selector"), "Invalid value: …: field is immutable");
         let replicas = cause(Some("spec.replicas"), "must be greater than or equal to 0");
@@ -86,6 +129,11 @@ mod tests {
     fn another_object_a_policy_or_no_field_is_never_immutable() {
         let uid = cause(Some("metadata.uid"), "field is immutable");
         let policy = cause(Some("spec.selector"), "field is immutable");
+        // What a custom resource answers when an apply empties a map that it owns (measured).
+        let mistake = Cause {
+            reason: "FieldValueTypeInvalid".into(),
+            ..cause(Some("spec.labels"), "must be of type object: \"null\"")
+        };
         for error in [
             invalid("is invalid", &[uid]),
             invalid(
@@ -94,6 +142,7 @@ mod tests {
             ),
             invalid("is invalid", &[cause(None, "denied")]),
             invalid("is invalid", &[]),
+            invalid("is invalid", &[mistake]),
             Error::Stale("the object has been modified".into()),
             Error::AnotherObject("uid mismatch".into()),
         ] {

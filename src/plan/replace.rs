@@ -55,22 +55,18 @@ impl Assessor<'_> {
                 .refused_dry_run(subject, api, change, error, Some(live))
                 .await;
         }
-        let text = causes
-            .iter()
-            .map(|cause| {
-                format!(
-                    "{}: {}",
-                    cause.field.as_deref().unwrap_or_default(),
-                    cause.message
-                )
-            })
-            .collect::<Vec<_>>()
-            .join("; ");
+        let text = causes.iter().map(immutable::text).collect::<Vec<_>>().join("; ");
         let text = self.clean(&text);
-        self.replace(subject, api, live, change, &text).await
+        let new = answer.ok().map(|created| {
+            let mut new = created.object;
+            new.0["metadata"]["name"] = Value::String(resource.name.clone());
+            new
+        });
+        self.replace(subject, api, live, change, &text, new.as_ref())
+            .await
     }
 
-    /// Delete and make anew, where the stack allows it for this resource.
+    /// Delete and make anew, where the stack allows it for this resource. `new` is what the server would make.
     pub(super) async fn replace(
         &self,
         subject: &Subject<'_>,
@@ -78,6 +74,7 @@ impl Assessor<'_> {
         live: &Object,
         mut change: Change,
         why: &str,
+        new: Option<&Object>,
     ) -> Result<Assessed, Error> {
         let resource = subject.resource;
         if !resource.replace_immutable {
@@ -97,7 +94,10 @@ impl Assessor<'_> {
         change.action = Action::Replace;
         change.reason = Some(format!("cannot change in place: {why}"));
         change.risk = Risk::Disruptive;
-        change.fields = self.unchecked_fields(subject, &subject.desired.body, live);
+        change.fields = match new {
+            Some(new) => self.replaced_fields(subject, live, new),
+            None => self.unchecked_fields(subject, &subject.desired.body, live),
+        };
         change.write = Some(Self::write(subject, subject.desired.body.clone()));
         change.guard = self.guard(&resource.address, live, &[]);
         change.api = Some(api.clone());

@@ -42,7 +42,7 @@ impl Assessor<'_> {
         change.fidelity = Fidelity::Server;
         let probe = Self::probe_body(subject, &body, Some(live));
         if let Some(cause) = Self::frozen_data(subject, &body, live) {
-            return self.replace(subject, api, live, change, &cause).await;
+            return self.replace(subject, api, live, change, &cause, None).await;
         }
         let checked = match self.check(subject, api, live, &probe, adoption.is_some()).await {
             Ok(checked) => checked,
