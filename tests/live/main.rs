@@ -5,6 +5,10 @@ mod apply;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod cozystack;
+#[cfg(test)]
 mod destroy;
 #[cfg(test)]
 mod drift;

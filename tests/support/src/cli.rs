@@ -305,7 +305,10 @@ impl RunOutput {
     }
 
     /// The same, when the status is `expected`.
-    #[must_use]
+    #[expect(
+        clippy::return_self_not_must_use,
+        reason = "the check alone is often all that a test wants"
+    )]
     #[track_caller]
     pub fn expect_status(self, expected: i32) -> Self {
         assert_eq!(self.status, Some(expected), "{self}");
