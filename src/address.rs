@@ -22,31 +22,19 @@ pub struct Address {
 impl Address {
     /// The address of a resource without `for_each`.
     pub fn new(table: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            table: table.into(),
-            name: name.into(),
-            index: None,
-        }
+        Self { table: table.into(), name: name.into(), index: None }
     }
 
     /// The same declaration's instance under `key`.
     #[must_use]
     pub fn instance(&self, key: impl Into<String>) -> Self {
-        Self {
-            table: self.table.clone(),
-            name: self.name.clone(),
-            index: Some(key.into()),
-        }
+        Self { table: self.table.clone(), name: self.name.clone(), index: Some(key.into()) }
     }
 
     /// The address of the declaration this one is an instance of (itself without `for_each`).
     #[must_use]
     pub fn declaration(&self) -> Self {
-        Self {
-            table: self.table.clone(),
-            name: self.name.clone(),
-            index: None,
-        }
+        Self { table: self.table.clone(), name: self.name.clone(), index: None }
     }
 }
 
@@ -82,29 +70,20 @@ impl FromStr for Address {
         let (plain, index) = match text.find('[') {
             None => (text, None),
             Some(at) => {
-                let inner = text[at..]
-                    .strip_prefix('[')
-                    .and_then(|t| t.strip_suffix(']'))
-                    .ok_or_else(error)?;
+                let inner =
+                    text[at..].strip_prefix('[').and_then(|t| t.strip_suffix(']')).ok_or_else(error)?;
                 let key: String = serde_json::from_str(inner).map_err(|_| error())?;
                 (&text[..at], Some(key))
             }
         };
         let (table, name) = plain.split_once('.').ok_or_else(error)?;
-        let word = |w: &str| {
-            !w.is_empty()
-                && w.bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-        };
+        let word =
+            |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
         // A document of a YAML table carries its object's own name in the index only.
         if !word(table) || !word(name) {
             return Err(error());
         }
-        Ok(Self {
-            table: table.to_owned(),
-            name: name.to_owned(),
-            index,
-        })
+        Ok(Self { table: table.to_owned(), name: name.to_owned(), index })
     }
 }
 
@@ -191,9 +170,7 @@ macro_rules! serde_as_text {
         }
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?
-                    .parse()
-                    .map_err(serde::de::Error::custom)
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
             }
         }
     };

@@ -83,17 +83,14 @@ impl Object {
     /// Whether `metadata.deletionTimestamp` is set.
     #[must_use]
     pub fn is_terminating(&self) -> bool {
-        self.0
-            .pointer("/metadata/deletionTimestamp")
-            .is_some_and(|t| !t.is_null())
+        self.0.pointer("/metadata/deletionTimestamp").is_some_and(|t| !t.is_null())
     }
 
     /// `metadata.finalizers`.
     #[must_use]
     pub fn finalizers(&self) -> Vec<&str> {
         let list = self.0.pointer("/metadata/finalizers").and_then(Value::as_array);
-        list.map(|l| l.iter().filter_map(Value::as_str).collect())
-            .unwrap_or_default()
+        list.map(|l| l.iter().filter_map(Value::as_str).collect()).unwrap_or_default()
     }
 
     /// One label.
@@ -112,20 +109,13 @@ impl Object {
     #[must_use]
     pub fn controller(&self) -> Option<&Value> {
         let owners = self.0.pointer("/metadata/ownerReferences")?.as_array()?;
-        owners
-            .iter()
-            .find(|owner| owner.get("controller") == Some(&Value::Bool(true)))
+        owners.iter().find(|owner| owner.get("controller") == Some(&Value::Bool(true)))
     }
 
     /// The object's key. The namespace is the object's own, so a cluster-scoped object has none.
     #[must_use]
     pub fn key(&self) -> ObjectKey {
-        ObjectKey::new(
-            split_api_version(self.api_version()).0,
-            self.kind(),
-            self.namespace(),
-            self.name(),
-        )
+        ObjectKey::new(split_api_version(self.api_version()).0, self.kind(), self.namespace(), self.name())
     }
 
     /// Our mark, counted only with both its parts and without a controlling owner: controllers copy labels

@@ -115,15 +115,11 @@ fn is_item(item: &Value, text: &str) -> bool {
 }
 
 fn selects(keys: &BTreeMap<String, String>, item: &Value) -> bool {
-    keys.iter()
-        .all(|(key, text)| item.get(key).map(Value::to_string).as_deref() == Some(text.as_str()))
+    keys.iter().all(|(key, text)| item.get(key).map(Value::to_string).as_deref() == Some(text.as_str()))
 }
 
 fn is_bare(word: &str) -> bool {
-    !word.is_empty()
-        && word
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
 impl fmt::Display for FieldPath {
@@ -162,9 +158,7 @@ impl fmt::Display for FieldPath {
 /// Whether a string value may stand without quotes in a selector: it must not read back as another JSON type.
 fn is_plain_value(word: &str) -> bool {
     !word.is_empty()
-        && word
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/' | b':'))
+        && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/' | b':'))
         && serde_json::from_str::<Value>(word).is_err()
 }
 
@@ -196,19 +190,12 @@ impl FromStr for FieldPath {
                 match bracket(body) {
                     Some(segment) => segments.push(segment),
                     None => {
-                        return fail(
-                            at,
-                            "expected a quoted key, a number or `key=value` in the brackets",
-                        );
+                        return fail(at, "expected a quoted key, a number or `key=value` in the brackets");
                     }
                 }
                 at += len + 2;
             } else {
-                let word_at = if rest.starts_with('.') && !segments.is_empty() {
-                    at + 1
-                } else {
-                    at
-                };
+                let word_at = if rest.starts_with('.') && !segments.is_empty() { at + 1 } else { at };
                 let word = &text[word_at..];
                 let len = word
                     .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
@@ -337,21 +324,14 @@ mod tests {
             ("spec['a.b'][1]", json!(2)),
             ("spec[\"a.b\"][=2]", json!(2)),
         ] {
-            assert_eq!(
-                path.parse::<FieldPath>().unwrap().get(&object),
-                Some(&value),
-                "{path}"
-            );
+            assert_eq!(path.parse::<FieldPath>().unwrap().get(&object), Some(&value), "{path}");
         }
     }
 
     #[test]
     fn removing_closes_a_list() {
         let mut object = json!({"l": [{"name": "a"}, {"name": "b"}]});
-        assert_eq!(
-            "l[name=a]".parse::<FieldPath>().unwrap().remove(&mut object),
-            Some(json!({"name": "a"}))
-        );
+        assert_eq!("l[name=a]".parse::<FieldPath>().unwrap().remove(&mut object), Some(json!({"name": "a"})));
         assert_eq!(object, json!({"l": [{"name": "b"}]}));
     }
 }

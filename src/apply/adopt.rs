@@ -30,10 +30,7 @@ impl Unit<'_> {
                 Err(Trouble::Ended(stop)) => return self.give_up(begun, stop),
             }
         }
-        let stop = Stop::failed(format!(
-            "{} changes faster than it can be adopted",
-            self.change.key.human()
-        ));
+        let stop = Stop::failed(format!("{} changes faster than it can be adopted", self.change.key.human()));
         self.give_up(begun, stop)
     }
 
@@ -54,16 +51,11 @@ impl Unit<'_> {
             return ended(format!("{human} is another object since the plan was made"));
         }
         if live.resource_version() != base.version && !self.holds(&live, base).map_err(Trouble::Ended)? {
-            return failed(
-                format!("{human} was changed since the plan was made"),
-                self.difference(&live),
-            )
-            .map_err(Trouble::Ended);
+            return failed(format!("{human} was changed since the plan was made"), self.difference(&live))
+                .map_err(Trouble::Ended);
         }
         // Which fields the body sets, by the server's own word: our entry after a dry-run that takes all.
-        let forced = self
-            .send(self.writer.dry_run_apply(api, namespace, name, body, true))
-            .await;
+        let forced = self.send(self.writer.dry_run_apply(api, namespace, name, body, true)).await;
         let wanted = match forced {
             Ok(answer) => managed::own_entry(&answer.object),
             Err(error) => return Err(Trouble::Ended(headed("it cannot be adopted", &error))),
@@ -76,14 +68,8 @@ impl Unit<'_> {
         let patch = json!({"metadata": {
             "uid": base.uid, "resourceVersion": live.resource_version(), "managedFields": entries,
         }});
-        match self
-            .send(self.writer.merge_patch(api, namespace, name, &patch))
-            .await
-        {
-            Ok(applied) => self
-                .base_of(&applied.object)
-                .map(Moved::Done)
-                .map_err(Trouble::Ended),
+        match self.send(self.writer.merge_patch(api, namespace, name, &patch)).await {
+            Ok(applied) => self.base_of(&applied.object).map(Moved::Done).map_err(Trouble::Ended),
             Err(Error::Stale(_)) => Ok(Moved::Stale(live.resource_version().to_owned())),
             Err(error) if error.outcome_unknown() => Err(Trouble::Lost(error)),
             Err(error) => Err(Trouble::Ended(headed("its fields cannot be taken over", &error))),

@@ -29,13 +29,7 @@ impl Unit<'_> {
             return Ok(self.own(begun, body, live));
         }
         self.end(begun, Outcome::Unchanged);
-        failed(
-            format!(
-                "{} was made by somebody else since the plan was made",
-                self.change.key.human()
-            ),
-            [],
-        )
+        failed(format!("{} was made by somebody else since the plan was made", self.change.key.human()), [])
     }
 
     /// Changes the object by PUT.
@@ -57,11 +51,7 @@ impl Unit<'_> {
         let earlier = self.change.moved_from.as_ref().unwrap_or(&self.change.address);
         let had = self.run.before.resources.get(earlier);
         let ours = |path: &FieldPath| had.is_some_and(|had| had.owned.contains_key(path));
-        let whole = guarded(
-            &keep_foreign(body, &live, ours),
-            Some(uid),
-            live.resource_version(),
-        );
+        let whole = guarded(&keep_foreign(body, &live, ours), Some(uid), live.resource_version());
         let (namespace, name) = self.place();
         match self.send(self.writer.replace(api, namespace, name, &whole)).await {
             Ok(applied) => Ok(self.own(begun, body, applied.object)),
@@ -86,18 +76,12 @@ pub(super) fn keep_foreign(body: &Value, live: &Object, ours: impl Fn(&FieldPath
         }
     }
     for field in ["labels", "annotations"] {
-        let theirs = live
-            .0
-            .pointer(&format!("/metadata/{field}"))
-            .and_then(Value::as_object);
+        let theirs = live.0.pointer(&format!("/metadata/{field}")).and_then(Value::as_object);
         for (key, value) in theirs.into_iter().flatten() {
             let mark = [STACK_LABEL, LINEAGE_ANNOTATION, PROTECT_ANNOTATION].contains(&key.as_str());
             if !mark
                 && !ours(&FieldPath::keys(["metadata", field, key.as_str()]))
-                && whole
-                    .pointer(&format!("/metadata/{field}"))
-                    .and_then(|m| m.get(key))
-                    .is_none()
+                && whole.pointer(&format!("/metadata/{field}")).and_then(|m| m.get(key)).is_none()
             {
                 whole["metadata"][field][key.as_str()] = value.clone();
             }
@@ -109,9 +93,9 @@ pub(super) fn keep_foreign(body: &Value, live: &Object, ours: impl Fn(&FieldPath
 /// Whether everything of `wanted` is in `live`. Lists are equal or not.
 pub(super) fn contains(live: &Value, wanted: &Value) -> bool {
     match (live, wanted) {
-        (Value::Object(live), Value::Object(wanted)) => wanted
-            .iter()
-            .all(|(key, value)| live.get(key).is_some_and(|live| contains(live, value))),
+        (Value::Object(live), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, value)| live.get(key).is_some_and(|live| contains(live, value)))
+        }
         _ => live == wanted,
     }
 }
@@ -133,8 +117,7 @@ mod tests {
         }));
         let body = json!({"metadata": {"name": "a", "labels": {STACK_LABEL: "s"}}, "spec": {"size": "2Gi"}});
         assert_eq!(
-            keep_foreign(&body, &live, |path| path.to_string()
-                == "metadata.labels.was-ours"),
+            keep_foreign(&body, &live, |path| path.to_string() == "metadata.labels.was-ours"),
             json!({
                 "metadata": {
                     "name": "a", "finalizers": ["f"],

@@ -22,16 +22,10 @@ impl Unit<'_> {
     /// Deletes the object and waits until it is gone.
     pub(super) async fn delete(&mut self) -> Step<Done> {
         let Some(api) = self.change.api.clone() else {
-            return failed(
-                format!("no server knows the kind {} now", self.change.key.kind),
-                [],
-            );
+            return failed(format!("no server knows the kind {} now", self.change.key.kind), []);
         };
         let gone = self.remove(&api, false).await?;
-        Ok(Done {
-            detail: gone.then(|| "was gone already".to_owned()),
-            ready: false,
-        })
+        Ok(Done { detail: gone.then(|| "was gone already".to_owned()), ready: false })
     }
 
     /// Deletes the object and makes it anew.
@@ -72,10 +66,7 @@ impl Unit<'_> {
                     resource_version: (api.served_by != ServedBy::Aggregated)
                         .then(|| live.resource_version().to_owned()),
                 };
-                match self
-                    .send(self.writer.delete(api, namespace, name, &preconditions))
-                    .await
-                {
+                match self.send(self.writer.delete(api, namespace, name, &preconditions)).await {
                     Ok(Deleted::Accepted(_) | Deleted::NotThere) | Err(Error::AnotherObject(_)) => {}
                     Err(Error::Stale(_)) => continue,
                     Err(error) if error.outcome_unknown() => return Self::in_doubt(&error),
@@ -85,10 +76,7 @@ impl Unit<'_> {
             } else if live.uid() != uid {
                 self.end(begun, Outcome::Unchanged);
                 return failed(
-                    format!(
-                        "{} is another object since the plan was made",
-                        self.change.key.human()
-                    ),
+                    format!("{} is another object since the plan was made", self.change.key.human()),
                     [],
                 );
             }
@@ -97,13 +85,7 @@ impl Unit<'_> {
         }
         let Some(last) = last else {
             self.end(begun, Outcome::Unchanged);
-            return failed(
-                format!(
-                    "{} changes faster than it can be deleted",
-                    self.change.key.human()
-                ),
-                [],
-            );
+            return failed(format!("{} changes faster than it can be deleted", self.change.key.human()), []);
         };
         self.slot.release();
         let uninstall = Uninstall::of(&last);
@@ -124,10 +106,7 @@ impl Unit<'_> {
                 if !pods.is_empty() {
                     let human = self.change.key.human();
                     return failed(
-                        format!(
-                            "{human} cannot be replaced while pods mount it: {}",
-                            pods.join(", ")
-                        ),
+                        format!("{human} cannot be replaced while pods mount it: {}", pods.join(", ")),
                         [],
                     );
                 }
@@ -145,10 +124,7 @@ impl Unit<'_> {
             return failed(format!("{human} is another object since the plan was made"), []);
         }
         if !self.is_ours(live) {
-            return failed(
-                format!("{human} lost the mark of this stack since the plan was made"),
-                [],
-            );
+            return failed(format!("{human} lost the mark of this stack since the plan was made"), []);
         }
         if live.is_protected() {
             return failed(format!("{human} is protected"), []);
@@ -162,16 +138,10 @@ impl Unit<'_> {
         }
         self.check_reach(live).await?;
         if live.kind() == "Namespace" && live.api_version() == "v1" {
-            let held = self
-                .run
-                .survey()
-                .held(live.name(), &self.run.plan.stack, &self.run.kept)
-                .await;
+            let held = self.run.survey().held(live.name(), &self.run.plan.stack, &self.run.kept).await;
             let held = held.map_err(|error| super::write::headed("its content cannot be read", &error))?;
             if !held.is_empty() {
-                let lines = held
-                    .iter()
-                    .map(|item| format!("{}: {}", item.key.human(), item.why));
+                let lines = held.iter().map(|item| format!("{}: {}", item.key.human(), item.why));
                 return failed(format!("{human} holds what must stay"), lines);
             }
         }
@@ -183,10 +153,7 @@ impl Unit<'_> {
         let reach = match self.run.survey().reach(live).await {
             Ok(reach) => reach,
             Err(error) => {
-                return Err(super::write::headed(
-                    "what would go with it cannot be read",
-                    &error,
-                ));
+                return Err(super::write::headed("what would go with it cannot be read", &error));
             }
         };
         let mut new = reach.unreadable.clone();
@@ -217,10 +184,7 @@ impl Unit<'_> {
         if object.is_terminating() {
             return true;
         }
-        let owners = object
-            .0
-            .pointer("/metadata/ownerReferences")
-            .and_then(Value::as_array);
+        let owners = object.0.pointer("/metadata/ownerReferences").and_then(Value::as_array);
         let owners = owners.map_or(&[][..], Vec::as_slice);
         for owner in owners {
             let text = |field: &str| owner.get(field).and_then(Value::as_str).unwrap_or_default();
@@ -236,10 +200,7 @@ impl Unit<'_> {
     /// Reads any object: `None` where that is not possible, `Some(None)` where there is none (with this uid).
     async fn look_up(&self, key: &ObjectKey, uid: Option<&str>) -> Option<Option<Object>> {
         let api = self.run.discovery.preferred(&key.group, &key.kind)?;
-        let found = self
-            .send(self.writer.get(api, key.namespace.as_deref(), &key.name))
-            .await
-            .ok()?;
+        let found = self.send(self.writer.get(api, key.namespace.as_deref(), &key.name)).await.ok()?;
         Some(found.filter(|object| uid.is_none_or(|uid| object.uid() == uid)))
     }
 
@@ -308,12 +269,8 @@ fn holding(object: &Object) -> String {
 
 /// What would go now and was not in the plan.
 fn newcomers(planned: &Reach, now: &Reach) -> Vec<ReachItem> {
-    let known = |item: &&ReachItem| {
-        planned
-            .items
-            .iter()
-            .any(|old| old.key == item.key && old.uid == item.uid)
-    };
+    let known =
+        |item: &&ReachItem| planned.items.iter().any(|old| old.key == item.key && old.uid == item.uid);
     now.items.iter().filter(|item| !known(item)).cloned().collect()
 }
 
@@ -333,19 +290,10 @@ mod tests {
 
     #[test]
     fn only_what_the_plan_showed_may_go() {
-        let planned = Reach {
-            items: vec![item("a", "1"), item("b", "2")],
-            ..Reach::default()
-        };
-        let less = Reach {
-            items: vec![item("a", "1")],
-            ..Reach::default()
-        };
+        let planned = Reach { items: vec![item("a", "1"), item("b", "2")], ..Reach::default() };
+        let less = Reach { items: vec![item("a", "1")], ..Reach::default() };
         assert!(newcomers(&planned, &less).is_empty());
-        let now = Reach {
-            items: vec![item("a", "1"), item("b", "3"), item("c", "4")],
-            ..Reach::default()
-        };
+        let now = Reach { items: vec![item("a", "1"), item("b", "3"), item("c", "4")], ..Reach::default() };
         assert_eq!(newcomers(&planned, &now), [item("b", "3"), item("c", "4")]);
     }
 }

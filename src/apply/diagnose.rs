@@ -115,21 +115,12 @@ impl Unit<'_> {
             let Some(api) = self.run.discovery.preferred(group, kind) else {
                 continue;
             };
-            for object in self
-                .writer
-                .list(api, namespace, Some(&selector))
-                .await
-                .unwrap_or_default()
-            {
+            for object in self.writer.list(api, namespace, Some(&selector)).await.unwrap_or_default() {
                 let status = status::compute(&object, &Context::default());
                 if status.state == State::Ready {
                     continue;
                 }
-                lines.push(Reason::new(
-                    &object.key().human(),
-                    &status.reason,
-                    &status.message,
-                ));
+                lines.push(Reason::new(&object.key().human(), &status.reason, &status.message));
                 lines.extend(self.warnings(&object).await);
                 lines.extend(self.pods_of(&object).await);
             }
@@ -139,10 +130,7 @@ impl Unit<'_> {
 
     /// The pods of a workload that do not work.
     async fn pods_of(&self, workload: &Object) -> Vec<Reason> {
-        let labels = workload
-            .0
-            .pointer("/spec/selector/matchLabels")
-            .and_then(Value::as_object);
+        let labels = workload.0.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
         let Some(labels) = labels.filter(|labels| !labels.is_empty()) else {
             return Vec::new();
         };
@@ -150,10 +138,7 @@ impl Unit<'_> {
             .iter()
             .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
             .collect();
-        let listed = self
-            .writer
-            .list(&pods(), workload.namespace(), Some(&pairs.join(",")))
-            .await;
+        let listed = self.writer.list(&pods(), workload.namespace(), Some(&pairs.join(","))).await;
         let mut lines = Vec::new();
         for pod in listed.unwrap_or_default() {
             if status::compute(&pod, &Context::default()).state == State::Ready {
@@ -198,11 +183,7 @@ fn troubles(pod: &Object) -> Vec<Reason> {
     let mut lines = Vec::new();
     for condition in list(pod, "/status/conditions") {
         if text(condition, "/type") == "PodScheduled" && text(condition, "/status") == "False" {
-            lines.push(Reason::new(
-                &human,
-                text(condition, "/reason"),
-                text(condition, "/message"),
-            ));
+            lines.push(Reason::new(&human, text(condition, "/reason"), text(condition, "/message")));
         }
     }
     for pointer in ["/status/initContainerStatuses", "/status/containerStatuses"] {
@@ -215,11 +196,7 @@ fn troubles(pod: &Object) -> Vec<Reason> {
                 }
                 let message = text(container, &format!("/state/{state}/message"));
                 let restarts = container.get("restartCount").and_then(Value::as_i64).unwrap_or(0);
-                let restarts = if restarts > 0 {
-                    format!(" ({restarts} restarts)")
-                } else {
-                    String::new()
-                };
+                let restarts = if restarts > 0 { format!(" ({restarts} restarts)") } else { String::new() };
                 let what = format!("container {name} {reason}{restarts}");
                 lines.push(Reason::new(&human, &what, message));
             }

@@ -92,10 +92,7 @@ pub(super) async fn dispatch<'a, U: Units<'a>>(
             if units.writes(node) {
                 writers.push_back(node);
             } else {
-                let slot = Slot {
-                    semaphore: Arc::clone(&semaphore),
-                    permit: None,
-                };
+                let slot = Slot { semaphore: Arc::clone(&semaphore), permit: None };
                 running.push(tagged(node, units.start(node, slot)));
             }
         }

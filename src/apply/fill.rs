@@ -104,23 +104,18 @@ impl Lookup for Sources<'_> {
     }
 
     fn secret(&self, name: &str) -> SecretValue {
-        self.secrets
-            .get(name)
-            .map_or(SecretValue::NotRead, |value| SecretValue::Known(value.to_owned()))
+        self.secrets.get(name).map_or(SecretValue::NotRead, |value| SecretValue::Known(value.to_owned()))
     }
 }
 
 /// The late value at a path of the manifest. Unknown paths name elements of lists by position, as the manifest
 /// has them.
 fn late_at<'v>(manifest: &'v Val, path: &FieldPath) -> Option<&'v Late> {
-    let found = path
-        .0
-        .iter()
-        .try_fold(manifest, |value, segment| match (segment, value) {
-            (Segment::Key(key), Val::Map(map)) => map.get(key),
-            (Segment::Index(index), Val::List(list)) => list.get(*index),
-            _ => None,
-        })?;
+    let found = path.0.iter().try_fold(manifest, |value, segment| match (segment, value) {
+        (Segment::Key(key), Val::Map(map)) => map.get(key),
+        (Segment::Index(index), Val::List(list)) => list.get(*index),
+        _ => None,
+    })?;
     match found {
         Val::Late(late) => Some(late),
         _ => None,
@@ -209,25 +204,13 @@ mod tests {
                             map([("name", text("x")), ("value", text("1"))]),
                             map([
                                 ("name", text("y")),
-                                (
-                                    "value",
-                                    late(vec![Part::Text("u-".into()), field("metadata.uid")]),
-                                ),
+                                ("value", late(vec![Part::Text("u-".into()), field("metadata.uid")])),
                             ]),
                         ]),
                     ),
                 ]),
             ),
-            (
-                "data",
-                map([(
-                    "key",
-                    Val::Late(Late {
-                        parts: vec![Part::Secret("s".into())],
-                        base64: true,
-                    }),
-                )]),
-            ),
+            ("data", map([("key", Val::Late(Late { parts: vec![Part::Secret("s".into())], base64: true }))])),
         ]);
         let unknown = paths(&[
             "spec.uid",
@@ -247,10 +230,7 @@ mod tests {
         let objects = BTreeMap::from([(target, live)]);
         let mut secrets = SecretValues::default();
         secrets.insert("s", "p");
-        let sources = Sources {
-            objects: &objects,
-            secrets: &secrets,
-        };
+        let sources = Sources { objects: &objects, secrets: &secrets };
         fill(&mut body, &manifest, &unknown, &sources).unwrap();
         assert_eq!(
             body,
@@ -266,20 +246,13 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let manifest = map([
-            ("a", late(vec![field("status.x")])),
-            ("b", late(vec![Part::Secret("s".into())])),
-        ]);
+        let manifest =
+            map([("a", late(vec![field("status.x")])), ("b", late(vec![Part::Secret("s".into())]))]);
         let (objects, secrets) = (BTreeMap::new(), SecretValues::default());
-        let sources = Sources {
-            objects: &objects,
-            secrets: &secrets,
-        };
+        let sources = Sources { objects: &objects, secrets: &secrets };
         let error = |path: &str| {
             let mut body = json!({});
-            fill(&mut body, &manifest, &paths(&[path]), &sources)
-                .unwrap_err()
-                .to_string()
+            fill(&mut body, &manifest, &paths(&[path]), &sources).unwrap_err().to_string()
         };
         assert_eq!(error("a"), "config_map.a has no value at status.x");
         assert_eq!(error("b"), "variable s has no value");

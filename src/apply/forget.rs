@@ -19,9 +19,7 @@ impl Unit<'_> {
     pub(super) async fn forget(&mut self) -> Step<Done> {
         self.turn(false).await?;
         let known = self.known_uid();
-        let begun = self
-            .begin(Operation::Forget, known.as_deref(), &Value::Null)
-            .await?;
+        let begun = self.begin(Operation::Forget, known.as_deref(), &Value::Null).await?;
         let Some(api) = self.change.api.clone() else {
             // The plan proved that the kind is gone, and the objects with it.
             self.end(begun, Outcome::Gone);
@@ -45,9 +43,7 @@ impl Unit<'_> {
             // Another object of the same name, or one that another stack took, is none of ours: nothing is
             // taken from it.
             let same = known.as_deref() == Some(live.uid());
-            let theirs = live
-                .label(STACK_LABEL)
-                .is_some_and(|stack| stack != self.run.plan.stack);
+            let theirs = live.label(STACK_LABEL).is_some_and(|stack| stack != self.run.plan.stack);
             let request = if same && !theirs { released(&live) } else { None };
             let Some(patch) = request else {
                 self.end(begun, Outcome::Gone);
@@ -56,11 +52,9 @@ impl Unit<'_> {
             let (namespace, name) = self.place();
             let answer = if api.served_by == ServedBy::Aggregated {
                 let whole = guarded(&without_mark(&live), Some(live.uid()), live.resource_version());
-                self.send(self.writer.replace(&api, namespace, name, &whole))
-                    .await
+                self.send(self.writer.replace(&api, namespace, name, &whole)).await
             } else {
-                self.send(self.writer.merge_patch(&api, namespace, name, &patch))
-                    .await
+                self.send(self.writer.merge_patch(&api, namespace, name, &patch)).await
             };
             match answer {
                 Ok(applied) => {
@@ -74,22 +68,12 @@ impl Unit<'_> {
             }
         }
         self.end(begun, Outcome::Unchanged);
-        failed(
-            format!(
-                "{} changes faster than it can be released",
-                self.change.key.human()
-            ),
-            [],
-        )
+        failed(format!("{} changes faster than it can be released", self.change.key.human()), [])
     }
 
     /// The uid state has for the change's object, current or former.
     pub(super) fn known_uid(&self) -> Option<String> {
-        let found = self
-            .run
-            .before
-            .objects()
-            .find(|(key, _, _)| **key == self.change.key);
+        let found = self.run.before.objects().find(|(key, _, _)| **key == self.change.key);
         found.map(|(_, _, uid)| uid.to_owned())
     }
 }
@@ -117,13 +101,10 @@ fn released(live: &Object) -> Option<Value> {
 
 fn without_mark(live: &Object) -> Value {
     let mut body = live.0.clone();
-    for (field, keys) in [
-        ("labels", &[STACK_LABEL][..]),
-        ("annotations", &[LINEAGE_ANNOTATION, PROTECT_ANNOTATION][..]),
-    ] {
-        let map = body
-            .pointer_mut(&format!("/metadata/{field}"))
-            .and_then(Value::as_object_mut);
+    for (field, keys) in
+        [("labels", &[STACK_LABEL][..]), ("annotations", &[LINEAGE_ANNOTATION, PROTECT_ANNOTATION][..])]
+    {
+        let map = body.pointer_mut(&format!("/metadata/{field}")).and_then(Value::as_object_mut);
         if let Some(map) = map {
             map.retain(|key, _| !keys.contains(&key.as_str()));
         }
@@ -138,10 +119,7 @@ fn owners(live: &Object) -> Done {
     } else {
         format!("stays, owned by {}", managers.join(", "))
     };
-    Done {
-        detail: Some(detail),
-        ready: false,
-    }
+    Done { detail: Some(detail), ready: false }
 }
 
 #[cfg(test)]
@@ -171,9 +149,6 @@ mod tests {
             }})
         );
         assert_eq!(owners(&live).detail.as_deref(), Some("stays, owned by flux"));
-        assert_eq!(
-            released(&Object(json!({"metadata": {"labels": {"a": "b"}}}))),
-            None
-        );
+        assert_eq!(released(&Object(json!({"metadata": {"labels": {"a": "b"}}}))), None);
     }
 }

@@ -42,15 +42,9 @@ impl Unit<'_> {
     /// What the plan was decided by.
     pub(super) fn base(&self) -> Step<Base> {
         match &self.change.guard {
-            Guard::Object {
-                uid,
-                resource_version,
-                digest,
-            } => Ok(Base {
-                uid: uid.clone(),
-                version: resource_version.clone(),
-                digest: digest.clone(),
-            }),
+            Guard::Object { uid, resource_version, digest } => {
+                Ok(Base { uid: uid.clone(), version: resource_version.clone(), digest: digest.clone() })
+            }
             Guard::Absent | Guard::AfterGone { .. } => {
                 Err(Stop::failed("the plan names no object to change"))
             }
@@ -68,12 +62,7 @@ impl Unit<'_> {
 
     fn digest(&self, live: &Object) -> Step<String> {
         let force = &self.write()?.force;
-        Ok(guard::digest(
-            self.run.store.key(),
-            &self.change.address,
-            live,
-            force,
-        ))
+        Ok(guard::digest(self.run.store.key(), &self.change.address, live, force))
     }
 
     /// Whether the fields that decided the plan are as they were.
@@ -126,10 +115,7 @@ impl Unit<'_> {
             }
         }
         self.end(begun, Outcome::Unchanged);
-        failed(
-            format!("{human} changes faster than it can be written ({RESENDS} tries)"),
-            [],
-        )
+        failed(format!("{human} changes faster than it can be written ({RESENDS} tries)"), [])
     }
 
     /// Others hold more fields than the plan showed. The server says so before it looks at uid and
@@ -139,10 +125,9 @@ impl Unit<'_> {
         let human = self.change.key.human();
         match self.read(api).await? {
             None => failed(format!("{human} was deleted since the plan was made"), []),
-            Some(live) if live.uid() != base.uid => failed(
-                format!("{human} became another object since the plan was made"),
-                [],
-            ),
+            Some(live) if live.uid() != base.uid => {
+                failed(format!("{human} became another object since the plan was made"), [])
+            }
             Some(live) => {
                 let mut all = self.difference(&live);
                 all.extend(lines);
@@ -192,20 +177,15 @@ impl Unit<'_> {
             Err(Error::FieldsOwned { conflicts, .. }) => conflicts,
             Err(error) => return Err(error),
         };
-        let unseen: Vec<String> = conflicts
-            .iter()
-            .filter(|conflict| !is_shown(conflict, shown))
-            .map(conflict_line)
-            .collect();
+        let unseen: Vec<String> =
+            conflicts.iter().filter(|conflict| !is_shown(conflict, shown)).map(conflict_line).collect();
         if !unseen.is_empty() {
             return Ok(Force::TooMuch(unseen));
         }
         // The request carries the resourceVersion; the values that were shown are compared at that version.
         let live = self.send(self.writer.get(api, namespace, name)).await?;
         let live = live.ok_or_else(|| Error::AnotherObject("it is gone".to_owned()))?;
-        let version = request
-            .pointer("/metadata/resourceVersion")
-            .and_then(Value::as_str);
+        let version = request.pointer("/metadata/resourceVersion").and_then(Value::as_str);
         if Some(live.resource_version()) != version {
             return Err(Error::Stale("it changed while it was compared".to_owned()));
         }
@@ -214,11 +194,7 @@ impl Unit<'_> {
             .filter(|take| !self.is_as_shown(take, &live))
             .map(|take| format!("{} changed again, by {}", take.path, take.manager))
             .collect();
-        Ok(if moved.is_empty() {
-            Force::Needed(true)
-        } else {
-            Force::TooMuch(moved)
-        })
+        Ok(if moved.is_empty() { Force::Needed(true) } else { Force::TooMuch(moved) })
     }
 
     fn is_as_shown(&self, take: &Take, live: &Object) -> bool {
@@ -260,26 +236,17 @@ impl Unit<'_> {
         let key = &self.change.key;
         let secret = self.change.write.as_ref().map(|write| &write.secret);
         key.kind == "Secret" && key.group.is_empty()
-            || secret
-                .into_iter()
-                .flatten()
-                .any(|secret| path.starts_with(secret) || secret.starts_with(path))
+            || secret.into_iter().flatten().any(|secret| path.starts_with(secret) || secret.starts_with(path))
     }
 }
 
 fn conflict_line(conflict: &FieldConflict) -> String {
-    format!(
-        "{} is held by {}",
-        conflict.field.trim_start_matches('.'),
-        conflict.manager
-    )
+    format!("{} is held by {}", conflict.field.trim_start_matches('.'), conflict.manager)
 }
 
 fn is_shown(conflict: &FieldConflict, shown: &[Take]) -> bool {
     let owner = conflict.owner();
-    shown
-        .iter()
-        .any(|take| take.manager == owner.name && spelled(&take.path) == conflict.field)
+    shown.iter().any(|take| take.manager == owner.name && spelled(&take.path) == conflict.field)
 }
 
 /// A path in the server's own spelling, which cannot be read back (`.metadata.labels.a.b/c`), only compared.
@@ -307,14 +274,8 @@ mod tests {
     fn paths_are_spelled_as_the_server_does() {
         for (path, expected) in [
             ("spec.replicas", ".spec.replicas"),
-            (
-                "metadata.labels[\"app.kubernetes.io/name\"]",
-                ".metadata.labels.app.kubernetes.io/name",
-            ),
-            (
-                "spec.ports[port=80,protocol=TCP].name",
-                ".spec.ports[port=80,protocol=\"TCP\"].name",
-            ),
+            ("metadata.labels[\"app.kubernetes.io/name\"]", ".metadata.labels.app.kubernetes.io/name"),
+            ("spec.ports[port=80,protocol=TCP].name", ".spec.ports[port=80,protocol=\"TCP\"].name"),
             ("metadata.finalizers[=\"a/b\"]", ".metadata.finalizers[=\"a/b\"]"),
             ("spec.accessModes[0]", ".spec.accessModes[0]"),
         ] {
@@ -333,14 +294,8 @@ mod tests {
             field: field.to_owned(),
             manager: manager.to_owned(),
         };
-        assert!(is_shown(
-            &conflict(".data.a", "\"kubectl-edit\" using v1"),
-            &shown
-        ));
-        assert!(!is_shown(
-            &conflict(".data.b", "\"kubectl-edit\" using v1"),
-            &shown
-        ));
+        assert!(is_shown(&conflict(".data.a", "\"kubectl-edit\" using v1"), &shown));
+        assert!(!is_shown(&conflict(".data.b", "\"kubectl-edit\" using v1"), &shown));
         assert!(!is_shown(&conflict(".data.a", "\"flux\""), &shown));
     }
 }

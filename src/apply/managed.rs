@@ -9,19 +9,13 @@ use crate::object::{FIELD_MANAGER, Object};
 
 /// The entries of an object.
 fn entries(object: &Object) -> Vec<Value> {
-    let list = object
-        .0
-        .pointer("/metadata/managedFields")
-        .and_then(Value::as_array);
+    let list = object.0.pointer("/metadata/managedFields").and_then(Value::as_array);
     list.cloned().unwrap_or_default()
 }
 
 /// Whether the entry is of the main resource: an entry of a subresource never moves.
 fn is_main(entry: &Value) -> bool {
-    entry
-        .get("subresource")
-        .and_then(Value::as_str)
-        .is_none_or(str::is_empty)
+    entry.get("subresource").and_then(Value::as_str).is_none_or(str::is_empty)
 }
 
 fn fields_of(entry: &Value) -> Option<FieldSet> {
@@ -43,11 +37,7 @@ fn operation(entry: &Value) -> &str {
 /// The list to send instead of `entries`. The server takes an empty list as "not sent"; one empty entry is
 /// how it is told that there are none.
 fn as_patch(entries: Vec<Value>) -> Value {
-    if entries.is_empty() {
-        json!([{}])
-    } else {
-        Value::Array(entries)
-    }
+    if entries.is_empty() { json!([{}]) } else { Value::Array(entries) }
 }
 
 /// Our own Apply entry.
@@ -133,11 +123,7 @@ mod tests {
     #[test]
     fn adoption_moves_only_what_we_set() {
         let live = object(&[
-            entry(
-                "kubectl-create",
-                "Update",
-                &json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}}),
-            ),
+            entry("kubectl-create", "Update", &json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}})),
             entry("flux", "Apply", &json!({"f:data": {"f:a": {}}})),
         ]);
         let wanted = entry(FIELD_MANAGER, "Apply", &json!({"f:data": {"f:a": {}, "f:c": {}}}));
@@ -145,11 +131,7 @@ mod tests {
         assert_eq!(
             moved,
             json!([
-                entry(
-                    "kubectl-create",
-                    "Update",
-                    &json!({"f:data": {".": {}, "f:b": {}}})
-                ),
+                entry("kubectl-create", "Update", &json!({"f:data": {".": {}, "f:b": {}}})),
                 entry("flux", "Apply", &json!({"f:data": {"f:a": {}}})),
                 entry(FIELD_MANAGER, "Apply", &json!({"f:data": {"f:a": {}}})),
             ])

@@ -127,11 +127,7 @@ pub enum Error {
 pub async fn run(input: ApplyInput<'_>) -> Result<Outcome, Error> {
     let plan = input.plan;
     let graph = order(plan)?;
-    let active = plan
-        .changes
-        .iter()
-        .filter(|change| run::is_active(change))
-        .count();
+    let active = plan.changes.iter().filter(|change| run::is_active(change)).count();
     let discovery = if active > 0 {
         input.store.prepare(active).await?;
         input.writer.discover(&BTreeSet::new()).await?
@@ -139,21 +135,12 @@ pub async fn run(input: ApplyInput<'_>) -> Result<Outcome, Error> {
         cluster::Discovery::default()
     };
     let keys = |actions: &[Action]| -> BTreeSet<_> {
-        let wanted = plan
-            .changes
-            .iter()
-            .filter(|change| actions.contains(&change.action));
+        let wanted = plan.changes.iter().filter(|change| actions.contains(&change.action));
         wanted.map(|change| change.key.clone()).collect()
     };
     let existing: BTreeMap<Address, OnceCell<_>> = input
         .stack
-        .map(|stack| {
-            stack
-                .existing
-                .keys()
-                .map(|address| (address.clone(), OnceCell::new()))
-                .collect()
-        })
+        .map(|stack| stack.existing.keys().map(|address| (address.clone(), OnceCell::new())).collect())
         .unwrap_or_default();
     let run = Run {
         plan,
@@ -189,15 +176,8 @@ pub async fn run(input: ApplyInput<'_>) -> Result<Outcome, Error> {
     if ended != active {
         problem.get_or_insert_with(|| format!("{ended} of {active} changes came to an end; this is a bug"));
     }
-    run.events.emit(EventKind::Finished {
-        summary: summary.clone(),
-    });
-    Ok(Outcome {
-        summary,
-        state,
-        results: books.results,
-        problem,
-    })
+    run.events.emit(EventKind::Finished { summary: summary.clone() });
+    Ok(Outcome { summary, state, results: books.results, problem })
 }
 
 /// The plan's order as a graph of positions.
@@ -206,10 +186,7 @@ fn order(plan: &Plan) -> Result<Graph<usize>, Error> {
         change.after.iter().map(move |to| Edge {
             from,
             to: *to,
-            reason: Reason {
-                kind: ReasonKind::DependsOn,
-                span: None,
-            },
+            reason: Reason { kind: ReasonKind::DependsOn, span: None },
         })
     });
     Graph::new(0..plan.changes.len(), edges)

@@ -44,10 +44,7 @@ pub(super) fn digests(
     let Some(ours) = fields::owned_by(&entries, FIELD_MANAGER) else {
         return BTreeMap::new();
     };
-    ours.fields
-        .leaves()
-        .map(|path| (path.clone(), digest(path)))
-        .collect()
+    ours.fields.leaves().map(|path| (path.clone(), digest(path))).collect()
 }
 
 /// The record of an object that was written as `body` and is now `live`.

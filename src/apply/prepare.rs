@@ -35,9 +35,8 @@ impl Unit<'_> {
         if appears && api.served_by != ServedBy::Aggregated {
             // Nothing but the stack's own rules has checked it so far.
             let (namespace, name) = self.place();
-            if let Err(error) = self
-                .send(self.writer.dry_run_apply(&api, namespace, name, &body, false))
-                .await
+            if let Err(error) =
+                self.send(self.writer.dry_run_apply(&api, namespace, name, &body, false)).await
             {
                 return Err(headed("the server does not accept it", &error));
             }
@@ -57,8 +56,7 @@ impl Unit<'_> {
             .collect();
         for existing in named {
             let object = self.existing_object(existing).await?;
-            self.objects
-                .insert(Target::Existing(existing.address.clone()), object);
+            self.objects.insert(Target::Existing(existing.address.clone()), object);
         }
         Ok(())
     }
@@ -78,10 +76,9 @@ impl Unit<'_> {
         });
         match found.await? {
             Ok(object) => Ok(Arc::clone(object)),
-            Err(lines) => failed(
-                format!("existing.{} is not ready", existing.address),
-                lines.iter().cloned(),
-            ),
+            Err(lines) => {
+                failed(format!("existing.{} is not ready", existing.address), lines.iter().cloned())
+            }
         }
     }
 
@@ -90,9 +87,7 @@ impl Unit<'_> {
         let api = self.api_of(&existing.api_version, &existing.kind).await?;
         let key = api.key(existing.namespace.as_deref(), &existing.name);
         let Some(rule) = Rule::of(&existing.wait)? else {
-            let found = self
-                .send(self.writer.get(&api, key.namespace.as_deref(), &key.name))
-                .await;
+            let found = self.send(self.writer.get(&api, key.namespace.as_deref(), &key.name)).await;
             return match found {
                 Ok(Some(object)) => Ok(object),
                 Ok(None) => failed(format!("{} does not exist", key.human()), []),
@@ -104,9 +99,7 @@ impl Unit<'_> {
         if let Some(timeout) = existing.timeout {
             self.deadline = tokio::time::Instant::now() + timeout;
         }
-        let found = self
-            .watch_until(&api, &key, None, &rule, &Context::default(), false)
-            .await;
+        let found = self.watch_until(&api, &key, None, &rule, &Context::default(), false).await;
         self.deadline = own;
         found.map(|(object, _)| object)
     }
@@ -125,12 +118,7 @@ impl Unit<'_> {
 
     /// Waits until a kind that comes with something else in this plan is served.
     async fn wait_served(&mut self, body: &Value) -> Step<Api> {
-        let text = |field: &str| {
-            body.get(field)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         self.slot.release();
         let (mut pause, longest) = LOOK_AGAIN;
@@ -157,10 +145,7 @@ impl Unit<'_> {
         if unknown.is_empty() {
             return Ok(());
         }
-        let resource = self
-            .run
-            .stack
-            .and_then(|stack| stack.resources.get(&self.change.address));
+        let resource = self.run.stack.and_then(|stack| stack.resources.get(&self.change.address));
         let Some(resource) = resource else {
             return failed("the stack does not have it any more", []);
         };
@@ -172,10 +157,7 @@ impl Unit<'_> {
         for name in &secrets {
             self.secret(name).await?;
         }
-        let sources = Sources {
-            objects: &self.objects,
-            secrets: &self.secrets,
-        };
+        let sources = Sources { objects: &self.objects, secrets: &self.secrets };
         fill::fill(body, &resource.manifest, &unknown, &sources).map_err(unfilled)
     }
 
@@ -189,9 +171,7 @@ impl Unit<'_> {
         self.slot.release();
         self.say(&format!("waiting for {} of {}", field.path, target_text(field)));
         let rule = Rule::Has(field.path.clone());
-        let found = self
-            .watch_until(&api, &key, None, &rule, &Context::default(), false)
-            .await;
+        let found = self.watch_until(&api, &key, None, &rule, &Context::default(), false).await;
         let (object, _) = found?;
         self.objects.insert(field.target.clone(), Arc::new(object));
         Ok(())
@@ -227,11 +207,8 @@ impl Unit<'_> {
             return Ok(());
         }
         let variable = self.run.stack.and_then(|stack| stack.variables.get(name));
-        let Some(VariableValue::Secret(SecretSource::Generate {
-            length,
-            charset,
-            home,
-        })) = variable.map(|variable| &variable.value)
+        let Some(VariableValue::Secret(SecretSource::Generate { length, charset, home })) =
+            variable.map(|variable| &variable.value)
         else {
             return failed(format!("variable {name} has no value"), []);
         };
@@ -259,20 +236,12 @@ impl Unit<'_> {
 
     async fn read_home(&self, name: &str, home: &Address, key: &str) -> Step<String> {
         let (api, home_key) = self.target_of(&Target::Resource(home.clone())).await?;
-        let found = self
-            .send(
-                self.writer
-                    .get(&api, home_key.namespace.as_deref(), &home_key.name),
-            )
-            .await;
+        let found = self.send(self.writer.get(&api, home_key.namespace.as_deref(), &home_key.name)).await;
         let live = match found {
             Ok(live) => live.filter(|live| self.is_ours(live)),
             Err(Error::NamespaceNotFound(_)) => None,
             Err(error) => {
-                return Err(headed(
-                    format!("variable {name} cannot be read from {home}"),
-                    &error,
-                ));
+                return Err(headed(format!("variable {name} cannot be read from {home}"), &error));
             }
         };
         let bytes = live.as_ref().and_then(|live| secrets::from_live(live, key));

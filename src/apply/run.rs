@@ -172,9 +172,7 @@ impl<'a> Books<'a> {
                 self.follow(&mut state, change);
             }
         }
-        state
-            .cluster
-            .get_or_insert_with(|| run.plan.cluster.identity.clone());
+        state.cluster.get_or_insert_with(|| run.plan.cluster.identity.clone());
         self.outputs(&mut state);
         state
     }
@@ -260,12 +258,7 @@ impl<'a> Units<'a> for Books<'a> {
     fn start(&mut self, node: usize, slot: Slot) -> LocalBoxFuture<'a, Output> {
         let change = self.change(node);
         if is_active(change) {
-            let usual = self
-                .run
-                .before
-                .resources
-                .get(&change.address)
-                .and_then(state::Owned::usual);
+            let usual = self.run.before.resources.get(&change.address).and_then(state::Owned::usual);
             self.run.events.emit(EventKind::ChangeStarted {
                 address: change.address.clone(),
                 action: change.action,
@@ -275,11 +268,7 @@ impl<'a> Units<'a> for Books<'a> {
         let mut unit = Unit::new(self.run, change, slot);
         unit.secrets = self.secrets.clone();
         unit.stirred = change.after.iter().any(|before| self.stirred.contains(before));
-        if change
-            .write
-            .as_ref()
-            .is_some_and(|write| !write.unknown.is_empty())
-        {
+        if change.write.as_ref().is_some_and(|write| !write.unknown.is_empty()) {
             unit.objects.clone_from(&self.objects);
         }
         Box::pin(unit.run())
@@ -287,12 +276,7 @@ impl<'a> Units<'a> for Books<'a> {
 
     fn finished(&mut self, node: usize, output: Output) -> graph::Outcome {
         let change = self.change(node);
-        let Output {
-            result,
-            object,
-            drawn,
-            took,
-        } = output;
+        let Output { result, object, drawn, took } = output;
         let action = change.action;
         for (name, value) in drawn {
             self.secrets.insert(name, value.as_str());
@@ -300,49 +284,30 @@ impl<'a> Units<'a> for Books<'a> {
         if let Some(object) = &object
             && !change.former
         {
-            self.objects
-                .insert(Target::Resource(change.address.clone()), Arc::clone(object));
+            self.objects.insert(Target::Resource(change.address.clone()), Arc::clone(object));
         }
         if action != Action::NoOp || change.after.iter().any(|before| self.stirred.contains(before)) {
             self.stirred.insert(node);
         }
         let ready = result.as_ref().is_ok_and(|done| done.ready);
         let interrupted = matches!(result, Err(Stop::Interrupted { .. }));
-        let writes = matches!(
-            action,
-            Action::Create | Action::Update | Action::Adopt | Action::Replace
-        );
+        let writes = matches!(action, Action::Create | Action::Update | Action::Adopt | Action::Replace);
         if (writes && object.is_some()) || (change.not_ready.is_some() && !interrupted) {
             self.written.insert(node, (object, took, ready));
         }
         match result {
             Ok(done) => {
-                let detail = done
-                    .detail
-                    .map(|detail| self.run.redactor.redact(&detail).into_owned());
-                self.end(node, End::Done, |address| EventKind::Done {
-                    address,
-                    action,
-                    took,
-                    detail,
-                });
+                let detail = done.detail.map(|detail| self.run.redactor.redact(&detail).into_owned());
+                self.end(node, End::Done, |address| EventKind::Done { address, action, took, detail });
                 graph::Outcome::Done
             }
             Err(Stop::Failed(lines)) => {
                 let lines = self.redacted(lines);
-                self.end(node, End::Failed, |address| EventKind::Failed {
-                    address,
-                    action,
-                    took,
-                    lines,
-                });
+                self.end(node, End::Failed, |address| EventKind::Failed { address, action, took, lines });
                 graph::Outcome::Failed
             }
             Err(Stop::Interrupted { written }) => {
-                self.end(node, End::Interrupted, |address| EventKind::Interrupted {
-                    address,
-                    written,
-                });
+                self.end(node, End::Interrupted, |address| EventKind::Interrupted { address, written });
                 graph::Outcome::Failed
             }
         }
@@ -350,17 +315,11 @@ impl<'a> Units<'a> for Books<'a> {
 
     fn skipped(&mut self, node: usize, cause: usize) {
         let cause = self.change(cause).address.clone();
-        self.end(node, End::Skipped, |address| EventKind::Skipped {
-            address,
-            cause,
-        });
+        self.end(node, End::Skipped, |address| EventKind::Skipped { address, cause });
     }
 
     fn interrupted(&mut self, node: usize) {
-        self.end(node, End::Interrupted, |address| EventKind::Interrupted {
-            address,
-            written: false,
-        });
+        self.end(node, End::Interrupted, |address| EventKind::Interrupted { address, written: false });
     }
 
     fn stopping(&mut self) {

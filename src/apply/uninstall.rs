@@ -28,20 +28,13 @@ impl Uninstall {
         if release.kind() != "HelmRelease" {
             return None;
         }
-        let text = |pointer: &str| {
-            release
-                .0
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .filter(|t| !t.is_empty())
-        };
+        let text =
+            |pointer: &str| release.0.pointer(pointer).and_then(Value::as_str).filter(|t| !t.is_empty());
         let keeps = release.0.pointer("/spec/uninstall/keepHistory") == Some(&Value::Bool(true));
-        let records = text("/status/storageNamespace")
-            .filter(|_| !keeps)
-            .map(|namespace| {
-                let name = release_name(release);
-                (namespace.to_owned(), name)
-            });
+        let records = text("/status/storageNamespace").filter(|_| !keeps).map(|namespace| {
+            let name = release_name(release);
+            (namespace.to_owned(), name)
+        });
         // A chart that the release only points at is not the release's to delete.
         let own_chart = release.0.pointer("/spec/chart").is_some();
         let elsewhere = release.0.pointer("/spec/kubeConfig").is_some();
@@ -67,10 +60,7 @@ impl Unit<'_> {
             let Some(api) = self.run.discovery.preferred(&key.group, &key.kind) else {
                 continue;
             };
-            match self
-                .send(self.writer.get(api, key.namespace.as_deref(), &key.name))
-                .await
-            {
+            match self.send(self.writer.get(api, key.namespace.as_deref(), &key.name)).await {
                 Ok(None) | Err(Error::KindNotServed { .. } | Error::NamespaceNotFound(_)) => {}
                 Ok(Some(object)) if object.annotation("helm.sh/resource-policy") == Some("keep") => {}
                 Ok(Some(object)) if object.is_terminating() => self.wait_absent(api, key).await?,
@@ -80,10 +70,7 @@ impl Unit<'_> {
         }
         if let Some((namespace, release)) = &uninstall.records {
             let selector = format!("owner=helm,name={release}");
-            match self
-                .send(self.writer.list(&secrets(), Some(namespace), Some(&selector)))
-                .await
-            {
+            match self.send(self.writer.list(&secrets(), Some(namespace), Some(&selector))).await {
                 Ok(records) => left.extend(records.iter().map(|record| record.key().human())),
                 Err(Error::Forbidden(_) | Error::NamespaceNotFound(_)) => {}
                 Err(error) => left.push(format!("Helm's records in {namespace} cannot be read: {error}")),
@@ -137,11 +124,7 @@ impl Unit<'_> {
             };
             match observation {
                 ListObservation::All(pods) => {
-                    mounting = pods
-                        .iter()
-                        .filter(|p| mounts(p, name))
-                        .map(|p| p.name().to_owned())
-                        .collect();
+                    mounting = pods.iter().filter(|p| mounts(p, name)).map(|p| p.name().to_owned()).collect();
                 }
                 ListObservation::Changed(pod) if mounts(&pod, name) => {
                     mounting.insert(pod.name().to_owned());
@@ -168,11 +151,9 @@ impl Unit<'_> {
     pub(super) async fn pods_on_claim(&self) -> Step<Vec<String>> {
         let (namespace, name) = self.place();
         match self.send(self.writer.list(&pods(), namespace, None)).await {
-            Ok(pods) => Ok(pods
-                .iter()
-                .filter(|pod| mounts(pod, name))
-                .map(|pod| pod.name().to_owned())
-                .collect()),
+            Ok(pods) => {
+                Ok(pods.iter().filter(|pod| mounts(pod, name)).map(|pod| pod.name().to_owned()).collect())
+            }
             Err(error) => failed("which pods mount it cannot be read", lines_of(&error)),
         }
     }
@@ -183,10 +164,7 @@ fn mounts(pod: &Object, claim: &str) -> bool {
     let phase = pod.0.pointer("/status/phase").and_then(Value::as_str);
     let volumes = pod.0.pointer("/spec/volumes").and_then(Value::as_array);
     let named = |volume: &Value| {
-        volume
-            .pointer("/persistentVolumeClaim/claimName")
-            .and_then(Value::as_str)
-            == Some(claim)
+        volume.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str) == Some(claim)
     };
     !matches!(phase, Some("Succeeded" | "Failed")) && volumes.into_iter().flatten().any(named)
 }
@@ -231,10 +209,7 @@ mod tests {
         let uninstall = Uninstall::of(&release).unwrap();
         assert_eq!(uninstall.chart.as_ref().unwrap().name, "media-arr");
         assert_eq!(uninstall.records, Some(("media".to_owned(), "arr".to_owned())));
-        assert_eq!(
-            uninstall.inventory[0].0.to_string(),
-            "Deployment.apps/media/sonarr"
-        );
+        assert_eq!(uninstall.inventory[0].0.to_string(), "Deployment.apps/media/sonarr");
         assert_eq!(Uninstall::of(&Object(json!({"kind": "ConfigMap"}))), None);
     }
 }

@@ -35,10 +35,7 @@ pub(super) struct Events {
 
 impl Events {
     pub(super) fn new(sender: UnboundedSender<Event>) -> Self {
-        Self {
-            sender,
-            start: Instant::now(),
-        }
+        Self { sender, start: Instant::now() }
     }
 
     pub(super) fn emit(&self, kind: EventKind) {
@@ -128,9 +125,7 @@ impl<'a> Unit<'a> {
         let timeout = run.timeout.unwrap_or(Duration::from_secs(change.timeout));
         let (events, address, redactor) = (run.events.clone(), change.address.clone(), run.redactor.clone());
         let writer = run.writer.observed(move |retrying| {
-            let why = redactor
-                .redact(&format!("{}: {}", retrying.what, retrying.why))
-                .into_owned();
+            let why = redactor.redact(&format!("{}: {}", retrying.what, retrying.why)).into_owned();
             let address = address.clone();
             events.emit(EventKind::Retrying { address, why });
         });
@@ -153,12 +148,7 @@ impl<'a> Unit<'a> {
     /// Makes the change.
     pub(super) async fn run(mut self) -> Output {
         let result = self.act().await;
-        Output {
-            result,
-            object: self.object.map(Arc::new),
-            drawn: self.drawn,
-            took: self.started.elapsed(),
-        }
+        Output { result, object: self.object.map(Arc::new), drawn: self.drawn, took: self.started.elapsed() }
     }
 
     async fn act(&mut self) -> Step<Done> {
@@ -213,10 +203,7 @@ impl<'a> Unit<'a> {
 
     /// Our mark.
     pub(super) fn mark(&self) -> Mark {
-        Mark {
-            stack: self.run.plan.stack.clone(),
-            lineage: self.run.plan.lineage.clone(),
-        }
+        Mark { stack: self.run.plan.stack.clone(), lineage: self.run.plan.lineage.clone() }
     }
 
     pub(super) fn is_ours(&self, live: &Object) -> bool {
@@ -269,10 +256,7 @@ impl<'a> Unit<'a> {
             Ok(id) => Ok(id),
             Err(error) => {
                 self.run.journal_failed(&error);
-                failed(
-                    "nothing was sent, because the journal cannot be written",
-                    [error.to_string()],
-                )
+                failed("nothing was sent, because the journal cannot be written", [error.to_string()])
             }
         }
     }
@@ -317,9 +301,7 @@ impl<'a> Unit<'a> {
         }
         let (namespace, name) = self.place();
         let dry_run = self.send(self.writer.dry_run_apply(api, namespace, name, body, false));
-        dry_run
-            .await
-            .is_ok_and(|answer| !answer.created && essence(&answer.object) == essence(live))
+        dry_run.await.is_ok_and(|answer| !answer.created && essence(&answer.object) == essence(live))
     }
 
     /// The uid the plan was made for.

@@ -70,11 +70,7 @@ pub(super) fn judge(front: &Object, rule: &Rule, context: &Context, chart: &Seen
         return Verdict::Ready(accepted.or_else(|| detail(front)));
     }
     if status.state == State::Terminating {
-        return Verdict::Failed(vec![format!(
-            "{} {}",
-            front.key().human(),
-            one_line(&status.message)
-        )]);
+        return Verdict::Failed(vec![format!("{} {}", front.key().human(), one_line(&status.message))]);
     }
     let Some(explained) = chain::explain(front, context, chart, source) else {
         return Verdict::Waiting(one_line(&status.message));
@@ -152,15 +148,8 @@ mod tests {
     fn an_expression_replaces_the_kinds_rule() {
         let object = Object(json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"done": "no"}}));
         let rule = |text: &str| Rule::Expression(cel::compile(text).unwrap());
-        let verdict = |text: &str| {
-            judge(
-                &object,
-                &rule(text),
-                &Context::default(),
-                &Seen::Unread,
-                &Seen::Unread,
-            )
-        };
+        let verdict =
+            |text: &str| judge(&object, &rule(text), &Context::default(), &Seen::Unread, &Seen::Unread);
         assert_eq!(verdict("data.done == 'no'"), Verdict::Ready(None));
         assert!(matches!(verdict("data.done == 'yes'"), Verdict::Waiting(_)));
         assert!(matches!(verdict("data.other == 'yes'"), Verdict::Waiting(_)));

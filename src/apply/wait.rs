@@ -87,10 +87,7 @@ impl Unit<'_> {
     /// Waits for the object that was just written.
     pub(super) async fn wait_ready(&mut self, api: &Api) -> Step<Done> {
         let Some(rule) = Rule::of(&self.change.wait)? else {
-            return Ok(Done {
-                detail: Some("accepted, readiness not waited for".to_owned()),
-                ready: false,
-            });
+            return Ok(Done { detail: Some("accepted, readiness not waited for".to_owned()), ready: false });
         };
         let context = self.context().await;
         // Most kinds work at once: then the server's answer to the write is all there is to look at.
@@ -102,9 +99,7 @@ impl Unit<'_> {
         let key = self.change.key.clone();
         let uid = self.object.as_ref().map(|object| object.uid().to_owned());
         let written = self.change.action != Action::NoOp;
-        let (object, detail) = self
-            .watch_until(api, &key, uid.as_deref(), &rule, &context, written)
-            .await?;
+        let (object, detail) = self.watch_until(api, &key, uid.as_deref(), &rule, &context, written).await?;
         self.object = Some(object);
         Ok(Done { detail, ready: true })
     }
@@ -118,10 +113,7 @@ impl Unit<'_> {
             self.object = self.read(&api).await?;
         }
         if self.change.not_ready.is_none() {
-            return Ok(Done {
-                detail: None,
-                ready: true,
-            });
+            return Ok(Done { detail: None, ready: true });
         }
         self.wait_ready(&api).await
     }
@@ -138,17 +130,8 @@ impl Unit<'_> {
     ) -> Step<(Object, Option<String>)> {
         let reader = self.writer.reader().clone();
         let mut watches = Watches::default();
-        watches.add(
-            Role::Front,
-            key,
-            reader.watch_object(api, key.namespace.as_deref(), &key.name),
-        );
-        let settled = Instant::now()
-            + if self.stirred && !written {
-                SETTLE
-            } else {
-                Duration::ZERO
-            };
+        watches.add(Role::Front, key, reader.watch_object(api, key.namespace.as_deref(), &key.name));
+        let settled = Instant::now() + if self.stirred && !written { SETTLE } else { Duration::ZERO };
         loop {
             let settling = Instant::now() < settled;
             let (whose, from, observation) = tokio::select! {
@@ -177,19 +160,10 @@ impl Unit<'_> {
                 Seen::Present(object) => object.clone(),
             };
             if uid.is_some_and(|uid| uid != front.uid()) {
-                return failed(
-                    format!("{} was replaced while it was waited for", key.human()),
-                    [],
-                );
+                return failed(format!("{} was replaced while it was waited for", key.human()), []);
             }
             self.look_behind(&front, &mut watches);
-            match judge(
-                &front,
-                rule,
-                context,
-                watches.seen(Role::Chart),
-                watches.seen(Role::Source),
-            ) {
+            match judge(&front, rule, context, watches.seen(Role::Chart), watches.seen(Role::Source)) {
                 Verdict::Ready(detail) => return Ok((front, detail)),
                 Verdict::Waiting(what) => self.say(&what),
                 Verdict::Failed(lines) if Instant::now() < settled => {
@@ -212,10 +186,7 @@ impl Unit<'_> {
                 continue;
             };
             if let Some(api) = self.run.discovery.preferred(&key.group, &key.kind) {
-                let watch = self
-                    .writer
-                    .reader()
-                    .watch_object(api, key.namespace.as_deref(), &key.name);
+                let watch = self.writer.reader().watch_object(api, key.namespace.as_deref(), &key.name);
                 watches.add(role, &key, watch);
             }
         }
@@ -227,13 +198,7 @@ impl Unit<'_> {
         match watches.front() {
             None => lines.push(format!("{} was not seen", key.human())),
             Some(front) => {
-                match judge(
-                    front,
-                    rule,
-                    context,
-                    watches.seen(Role::Chart),
-                    watches.seen(Role::Source),
-                ) {
+                match judge(front, rule, context, watches.seen(Role::Chart), watches.seen(Role::Source)) {
                     Verdict::Waiting(what) => lines.push(what),
                     Verdict::Failed(more) => lines.extend(more),
                     Verdict::Ready(_) => {}
@@ -248,11 +213,7 @@ impl Unit<'_> {
     /// What readiness depends on besides the object.
     pub(super) async fn context(&self) -> Context {
         let claims = self.change.key.kind == "PersistentVolumeClaim" && self.change.key.group.is_empty();
-        let wait_for_first_consumer = if claims {
-            self.run.late_binding().await
-        } else {
-            BTreeSet::new()
-        };
+        let wait_for_first_consumer = if claims { self.run.late_binding().await } else { BTreeSet::new() };
         Context {
             wait_for_first_consumer,
             suspended_by_stack: self
@@ -266,9 +227,7 @@ impl Unit<'_> {
 
 /// The front object as it was seen last, to be judged anew.
 fn last(watches: &Watches) -> Observation {
-    watches
-        .front()
-        .map_or(Observation::Absent, |object| Observation::Present(object.clone()))
+    watches.front().map_or(Observation::Absent, |object| Observation::Present(object.clone()))
 }
 
 /// Whether the manifest itself suspends its object.
@@ -279,7 +238,5 @@ fn suspends(manifest: &Val) -> bool {
     let Some(Val::Map(spec)) = manifest.get("spec") else {
         return false;
     };
-    ["suspend", "paused"]
-        .iter()
-        .any(|field| spec.get(*field) == Some(&Val::Bool(true)))
+    ["suspend", "paused"].iter().any(|field| spec.get(*field) == Some(&Val::Bool(true)))
 }

@@ -18,10 +18,7 @@ const MUST_NOT_EXIST: &str = "1";
 impl Unit<'_> {
     /// What is written.
     pub(super) fn write(&self) -> Step<&Write> {
-        self.change
-            .write
-            .as_ref()
-            .ok_or_else(|| Stop::failed("the plan says nothing to write"))
+        self.change.write.as_ref().ok_or_else(|| Stop::failed("the plan says nothing to write"))
     }
 
     /// Makes the object, which must not exist.
@@ -52,10 +49,7 @@ impl Unit<'_> {
         begun: BeginId,
         error: Error,
     ) -> Step<Object> {
-        let exists = matches!(
-            error,
-            Error::Stale(_) | Error::AlreadyExists(_) | Error::FieldsOwned { .. }
-        );
+        let exists = matches!(error, Error::Stale(_) | Error::AlreadyExists(_) | Error::FieldsOwned { .. });
         if !exists && !error.outcome_unknown() && api.served_by != ServedBy::Aggregated {
             return self.refused(begun, &error);
         }
@@ -72,11 +66,8 @@ impl Unit<'_> {
             Some(live) => {
                 self.end(begun, Outcome::Unchanged);
                 let managers = managed::other_managers(&live);
-                let by = if managers.is_empty() {
-                    String::new()
-                } else {
-                    format!(" by {}", managers.join(", "))
-                };
+                let by =
+                    if managers.is_empty() { String::new() } else { format!(" by {}", managers.join(", ")) };
                 let human = self.change.key.human();
                 failed(format!("{human} was made{by} since the plan was made"), [])
             }
@@ -138,10 +129,7 @@ impl Unit<'_> {
                 return broken("was changed", self.difference(&live));
             }
             let patch = removal(&live, paths);
-            match self
-                .send(self.writer.merge_patch(api, namespace, name, &patch))
-                .await
-            {
+            match self.send(self.writer.merge_patch(api, namespace, name, &patch)).await {
                 Ok(applied) => return self.base_of(&applied.object),
                 Err(Error::Stale(_)) => live.resource_version().clone_into(&mut base.version),
                 Err(error) if error.outcome_unknown() => return Self::in_doubt(&error),

@@ -43,9 +43,7 @@ pub struct Host {
 
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Host")
-            .field("cwd", &self.cwd)
-            .finish_non_exhaustive()
+        f.debug_struct("Host").field("cwd", &self.cwd).finish_non_exhaustive()
     }
 }
 
@@ -60,11 +58,7 @@ impl Host {
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
                 .collect(),
             cwd: PathBuf::new(),
-            stdin: if terminal {
-                Stdin::Terminal(Box::new(io::BufReader::new(stdin)))
-            } else {
-                Stdin::Other
-            },
+            stdin: if terminal { Stdin::Terminal(Box::new(io::BufReader::new(stdin))) } else { Stdin::Other },
             out_width: columns(io::stdout()),
             err_width: columns(io::stderr()),
             now: Timestamp::now,
@@ -145,10 +139,7 @@ impl Host {
 
     /// Says something beside it. Nobody may be listening, and that stops nothing.
     pub fn say(&mut self, text: &str) {
-        let _gone = self
-            .err
-            .write_all(text.as_bytes())
-            .and_then(|()| self.err.flush());
+        let _gone = self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush());
     }
 
     /// Standard output, for a stream of lines.
@@ -168,9 +159,5 @@ fn columns(stream: impl std::os::fd::AsFd + io::IsTerminal) -> Option<usize> {
         return None;
     }
     let size = rustix::termios::tcgetwinsize(stream).ok();
-    Some(
-        size.map(|size| usize::from(size.ws_col))
-            .filter(|columns| *columns > 0)
-            .unwrap_or(WIDTH),
-    )
+    Some(size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(WIDTH))
 }

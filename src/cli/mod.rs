@@ -50,11 +50,7 @@ fn usage(error: &clap::Error, host: &mut Host) -> Exit {
     let text = error.render();
     if error.use_stderr() {
         host.set_color(args::Color::Auto);
-        let text = if host.err_layout().color {
-            text.ansi().to_string()
-        } else {
-            text.to_string()
-        };
+        let text = if host.err_layout().color { text.ansi().to_string() } else { text.to_string() };
         host.say(&text);
         return Exit::Usage;
     }

@@ -28,14 +28,9 @@ mod tests {
 
     #[tokio::test]
     async fn only_yes_is_yes() {
-        for (text, yes) in [
-            ("y\n", true),
-            (" YES \n", true),
-            ("\n", false),
-            ("", false),
-            ("n\n", false),
-            ("yep\n", false),
-        ] {
+        for (text, yes) in
+            [("y\n", true), (" YES \n", true), ("\n", false), ("", false), ("n\n", false), ("yep\n", false)]
+        {
             let answers = Box::new(std::io::Cursor::new(text.to_owned()));
             assert_eq!(is_yes(answers, &CancellationToken::new()).await, yes, "{text:?}");
         }

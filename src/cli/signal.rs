@@ -32,10 +32,7 @@ pub(super) fn watch() -> std::io::Result<CancellationToken> {
     Ok(token)
 }
 
-#[expect(
-    clippy::exit,
-    reason = "the user asked twice; nothing waits for anything any more"
-)]
+#[expect(clippy::exit, reason = "the user asked twice; nothing waits for anything any more")]
 fn leave() {
     std::process::exit(i32::from(Exit::Interrupted.code()));
 }

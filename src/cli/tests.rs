@@ -47,34 +47,16 @@ impl Place {
     /// Standard output, standard error and exit code in one text.
     fn run(&self, args: &[&str]) -> String {
         let (out, err) = (Buffer::default(), Buffer::default());
-        let mut host = Host::with(
-            self.0.path().to_owned(),
-            Box::new(out.clone()),
-            Box::new(err.clone()),
-        );
+        let mut host = Host::with(self.0.path().to_owned(), Box::new(out.clone()), Box::new(err.clone()));
         host.now = || "2026-11-22T12:00:00Z".parse().unwrap();
-        let exit = run(
-            std::iter::once("arrplan")
-                .chain(args.iter().copied())
-                .map(Into::into),
-            &mut host,
-        );
+        let exit = run(std::iter::once("arrplan").chain(args.iter().copied()).map(Into::into), &mut host);
         let text = |buffer: &Buffer| {
             let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
             let shown = text.replace(&self.0.path().display().to_string(), "[folder]");
             let lines: Vec<&str> = shown.lines().map(str::trim_end).collect();
-            if lines.is_empty() {
-                String::new()
-            } else {
-                lines.join("\n") + "\n"
-            }
+            if lines.is_empty() { String::new() } else { lines.join("\n") + "\n" }
         };
-        format!(
-            "--- stdout\n{}--- stderr\n{}--- exit {}\n",
-            text(&out),
-            text(&err),
-            exit.code()
-        )
+        format!("--- stdout\n{}--- stderr\n{}--- exit {}\n", text(&out), text(&err), exit.code())
     }
 
     fn path(&self) -> &Path {
@@ -89,10 +71,7 @@ fn help_and_version() {
     insta::assert_snapshot!(place.run(&["apply", "--help"]));
     assert_eq!(place.run(&["help", "apply"]), place.run(&["apply", "--help"]));
     let version = place.run(&["--version"]);
-    assert!(
-        version.contains("kubernetes") && version.contains("exit 0"),
-        "{version}"
-    );
+    assert!(version.contains("kubernetes") && version.contains("exit 0"), "{version}");
 }
 
 #[test]
@@ -116,16 +95,9 @@ fn wrong_command_lines() {
 fn init_writes_once() {
     let place = Place::new().file(".gitignore", "/target");
     let first = place.run(&["init", "home"]);
-    let text = format!(
-        "{first}\n{}\n{}",
-        place.run(&["init", "home"]),
-        place.run(&["init", "Home Lab"])
-    );
+    let text = format!("{first}\n{}\n{}", place.run(&["init", "home"]), place.run(&["init", "Home Lab"]));
     insta::assert_snapshot!(text);
-    assert_eq!(
-        fs_err::read_to_string(place.path().join(".gitignore")).unwrap(),
-        "/target\nstate/\n"
-    );
+    assert_eq!(fs_err::read_to_string(place.path().join(".gitignore")).unwrap(), "/target\nstate/\n");
 }
 
 #[test]
@@ -137,11 +109,7 @@ fn which_stack() {
         .file("stacks/a.toml", "[stack]\nname = \"a\"\n")
         .file("stacks/a.vars.toml", "[stack]\n")
         .file("stacks/part.toml", "[namespace.x]\n");
-    insta::assert_snapshot!(format!(
-        "{none}\n{}\n{}",
-        place.run(&["validate"]),
-        place.run(&["plan", "c"])
-    ));
+    insta::assert_snapshot!(format!("{none}\n{}\n{}", place.run(&["validate"]), place.run(&["plan", "c"])));
 }
 
 #[test]
@@ -158,10 +126,7 @@ fn a_reader_that_goes_away_is_no_error() {
 fn colours_follow_the_conventions() {
     let check = |env: &[(&str, &str)], terminal: bool, expect: bool| {
         let mut host = Host::with("/".into(), Box::new(io::sink()), Box::new(io::sink()));
-        host.env = env
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect();
+        host.env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         host.out_width = terminal.then_some(80);
         assert_eq!(host.out_layout().color, expect, "{env:?} {terminal}");
     };
@@ -180,12 +145,7 @@ fn the_roles_and_the_schemas_are_well_formed() {
     let place = Place::new();
     for of in ["plan", "events"] {
         let text = place.run(&["schema", of]);
-        let json = text
-            .strip_prefix("--- stdout\n")
-            .unwrap()
-            .split("--- stderr")
-            .next()
-            .unwrap();
+        let json = text.strip_prefix("--- stdout\n").unwrap().split("--- stderr").next().unwrap();
         serde_json::from_str::<serde_json::Value>(json).unwrap();
     }
     let roles = place.run(&["help", "rbac"]);

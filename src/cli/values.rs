@@ -33,13 +33,10 @@ pub(super) fn take(text: &str) -> Result<(Address, FieldPath), String> {
 }
 
 pub(super) fn allowed(text: &str) -> Result<(Risk, Address), String> {
-    let (risk, address) = text
-        .split_once('=')
-        .ok_or("expected RISK=ADDRESS, e.g. data-loss=helm_release.arr-stack")?;
+    let (risk, address) =
+        text.split_once('=').ok_or("expected RISK=ADDRESS, e.g. data-loss=helm_release.arr-stack")?;
     if risk != "data-loss" {
-        return Err(format!(
-            "`{risk}` needs no consent; the one that does is data-loss"
-        ));
+        return Err(format!("`{risk}` needs no consent; the one that does is data-loss"));
     }
     let address = address.parse::<Address>().map_err(|error| error.to_string())?;
     Ok((Risk::DataLoss, address))
@@ -51,14 +48,9 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let mut rest = text;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let number: u64 = rest[..digits]
-            .parse()
-            .map_err(|_| "expected a time such as 90s, 10m or 1h30m")?;
-        let (unit, after) = rest[digits..].split_at(
-            rest[digits..]
-                .find(|c: char| c.is_ascii_digit())
-                .unwrap_or(rest.len() - digits),
-        );
+        let number: u64 = rest[..digits].parse().map_err(|_| "expected a time such as 90s, 10m or 1h30m")?;
+        let (unit, after) = rest[digits..]
+            .split_at(rest[digits..].find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len() - digits));
         let seconds = match unit {
             "s" => 1,
             "m" => 60,
@@ -66,9 +58,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
             _ => return Err("expected a time such as 90s, 10m or 1h30m".to_owned()),
         };
         let part = number.checked_mul(seconds).map(Duration::from_secs);
-        total = part
-            .and_then(|part| total.checked_add(part))
-            .ok_or("that is too long")?;
+        total = part.and_then(|part| total.checked_add(part)).ok_or("that is too long")?;
         rest = after;
     }
     if text.is_empty() {
@@ -87,18 +77,10 @@ mod tests {
             ("deployment.web", "deployment.web", ""),
             ("deployment.web.spec.replicas", "deployment.web", "spec.replicas"),
             ("a.b[\"x.y\"]", "a.b[\"x.y\"]", ""),
-            (
-                "a.b[\"x.y\"].spec.l[name=q].z",
-                "a.b[\"x.y\"]",
-                "spec.l[name=q].z",
-            ),
+            ("a.b[\"x.y\"].spec.l[name=q].z", "a.b[\"x.y\"]", "spec.l[name=q].z"),
             ("a.b.metadata.labels[\"q\"]", "a.b", "metadata.labels[\"q\"]"),
         ] {
-            assert_eq!(
-                take(text).unwrap(),
-                (address.parse().unwrap(), path.parse().unwrap()),
-                "{text}"
-            );
+            assert_eq!(take(text).unwrap(), (address.parse().unwrap(), path.parse().unwrap()), "{text}");
         }
         for text in ["web", "", "a.b.", "a.b..c", "a.b[\"x\"]."] {
             assert!(take(text).is_err(), "{text}");
@@ -124,11 +106,7 @@ mod tests {
     #[test]
     fn consents() {
         assert!(allowed("data-loss=helm_release.arr").is_ok());
-        assert!(
-            allowed("data-loss=helm_release")
-                .unwrap_err()
-                .contains("helm_release.arr-stack")
-        );
+        assert!(allowed("data-loss=helm_release").unwrap_err().contains("helm_release.arr-stack"));
         assert!(allowed("disruptive=a.b").unwrap_err().contains("data-loss"));
         assert!(allowed("a.b").is_err());
     }

@@ -11,11 +11,7 @@ pub(super) fn parse(body: &[u8], what: &str) -> Result<Value, Error> {
         let start: String = String::from_utf8_lossy(body).chars().take(60).collect();
         // A body cut short is no text of the user's: only what a proxy's page starts with is shown.
         let page = start.trim_start().starts_with('<');
-        let shown = if page {
-            format!(", it starts with {start:?}")
-        } else {
-            String::new()
-        };
+        let shown = if page { format!(", it starts with {start:?}") } else { String::new() };
         Error::Nonsense(format!("{what}: {} bytes that are no JSON{shown}", body.len()))
     })
 }
@@ -37,20 +33,15 @@ pub(super) fn echoed(value: Value, asked: &Asked<'_>) -> Result<Object, Error> {
     } else {
         object.key().to_string()
     };
-    Err(Error::Nonsense(format!(
-        "asked for {}, got {got}",
-        api.key(namespace, asked.name)
-    )))
+    Err(Error::Nonsense(format!("asked for {}, got {got}", api.key(namespace, asked.name))))
 }
 
 /// Takes an item of a list. Items of built-in kinds come without apiVersion and kind.
 pub(super) fn item_of(mut item: Value, asked: &Asked<'_>) -> Result<Object, Error> {
     let api = asked.api;
     if let Some(map) = item.as_object_mut() {
-        map.entry("apiVersion")
-            .or_insert_with(|| Value::String(api.api_version()));
-        map.entry("kind")
-            .or_insert_with(|| Value::String(api.kind.clone()));
+        map.entry("apiVersion").or_insert_with(|| Value::String(api.api_version()));
+        map.entry("kind").or_insert_with(|| Value::String(api.kind.clone()));
     }
     let name = Object(item);
     let namespace = match asked.namespace.filter(|_| api.namespaced) {
@@ -59,15 +50,8 @@ pub(super) fn item_of(mut item: Value, asked: &Asked<'_>) -> Result<Object, Erro
     };
     let own = name.name().to_owned();
     if own.is_empty() {
-        return Err(Error::Nonsense(format!(
-            "the list of {} has an item without a name",
-            api.plural
-        )));
+        return Err(Error::Nonsense(format!("the list of {} has an item without a name", api.plural)));
     }
-    let item = Asked {
-        api,
-        namespace: namespace.as_deref(),
-        name: &own,
-    };
+    let item = Asked { api, namespace: namespace.as_deref(), name: &own };
     echoed(name.0, &item)
 }

@@ -22,11 +22,5 @@ pub(super) fn namespaces() -> Api {
 
 pub(super) fn crds() -> Api {
     let kind = "CustomResourceDefinition";
-    builtin(
-        "apiextensions.k8s.io",
-        "v1",
-        kind,
-        "customresourcedefinitions",
-        false,
-    )
+    builtin("apiextensions.k8s.io", "v1", kind, "customresourcedefinitions", false)
 }

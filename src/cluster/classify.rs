@@ -43,10 +43,7 @@ impl Status {
         else {
             let text = String::from_utf8_lossy(body);
             let message = text.trim().chars().take(UNTYPED).collect();
-            return Self {
-                message,
-                ..Self::default()
-            };
+            return Self { message, ..Self::default() };
         };
         let text = |pointer: &str| {
             let found = value.pointer(pointer).and_then(Value::as_str);
@@ -54,21 +51,13 @@ impl Status {
         };
         let causes = value.pointer("/details/causes").and_then(Value::as_array);
         let cause = |cause: &Value| Cause {
-            reason: cause
-                .get("reason")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned(),
+            reason: cause.get("reason").and_then(Value::as_str).unwrap_or_default().to_owned(),
             field: cause
                 .get("field")
                 .and_then(Value::as_str)
                 .filter(|field| !field.is_empty())
                 .map(str::to_owned),
-            message: cause
-                .get("message")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned(),
+            message: cause.get("message").and_then(Value::as_str).unwrap_or_default().to_owned(),
         };
         Self {
             typed: true,
@@ -76,12 +65,8 @@ impl Status {
             message: text("/message"),
             kind: text("/details/kind"),
             name: text("/details/name"),
-            causes: causes
-                .map(|list| list.iter().map(cause).collect())
-                .unwrap_or_default(),
-            retry_after: value
-                .pointer("/details/retryAfterSeconds")
-                .and_then(Value::as_u64),
+            causes: causes.map(|list| list.iter().map(cause).collect()).unwrap_or_default(),
+            retry_after: value.pointer("/details/retryAfterSeconds").and_then(Value::as_u64),
         }
     }
 
@@ -91,13 +76,9 @@ impl Status {
 
     /// Whether the message is one of an admission plugin that names itself.
     fn names_admission(&self) -> bool {
-        [
-            "admission webhook \"",
-            "ValidatingAdmissionPolicy '",
-            "MutatingAdmissionPolicy '",
-        ]
-        .iter()
-        .any(|name| self.message.contains(name))
+        ["admission webhook \"", "ValidatingAdmissionPolicy '", "MutatingAdmissionPolicy '"]
+            .iter()
+            .any(|name| self.message.contains(name))
     }
 }
 
@@ -118,10 +99,7 @@ pub(crate) fn classify(reply: &Reply, asked: &Asked<'_>) -> Error {
         413 => Error::TooLarge(message),
         422 => unprocessable(status, message),
         500 => internal(message),
-        code => Error::Other {
-            status: code,
-            message,
-        },
+        code => Error::Other { status: code, message },
     }
 }
 
@@ -141,13 +119,9 @@ fn no_dry_run(message: &str) -> bool {
 }
 
 fn too_large(message: &str) -> bool {
-    [
-        "etcdserver: request is too large",
-        "trying to send message larger than max",
-        "Request entity too large",
-    ]
-    .iter()
-    .any(|text| message.contains(text))
+    ["etcdserver: request is too large", "trying to send message larger than max", "Request entity too large"]
+        .iter()
+        .any(|text| message.contains(text))
 }
 
 fn forbidden(status: Status, message: String, asked: &Asked<'_>) -> Error {
@@ -161,19 +135,12 @@ fn forbidden(status: Status, message: String, asked: &Asked<'_>) -> Error {
     {
         return Error::Forbidden(message);
     }
-    Error::Refused {
-        status: 403,
-        message,
-        causes: status.causes,
-    }
+    Error::Refused { status: 403, message, causes: status.causes }
 }
 
 fn not_found(status: &Status, message: String, asked: &Asked<'_>) -> Error {
     let api = asked.api;
-    let not_served = || Error::KindNotServed {
-        api_version: api.api_version(),
-        kind: api.kind.clone(),
-    };
+    let not_served = || Error::KindNotServed { api_version: api.api_version(), kind: api.kind.clone() };
     if !status.typed || status.reason != "NotFound" || status.name.is_empty() {
         return not_served();
     }
@@ -194,10 +161,7 @@ fn conflict(status: Status, message: String, asked: &Asked<'_>) -> Error {
         return Error::AlreadyExists(message);
     }
     if status.has_cause("FieldManagerConflict") {
-        let owned = status
-            .causes
-            .into_iter()
-            .filter(|c| c.reason == "FieldManagerConflict");
+        let owned = status.causes.into_iter().filter(|c| c.reason == "FieldManagerConflict");
         let mut conflicts: Vec<FieldConflict> = owned
             .map(|cause| FieldConflict {
                 field: cause.field.unwrap_or_default(),
@@ -222,35 +186,21 @@ fn conflict(status: Status, message: String, asked: &Asked<'_>) -> Error {
 }
 
 fn unprocessable(status: Status, message: String) -> Error {
-    if status
-        .causes
-        .iter()
-        .any(|c| c.field.as_deref() == Some("metadata.uid"))
-    {
+    if status.causes.iter().any(|c| c.field.as_deref() == Some("metadata.uid")) {
         return Error::AnotherObject(message);
     }
     // Validation names the field in every cause; policies name none. A webhook can send any Status it likes,
     // but the server puts the webhook's name in front.
     let validation = !status.causes.is_empty() && status.causes.iter().all(|cause| cause.field.is_some());
     if validation && !status.names_admission() {
-        return Error::Invalid {
-            message,
-            causes: status.causes,
-        };
+        return Error::Invalid { message, causes: status.causes };
     }
-    Error::Refused {
-        status: 422,
-        message,
-        causes: status.causes,
-    }
+    Error::Refused { status: 422, message, causes: status.causes }
 }
 
 fn internal(message: String) -> Error {
     // A mistake in the manifest: the typed patch could not be made. The reason is empty.
-    let mistake = [
-        "field not declared in schema",
-        "failed to create typed patch object",
-    ];
+    let mistake = ["field not declared in schema", "failed to create typed patch object"];
     if mistake.iter().any(|text| message.contains(text)) {
         Error::BadRequest(message)
     } else if no_dry_run(&message) {

@@ -1,7 +1,4 @@
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "the arguments are `json!` temporaries"
-)]
+#![expect(clippy::needless_pass_by_value, reason = "the arguments are `json!` temporaries")]
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -10,11 +7,7 @@ use super::*;
 use crate::cluster::fake::{config_maps, namespaces};
 
 fn reply(status: u16, body: &Value) -> Reply {
-    Reply {
-        status,
-        body: body.to_string().into_bytes(),
-        retry_after: None,
-    }
+    Reply { status, body: body.to_string().into_bytes(), retry_after: None }
 }
 
 fn status(code: u16, reason: &str, message: &str, details: Value) -> Reply {
@@ -27,14 +20,7 @@ fn status(code: u16, reason: &str, message: &str, details: Value) -> Reply {
 
 fn of(reply: &Reply) -> Error {
     let api = config_maps();
-    classify(
-        reply,
-        &Asked {
-            api: &api,
-            namespace: Some("media"),
-            name: "app",
-        },
-    )
+    classify(reply, &Asked { api: &api, namespace: Some("media"), name: "app" })
 }
 
 /// The variant's name.
@@ -56,10 +42,7 @@ fn real_bodies() {
     };
     let named = json!({ "name": "app", "kind": "configmaps" });
     let rows = [
-        (
-            "NotFound",
-            status(404, "NotFound", "configmaps \"app\" not found", named.clone()),
-        ),
+        ("NotFound", status(404, "NotFound", "configmaps \"app\" not found", named.clone())),
         (
             "NamespaceNotFound",
             status(
@@ -69,32 +52,15 @@ fn real_bodies() {
                 json!({ "name": "media", "kind": "namespaces" }),
             ),
         ),
+        ("KindNotServed", Reply { status: 404, body: b"404 page not found\n".to_vec(), retry_after: None }),
         (
             "KindNotServed",
-            Reply {
-                status: 404,
-                body: b"404 page not found\n".to_vec(),
-                retry_after: None,
-            },
-        ),
-        (
-            "KindNotServed",
-            status(
-                404,
-                "NotFound",
-                "the server could not find the requested resource",
-                json!({}),
-            ),
+            status(404, "NotFound", "the server could not find the requested resource", json!({})),
         ),
         // Another object's 404 proves nothing about ours.
         (
             "Other",
-            status(
-                404,
-                "NotFound",
-                "secrets \"app\" not found",
-                json!({ "name": "app", "kind": "secrets" }),
-            ),
+            status(404, "NotFound", "secrets \"app\" not found", json!({ "name": "app", "kind": "secrets" })),
         ),
         (
             "Other",
@@ -154,15 +120,7 @@ fn real_bodies() {
                 )]),
             ),
         ),
-        (
-            "AlreadyExists",
-            status(
-                409,
-                "AlreadyExists",
-                "configmaps \"app\" already exists",
-                named.clone(),
-            ),
-        ),
+        ("AlreadyExists", status(409, "AlreadyExists", "configmaps \"app\" already exists", named.clone())),
         (
             "Invalid",
             status(
@@ -182,11 +140,7 @@ fn real_bodies() {
                 422,
                 "Invalid",
                 "configmaps \"app\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
-                fields(&[(
-                    "",
-                    None,
-                    "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
-                )]),
+                fields(&[("", None, "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no")]),
             ),
         ),
         (
@@ -239,10 +193,7 @@ fn real_bodies() {
                 named.clone(),
             ),
         ),
-        (
-            "Unauthorized",
-            status(401, "Unauthorized", "Unauthorized", json!({})),
-        ),
+        ("Unauthorized", status(401, "Unauthorized", "Unauthorized", json!({}))),
         (
             "BadRequest",
             status(
@@ -252,73 +203,26 @@ fn real_bodies() {
                 json!({}),
             ),
         ),
-        (
-            "BadRequest",
-            status(
-                400,
-                "BadRequest",
-                "strict decoding error: unknown field \"x\"",
-                json!({}),
-            ),
-        ),
+        ("BadRequest", status(400, "BadRequest", "strict decoding error: unknown field \"x\"", json!({}))),
         (
             "DryRunUnsupported",
-            status(
-                400,
-                "BadRequest",
-                "admission webhook \"x.y\" does not support dry run",
-                json!({}),
-            ),
+            status(400, "BadRequest", "admission webhook \"x.y\" does not support dry run", json!({})),
         ),
         (
             "TooLarge",
-            status(
-                413,
-                "RequestEntityTooLarge",
-                "Request entity too large: limit is 3145728",
-                json!({}),
-            ),
+            status(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728", json!({})),
         ),
-        (
-            "TooLarge",
-            status(500, "", "etcdserver: request is too large", json!({})),
-        ),
-        (
-            "Other",
-            status(
-                410,
-                "Expired",
-                "The provided continue parameter is too old",
-                json!({}),
-            ),
-        ),
-        (
-            "Other",
-            status(
-                500,
-                "InternalError",
-                "Internal error occurred: something",
-                json!({}),
-            ),
-        ),
+        ("TooLarge", status(500, "", "etcdserver: request is too large", json!({}))),
+        ("Other", status(410, "Expired", "The provided continue parameter is too old", json!({}))),
+        ("Other", status(500, "InternalError", "Internal error occurred: something", json!({}))),
         // Cozystack's aggregated API.
         (
             "AnotherObject",
-            status(
-                500,
-                "",
-                "Precondition failed: UID in precondition: 1, UID in object meta: 2",
-                json!({}),
-            ),
+            status(500, "", "Precondition failed: UID in precondition: 1, UID in object meta: 2", json!({})),
         ),
         (
             "AlreadyExists",
-            status(
-                500,
-                "",
-                "helmreleases.helm.toolkit.fluxcd.io \"x\" already exists",
-                json!({}),
-            ),
+            status(500, "", "helmreleases.helm.toolkit.fluxcd.io \"x\" already exists", json!({})),
         ),
     ];
     for (expected, reply) in rows {
@@ -338,9 +242,7 @@ fn conflicts_and_namespaces_carry_what_is_needed() {
             { "reason": "FieldManagerConflict", "message": "conflict with \"flux\"", "field": ".spec.ports[port=80,protocol=\"TCP\"].name" },
         ]}),
     );
-    let Error::FieldsOwned { conflicts, .. } = of(&conflict) else {
-        panic!()
-    };
+    let Error::FieldsOwned { conflicts, .. } = of(&conflict) else { panic!() };
     // Sorted: the server goes through its managers in no order.
     assert_eq!(conflicts[0].manager, "\"flux\"");
     assert_eq!(conflicts[1].field, ".spec.replicas");
@@ -353,15 +255,8 @@ fn conflicts_and_namespaces_carry_what_is_needed() {
         json!({ "name": "media", "kind": "namespaces" }),
     );
     let api = namespaces();
-    let asked = Asked {
-        api: &api,
-        namespace: None,
-        name: "media",
-    };
-    assert_eq!(
-        classify(&gone, &asked),
-        Error::NamespaceTerminating("media".into())
-    );
+    let asked = Asked { api: &api, namespace: None, name: "media" };
+    assert_eq!(classify(&gone, &asked), Error::NamespaceTerminating("media".into()));
     let missing = status(
         404,
         "NotFound",

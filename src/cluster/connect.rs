@@ -37,10 +37,7 @@ pub struct Target {
 /// How to come by a client, also again when credentials ran out.
 pub(crate) enum Login {
     /// From the options; the same context and server as the first time.
-    Options {
-        options: Box<ConnectOptions>,
-        pinned: Target,
-    },
+    Options { options: Box<ConnectOptions>, pinned: Target },
     /// A test's own.
     #[cfg(test)]
     Fake(Box<dyn Fn() -> Client + Send + Sync>),
@@ -82,26 +79,13 @@ pub async fn connect(options: &ConnectOptions) -> Result<(Reader, Writer), Conne
     let opened = open(options).await?;
     let mut again = options.clone();
     again.context = opened.target.context.clone().or(again.context);
-    let login = Login::Options {
-        options: Box::new(again),
-        pinned: opened.target.clone(),
-    };
+    let login = Login::Options { options: Box::new(again), pinned: opened.target.clone() };
     let parallelism = match options.parallelism {
         0 => PARALLELISM,
         given => given,
     };
-    let transport = Transport::new(
-        opened.client,
-        opened.expires,
-        login,
-        parallelism,
-        Patience::default(),
-    );
-    let reader = Reader::new(Shared {
-        transport,
-        target: opened.target,
-        digest: opened.digest,
-    });
+    let transport = Transport::new(opened.client, opened.expires, login, parallelism, Patience::default());
+    let reader = Reader::new(Shared { transport, target: opened.target, digest: opened.digest });
     Ok((reader.clone(), Writer::new(reader)))
 }
 
@@ -118,10 +102,7 @@ async fn open(options: &ConnectOptions) -> Result<Opened, ConnectError> {
                     "context `{context}` goes through the proxy {proxy}, and proxies are not supported"
                 )));
             }
-            let chosen = KubeConfigOptions {
-                context: Some(context.clone()),
-                ..KubeConfigOptions::default()
-            };
+            let chosen = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
             let config = Config::from_custom_kubeconfig(*config, &chosen)
                 .await
                 .map_err(|error| ConnectError::Incomplete(format!("context `{context}`: {error}")))?;
@@ -155,17 +136,9 @@ async fn open(options: &ConnectOptions) -> Result<Opened, ConnectError> {
         }
         config.auth_info.token = credential.token.map(Into::into);
     }
-    let target = Target {
-        context,
-        server: config.cluster_url.to_string().trim_end_matches('/').to_owned(),
-    };
+    let target = Target { context, server: config.cluster_url.to_string().trim_end_matches('/').to_owned() };
     let digest = digest(&config, &target.server);
-    Ok(Opened {
-        client: client(&config)?,
-        expires,
-        target,
-        digest,
-    })
+    Ok(Opened { client: client(&config)?, expires, target, digest })
 }
 
 fn client(config: &Config) -> Result<Client, ConnectError> {
@@ -177,9 +150,7 @@ fn client(config: &Config) -> Result<Client, ConnectError> {
     connector.set_keepalive_interval(Some(Duration::from_secs(5)));
     connector.set_keepalive_retries(Some(3));
     connector.set_connect_timeout(Some(Duration::from_secs(10)));
-    let connector = config
-        .rustls_https_connector_with_connector(connector)
-        .map_err(trouble)?;
+    let connector = config.rustls_https_connector_with_connector(connector).map_err(trouble)?;
     let hyper = HyperClient::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         // The API server closes idle connections after 90 s; ours go first, so that none is closed under a

@@ -76,12 +76,7 @@ impl Discovery {
                 *best = i;
             }
         }
-        Self {
-            apis,
-            by_kind,
-            unavailable,
-            services_known,
-        }
+        Self { apis, by_kind, unavailable, services_known }
     }
 
     /// The kind at this version.
@@ -144,15 +139,10 @@ impl Reader {
         let services = services?;
         // The document of an aggregated API follows its server with a delay (measured): what a plan needs and
         // does not find there is asked for where it is served.
-        let known: BTreeSet<(String, String)> = apis
-            .iter()
-            .map(|api| (api.api_version(), api.kind.clone()))
-            .collect();
-        let missing: BTreeSet<&String> = needed
-            .iter()
-            .filter(|pair| !known.contains(pair))
-            .map(|(version, _)| version)
-            .collect();
+        let known: BTreeSet<(String, String)> =
+            apis.iter().map(|api| (api.api_version(), api.kind.clone())).collect();
+        let missing: BTreeSet<&String> =
+            needed.iter().filter(|pair| !known.contains(pair)).map(|(version, _)| version).collect();
         let asked = missing.iter().map(|version| {
             let (group, version) = split_api_version(version);
             self.resources(group, version)
@@ -176,9 +166,9 @@ impl Reader {
         }
         for api in &mut apis {
             api.served_by = match &services {
-                Some(services) => services
-                    .get(&api.api_version())
-                    .map_or(ServedBy::Aggregated, |service| service.served_by),
+                Some(services) => {
+                    services.get(&api.api_version()).map_or(ServedBy::Aggregated, |service| service.served_by)
+                }
                 None if BUILT_IN.contains(&api.group.as_str()) => ServedBy::BuiltIn,
                 None => ServedBy::Aggregated,
             };
@@ -196,10 +186,7 @@ impl Reader {
     pub async fn find_kind(&self, api_version: &str, kind: &str) -> Result<Option<Api>, Error> {
         let (group, version) = split_api_version(api_version);
         let found = match self.resources(group, version).await {
-            Ok(found) => found
-                .into_iter()
-                .filter(|api| api.kind == kind)
-                .max_by_key(|api| api.can("get")),
+            Ok(found) => found.into_iter().filter(|api| api.kind == kind).max_by_key(|api| api.can("get")),
             Err(Error::Other { status: 404, .. }) => None,
             Err(error) => return Err(error),
         };
@@ -259,12 +246,7 @@ impl Reader {
             own.sort_by_key(|version| *version != preferred);
             versions.extend(own.into_iter().map(|version| (text(group, "/name"), version)));
         }
-        let all = join_all(
-            versions
-                .iter()
-                .map(|(group, version)| self.resources(group, version)),
-        )
-        .await;
+        let all = join_all(versions.iter().map(|(group, version)| self.resources(group, version))).await;
         let mut apis = Vec::new();
         let mut unavailable = BTreeSet::new();
         for ((group, version), found) in versions.iter().zip(all) {
@@ -288,9 +270,7 @@ impl Reader {
     /// The kinds of one group and version, by plain discovery.
     async fn resources(&self, group: &str, version: &str) -> Result<Vec<Api>, Error> {
         let path = url::group_version(group, version);
-        let document = self
-            .document(&Call::get(path.clone(), format!("GET {path}")))
-            .await?;
+        let document = self.document(&Call::get(path.clone(), format!("GET {path}"))).await?;
         Ok(read_plain(&document, group, version))
     }
 
@@ -303,11 +283,8 @@ impl Reader {
         };
         let entry = |service: &Object| {
             let (group, version) = (text(&service.0, "/spec/group"), text(&service.0, "/spec/version"));
-            let group_version = if group.is_empty() {
-                version.to_owned()
-            } else {
-                format!("{group}/{version}")
-            };
+            let group_version =
+                if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
             (group_version, service_of(service))
         };
         Ok(Some(services.iter().map(entry).collect()))
@@ -341,10 +318,7 @@ fn services_api() -> Api {
 }
 
 fn service_of(service: &Object) -> Service {
-    let remote = service
-        .0
-        .pointer("/spec/service")
-        .is_some_and(|value| !value.is_null());
+    let remote = service.0.pointer("/spec/service").is_some_and(|value| !value.is_null());
     let managed = service.label("kube-aggregator.kubernetes.io/automanaged");
     let group = text(&service.0, "/spec/group");
     let served_by = if remote {

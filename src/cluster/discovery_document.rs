@@ -11,18 +11,12 @@ pub(super) fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
 }
 
 pub(super) fn array<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = &'v Value> + use<'v> {
-    value
-        .pointer(pointer)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    value.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
 }
 
 fn verbs(value: &Value) -> Vec<String> {
-    let mut verbs: Vec<String> = array(value, "/verbs")
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect();
+    let mut verbs: Vec<String> =
+        array(value, "/verbs").filter_map(Value::as_str).map(str::to_owned).collect();
     verbs.sort();
     verbs
 }
@@ -74,10 +68,7 @@ pub(super) fn read_plain(document: &Value, group: &str, version: &str) -> Vec<Ap
             version: version.to_owned(),
             kind: text(resource, "/kind").to_owned(),
             plural: text(resource, "/name").to_owned(),
-            namespaced: resource
-                .get("namespaced")
-                .and_then(Value::as_bool)
-                .unwrap_or_default(),
+            namespaced: resource.get("namespaced").and_then(Value::as_bool).unwrap_or_default(),
             scalable: scalable.contains(text(resource, "/name")),
             verbs: verbs(resource),
             served_by: ServedBy::Aggregated,

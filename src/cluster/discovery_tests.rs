@@ -39,10 +39,7 @@ fn aggregated(got: &Got) -> Say {
                 "apps.cozystack.io",
                 json!([{ "version": "v1alpha1", "resources": [resource("arrstacks", "ArrStack", "Namespaced", &all)] }])
             ),
-            group(
-                "metrics.k8s.io",
-                json!([{ "version": "v1beta1", "freshness": "Stale", "resources": [] }])
-            ),
+            group("metrics.k8s.io", json!([{ "version": "v1beta1", "freshness": "Stale", "resources": [] }])),
         ])),
         _ => Say::Text(404, "404 page not found"),
     }
@@ -68,10 +65,7 @@ fn services() -> Say {
 }
 
 fn needed(kinds: &[(&str, &str)]) -> BTreeSet<(String, String)> {
-    kinds
-        .iter()
-        .map(|(v, k)| ((*v).to_owned(), (*k).to_owned()))
-        .collect()
+    kinds.iter().map(|(v, k)| ((*v).to_owned(), (*k).to_owned())).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,10 +80,7 @@ async fn who_serves_what() {
     assert_eq!(by("v1", "ConfigMap"), Some(ServedBy::BuiltIn));
     assert_eq!(by("apps/v1", "Deployment"), Some(ServedBy::BuiltIn));
     assert_eq!(by("example.com/v1", "Widget"), Some(ServedBy::Crd));
-    assert_eq!(
-        by("apps.cozystack.io/v1alpha1", "ArrStack"),
-        Some(ServedBy::Aggregated)
-    );
+    assert_eq!(by("apps.cozystack.io/v1alpha1", "ArrStack"), Some(ServedBy::Aggregated));
     assert_eq!(by("v1", "Widget"), None);
     assert!(found.find("apps/v1", "Deployment").unwrap().scalable);
     assert!(!found.find("v1", "Namespace").unwrap().namespaced);
@@ -108,38 +99,24 @@ async fn who_serves_what() {
             "example.com/v2/widgets"
         ]
     );
-    assert_eq!(
-        found.unavailable().iter().collect::<Vec<_>>(),
-        ["metrics.k8s.io/v1beta1"]
-    );
+    assert_eq!(found.unavailable().iter().collect::<Vec<_>>(), ["metrics.k8s.io/v1beta1"]);
     assert!(!found.is_complete());
-    assert_eq!(
-        writer.kind_is_gone(&found, "metrics.k8s.io", "PodMetrics").await,
-        Ok(false)
-    );
+    assert_eq!(writer.kind_is_gone(&found, "metrics.k8s.io", "PodMetrics").await, Ok(false));
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_the_right_to_read_api_services_crds_decide() {
     let (writer, _) = server(|got| match got.uri.split('?').next() {
-        Some("/apis/apiregistration.k8s.io/v1/apiservices") => status(
-            403,
-            "Forbidden",
-            "apiservices is forbidden: User \"u\" cannot list",
-            json!({}),
-        ),
+        Some("/apis/apiregistration.k8s.io/v1/apiservices") => {
+            status(403, "Forbidden", "apiservices is forbidden: User \"u\" cannot list", json!({}))
+        }
         Some("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.example.com") => Say::Json(
             200,
             json!({ "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": { "name": "widgets.example.com" } }),
         ),
         Some(uri) if uri.contains("customresourcedefinitions") => {
             let name = uri.rsplit('/').next().unwrap_or_default();
-            status(
-                404,
-                "NotFound",
-                "",
-                json!({ "name": name, "kind": "customresourcedefinitions" }),
-            )
+            status(404, "NotFound", "", json!({ "name": name, "kind": "customresourcedefinitions" }))
         }
         _ => aggregated(got),
     });
@@ -187,10 +164,7 @@ async fn plain_discovery_of_an_older_server() {
     });
     let found = writer.discover(&BTreeSet::new()).await.unwrap();
     let widget = found.preferred("example.com", "Widget").unwrap();
-    assert_eq!(
-        (widget.version.as_str(), widget.scalable, widget.namespaced),
-        ("v1", true, true)
-    );
+    assert_eq!((widget.version.as_str(), widget.scalable, widget.namespaced), ("v1", true, true));
     assert_eq!(found.find("v1", "ConfigMap").unwrap().verbs, ["get", "list"]);
     assert_eq!(found.unavailable().iter().collect::<Vec<_>>(), ["down.io/v1"]);
     // Nobody said who serves it.
@@ -209,24 +183,12 @@ async fn a_kind_is_gone_only_without_a_trace() {
         _ => Say::Text(404, "404 page not found"),
     });
     let complete = Discovery::new(Vec::new(), BTreeSet::new(), true);
-    assert_eq!(
-        writer.kind_is_gone(&complete, "example.com", "Widget").await,
-        Ok(true)
-    );
-    assert_eq!(
-        writer.kind_is_gone(&complete, "example.com", "Ghost").await,
-        Ok(false)
-    );
+    assert_eq!(writer.kind_is_gone(&complete, "example.com", "Widget").await, Ok(true));
+    assert_eq!(writer.kind_is_gone(&complete, "example.com", "Ghost").await, Ok(false));
     let hidden = Discovery::new(Vec::new(), ["x/v1".to_owned()].into(), true);
-    assert_eq!(
-        writer.kind_is_gone(&hidden, "example.com", "Widget").await,
-        Ok(false)
-    );
+    assert_eq!(writer.kind_is_gone(&hidden, "example.com", "Widget").await, Ok(false));
     let unsure = Discovery::new(Vec::new(), BTreeSet::new(), false);
-    assert_eq!(
-        writer.kind_is_gone(&unsure, "example.com", "Widget").await,
-        Ok(false)
-    );
+    assert_eq!(writer.kind_is_gone(&unsure, "example.com", "Widget").await, Ok(false));
 }
 
 #[tokio::test(start_paused = true)]
@@ -244,15 +206,7 @@ async fn one_kind_alone() {
         ),
         _ => Say::Text(404, "404 page not found"),
     });
-    assert_eq!(
-        writer
-            .find_kind("example.com/v1", "Widget")
-            .await
-            .unwrap()
-            .unwrap()
-            .served_by,
-        ServedBy::Crd
-    );
+    assert_eq!(writer.find_kind("example.com/v1", "Widget").await.unwrap().unwrap().served_by, ServedBy::Crd);
     assert_eq!(writer.find_kind("example.com/v1", "Other").await, Ok(None));
     assert_eq!(writer.find_kind("example.com/v9", "Widget").await, Ok(None));
 }

@@ -63,10 +63,7 @@ impl Reader {
         let asked = Asked { api, namespace, name };
         let call = apply_call(&asked, body, force, true)?;
         let (status, value) = self.ask(&call, &asked).await?;
-        let dry_run = DryRun {
-            object: echoed(value, &asked)?,
-            created: status == 201,
-        };
+        let dry_run = DryRun { object: echoed(value, &asked)?, created: status == 201 };
         let guarded = body.pointer("/metadata/resourceVersion").is_some();
         if dry_run.created && !guarded && !dry_run.object.resource_version().is_empty() {
             return Err(Error::DryRunPersisted {
@@ -88,19 +85,12 @@ fn our_entry(object: &Object) -> Option<&Value> {
     entries.iter().find(|entry| {
         entry.get("manager").and_then(Value::as_str) == Some(FIELD_MANAGER)
             && entry.get("operation").and_then(Value::as_str) == Some("Apply")
-            && entry
-                .get("subresource")
-                .and_then(Value::as_str)
-                .is_none_or(str::is_empty)
+            && entry.get("subresource").and_then(Value::as_str).is_none_or(str::is_empty)
     })
 }
 
 fn kind_and_group(api: &Api) -> String {
-    if api.group.is_empty() {
-        api.kind.clone()
-    } else {
-        format!("{}.{}", api.kind, api.group)
-    }
+    if api.group.is_empty() { api.kind.clone() } else { format!("{}.{}", api.kind, api.group) }
 }
 
 /// A Server-Side Apply of ours.

@@ -57,14 +57,8 @@ impl FieldConflict {
         ConflictOwner {
             name,
             subresource: subresource.map(|(name, _)| name),
-            operation: if using.is_some() {
-                Operation::Update
-            } else {
-                Operation::Apply
-            },
-            time: using
-                .and_then(|using| using.split_once(" at "))
-                .map(|(_, time)| time.to_owned()),
+            operation: if using.is_some() { Operation::Update } else { Operation::Apply },
+            time: using.and_then(|using| using.split_once(" at ")).map(|(_, time)| time.to_owned()),
         }
     }
 }
@@ -186,10 +180,7 @@ impl Error {
     /// Whether a write that ended with this may still have taken effect: the answer was lost, not given.
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {
-        matches!(
-            self,
-            Self::Unavailable(_) | Self::Timeout { .. } | Self::Nonsense(_)
-        )
+        matches!(self, Self::Unavailable(_) | Self::Timeout { .. } | Self::Nonsense(_))
     }
 }
 
@@ -200,37 +191,20 @@ mod tests {
     #[test]
     fn conflict_owners_are_taken_apart() {
         let owner = |text: &str| {
-            let conflict = FieldConflict {
-                field: ".spec.replicas".into(),
-                manager: text.into(),
-            };
+            let conflict = FieldConflict { field: ".spec.replicas".into(), manager: text.into() };
             let owner = conflict.owner();
             (owner.name, owner.subresource, owner.operation, owner.time)
         };
         let some = |text: &str| Some(text.to_owned());
         for (text, expected) in [
             ("\"flux\"", ("flux".to_owned(), None, Operation::Apply, None)),
-            (
-                "\"kubectl-edit\" using v1",
-                ("kubectl-edit".to_owned(), None, Operation::Update, None),
-            ),
+            ("\"kubectl-edit\" using v1", ("kubectl-edit".to_owned(), None, Operation::Update, None)),
             (
                 "\"kubectl\" with subresource \"scale\" using apps/v1 at 2026-01-02T03:04:05Z",
-                (
-                    "kubectl".to_owned(),
-                    some("scale"),
-                    Operation::Update,
-                    some("2026-01-02T03:04:05Z"),
-                ),
+                ("kubectl".to_owned(), some("scale"), Operation::Update, some("2026-01-02T03:04:05Z")),
             ),
-            (
-                "\"a \\\"b\\\" using c\"",
-                ("a \"b\" using c".to_owned(), None, Operation::Apply, None),
-            ),
-            (
-                "something else",
-                ("something else".to_owned(), None, Operation::Apply, None),
-            ),
+            ("\"a \\\"b\\\" using c\"", ("a \"b\" using c".to_owned(), None, Operation::Apply, None)),
+            ("something else", ("something else".to_owned(), None, Operation::Apply, None)),
         ] {
             assert_eq!(owner(text), expected, "{text}");
         }

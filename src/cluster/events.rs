@@ -40,22 +40,9 @@ impl Reader {
 }
 
 fn warning(event: &Object) -> WarningEvent {
-    let text = |pointer: &str| {
-        event
-            .0
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
-    let count = ["/series/count", "/count"]
-        .iter()
-        .find_map(|p| event.0.pointer(p)?.as_i64());
-    let times = [
-        "/series/lastObservedTime",
-        "/lastTimestamp",
-        "/eventTime",
-        "/metadata/creationTimestamp",
-    ];
+    let text = |pointer: &str| event.0.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let count = ["/series/count", "/count"].iter().find_map(|p| event.0.pointer(p)?.as_i64());
+    let times = ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"];
     WarningEvent {
         reason: text("/reason").unwrap_or_default(),
         message: text("/message").unwrap_or_default(),

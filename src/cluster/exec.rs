@@ -116,20 +116,9 @@ async fn run_within(
     if !status.success() {
         let said = String::from_utf8_lossy(&stderr);
         let said = said.trim();
-        let last: String = said
-            .lines()
-            .rev()
-            .take(5)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-            .collect::<Vec<_>>()
-            .join("\n");
-        return Err(fail(if last.is_empty() {
-            status.to_string()
-        } else {
-            format!("{status}: {last}")
-        }));
+        let last: String =
+            said.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
+        return Err(fail(if last.is_empty() { status.to_string() } else { format!("{status}: {last}") }));
     }
     read(&stdout, exec).map_err(fail)
 }
@@ -157,10 +146,7 @@ fn command(
         command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
     } else {
         // A group of its own, so that the deadline ends the plugin's children too.
-        command
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .process_group(0);
+        command.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0);
     }
     command
 }
@@ -168,11 +154,7 @@ fn command(
 /// Reads what a plugin printed. It is a secret: an error says only where it stopped making sense.
 fn read(stdout: &[u8], exec: &ExecConfig) -> Result<Credential, String> {
     let answer: Answer = serde_json::from_slice(stdout).map_err(|error| {
-        format!(
-            "its output is no ExecCredential (line {}, column {})",
-            error.line(),
-            error.column()
-        )
+        format!("its output is no ExecCredential (line {}, column {})", error.line(), error.column())
     })?;
     if exec.api_version.is_some() && answer.api_version != exec.api_version {
         return Err(format!(
@@ -194,9 +176,7 @@ fn read(stdout: &[u8], exec: &ExecConfig) -> Result<Credential, String> {
 }
 
 fn kill_group(pid: Option<u32>) {
-    let pid = pid
-        .and_then(|pid| i32::try_from(pid).ok())
-        .and_then(rustix::process::Pid::from_raw);
+    let pid = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
     if let Some(pid) = pid
         && let Err(error) = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL)
     {
@@ -257,24 +237,12 @@ mod tests {
     #[tokio::test]
     async fn trouble_is_told_with_what_the_plugin_said_on_stderr_but_never_on_stdout() {
         let text = why("echo expired session >&2; exit 3").await;
-        assert!(
-            text.contains("expired session") && text.contains("apt install it"),
-            "{text}"
-        );
+        assert!(text.contains("expired session") && text.contains("apt install it"), "{text}");
         let text = why("echo canary-token").await;
+        assert!(text.contains("no ExecCredential") && !text.contains("canary"), "{text}");
+        assert!(why(r#"echo '{"apiVersion":"v0","status":{"token":"x"}}'"#).await.contains("asks for"));
         assert!(
-            text.contains("no ExecCredential") && !text.contains("canary"),
-            "{text}"
-        );
-        assert!(
-            why(r#"echo '{"apiVersion":"v0","status":{"token":"x"}}'"#)
-                .await
-                .contains("asks for")
-        );
-        assert!(
-            why(r#"echo '{"apiVersion":"client.authentication.k8s.io/v1"}'"#)
-                .await
-                .contains("no status")
+            why(r#"echo '{"apiVersion":"client.authentication.k8s.io/v1"}'"#).await.contains("no status")
         );
         assert!(why("read x || exit 7").await.contains('7'), "no standard input");
     }

@@ -55,9 +55,8 @@ pub(crate) fn client(log: &Log, answer: impl Fn(&Got) -> Say + Send + Sync + Clo
                 Say::Json(status, body) => (status, body.to_string()),
                 Say::Text(status, text) => (status, text.to_owned()),
                 Say::Wait(status, seconds) => {
-                    let response = Response::builder()
-                        .status(status)
-                        .header("retry-after", seconds.to_string());
+                    let response =
+                        Response::builder().status(status).header("retry-after", seconds.to_string());
                     return Ok::<_, BoxError>(response.body(Body::empty())?);
                 }
                 Say::Stream(parts) => (200, parts.concat()),
@@ -67,9 +66,7 @@ pub(crate) fn client(log: &Log, answer: impl Fn(&Got) -> Say + Send + Sync + Clo
                     return Err("unreachable".into());
                 }
             };
-            Ok(Response::builder()
-                .status(status)
-                .body(Body::from(body.into_bytes()))?)
+            Ok(Response::builder().status(status).body(Body::from(body.into_bytes()))?)
         }
     });
     Client::new(service, "default")
@@ -89,19 +86,11 @@ pub(crate) fn server(answer: impl Fn(&Got) -> Say + Send + Sync + Clone + 'stati
             client(&log, answer.clone())
         }
     };
-    let transport = Transport::new(
-        client(&log, answer),
-        None,
-        Login::Fake(Box::new(renewed)),
-        16,
-        Patience::default(),
-    );
+    let transport =
+        Transport::new(client(&log, answer), None, Login::Fake(Box::new(renewed)), 16, Patience::default());
     let reader = Reader::new(Shared {
         transport,
-        target: Target {
-            context: None,
-            server: "https://fake".to_owned(),
-        },
+        target: Target { context: None, server: "https://fake".to_owned() },
         digest: "digest".to_owned(),
     });
     (Writer::new(reader), log)
@@ -109,19 +98,14 @@ pub(crate) fn server(answer: impl Fn(&Got) -> Say + Send + Sync + Clone + 'stati
 
 /// A server that gives these answers in turn, the last for ever.
 pub(crate) fn script(answers: Vec<Say>) -> (Writer, Log) {
-    let answers = Arc::new(Mutex::new(
-        answers.into_iter().collect::<std::collections::VecDeque<_>>(),
-    ));
+    let answers = Arc::new(Mutex::new(answers.into_iter().collect::<std::collections::VecDeque<_>>()));
     server(move |_| {
         let mut left = answers.lock().unwrap();
         left.pop_front().unwrap_or(Say::Text(599, "the script is over"))
     })
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the argument is a `json!` temporary"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the argument is a `json!` temporary")]
 pub(crate) fn status(code: u16, reason: &str, message: &str, details: Value) -> Say {
     Say::Json(
         code,
@@ -147,9 +131,7 @@ fn api(plural: &str, kind: &str, namespaced: bool) -> Api {
         plural: plural.to_owned(),
         namespaced,
         scalable: false,
-        verbs: ["create", "delete", "get", "list", "patch", "update", "watch"]
-            .map(str::to_owned)
-            .to_vec(),
+        verbs: ["create", "delete", "get", "list", "patch", "update", "watch"].map(str::to_owned).to_vec(),
         served_by: ServedBy::BuiltIn,
     }
 }

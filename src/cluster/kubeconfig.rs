@@ -101,10 +101,7 @@ fn choices(contexts: &[String]) -> String {
 /// What was found.
 pub(crate) enum Found {
     /// A kubeconfig, with the context to use.
-    Kubeconfig {
-        config: Box<Kubeconfig>,
-        context: String,
-    },
+    Kubeconfig { config: Box<Kubeconfig>, context: String },
     /// A pod's own account.
     Pod,
 }
@@ -135,10 +132,7 @@ fn find_with_token(options: &ConnectOptions, token: &Path) -> Result<Found, Conn
         // kubectl takes an unknown context from a file that is not there for "no file" as well.
         if contexts.contains(&name) {
             set_server(&mut config, &name, options.server.as_deref());
-            return Ok(Found::Kubeconfig {
-                config: Box::new(config),
-                context: name,
-            });
+            return Ok(Found::Kubeconfig { config: Box::new(config), context: name });
         }
         if !contexts.is_empty() || looked.iter().any(|place| place.found == "empty") {
             return Err(ConnectError::UnknownContext { name, contexts });
@@ -146,20 +140,14 @@ fn find_with_token(options: &ConnectOptions, token: &Path) -> Result<Found, Conn
     } else if !contexts.is_empty() {
         return Err(ConnectError::NoContext { contexts });
     }
-    let host = options
-        .env
-        .get("KUBERNETES_SERVICE_HOST")
-        .is_some_and(|host| !host.is_empty());
+    let host = options.env.get("KUBERNETES_SERVICE_HOST").is_some_and(|host| !host.is_empty());
     let found = match (host, token.exists()) {
         (true, true) if options.kubeconfig.is_none() => return Ok(Found::Pod),
         (true, true) => "not used beside --kubeconfig",
         (true, false) => "inside a pod, but without a service account token",
         (false, _) => "not inside a pod",
     };
-    looked.push(Looked {
-        place: "in-cluster",
-        found: found.to_owned(),
-    });
+    looked.push(Looked { place: "in-cluster", found: found.to_owned() });
     Err(ConnectError::NoConfig(looked))
 }
 
@@ -176,10 +164,7 @@ fn read(options: &ConnectOptions) -> Result<(Kubeconfig, Vec<Looked>), ConnectEr
         Err(error) => error.to_string(),
     };
     let variable = options.env.get("KUBECONFIG").filter(|value| !value.is_empty());
-    let default = options
-        .env
-        .get("HOME")
-        .map(|home| Path::new(home).join(".kube/config"));
+    let default = options.env.get("HOME").map(|home| Path::new(home).join(".kube/config"));
     match &options.kubeconfig {
         Some(path) => {
             note("--kubeconfig", format!("{}: {}", path.display(), exists(path)));
@@ -192,13 +177,9 @@ fn read(options: &ConnectOptions) -> Result<(Kubeconfig, Vec<Looked>), ConnectEr
     match (&options.kubeconfig, variable) {
         (None, Some(list)) => {
             // kubectl passes over the missing ones.
-            let paths: Vec<PathBuf> = std::env::split_paths(list)
-                .filter(|path| !path.as_os_str().is_empty())
-                .collect();
-            let told: Vec<String> = paths
-                .iter()
-                .map(|p| format!("{}: {}", p.display(), exists(p)))
-                .collect();
+            let paths: Vec<PathBuf> =
+                std::env::split_paths(list).filter(|path| !path.as_os_str().is_empty()).collect();
+            let told: Vec<String> = paths.iter().map(|p| format!("{}: {}", p.display(), exists(p))).collect();
             note("$KUBECONFIG", told.join(", "));
             files.extend(paths.into_iter().filter(|path| exists(path) != "no such file"));
         }
@@ -233,28 +214,19 @@ fn unreadable(path: &Path, error: &KubeconfigError) -> ConnectError {
         KubeconfigError::ReadConfig(error, _) => error.to_string(),
         other => other.to_string(),
     };
-    ConnectError::Unreadable {
-        path: path.to_owned(),
-        why,
-    }
+    ConnectError::Unreadable { path: path.to_owned(), why }
 }
 
 fn for_server(server: &str) -> Kubeconfig {
     Kubeconfig {
         clusters: vec![NamedCluster {
             name: MADE_UP.to_owned(),
-            cluster: Some(kube::config::Cluster {
-                server: Some(server.to_owned()),
-                ..Default::default()
-            }),
+            cluster: Some(kube::config::Cluster { server: Some(server.to_owned()), ..Default::default() }),
             ..Default::default()
         }],
         contexts: vec![NamedContext {
             name: MADE_UP.to_owned(),
-            context: Some(Context {
-                cluster: MADE_UP.to_owned(),
-                ..Default::default()
-            }),
+            context: Some(Context { cluster: MADE_UP.to_owned(), ..Default::default() }),
             ..Default::default()
         }],
         current_context: Some(MADE_UP.to_owned()),
@@ -288,12 +260,7 @@ fn cluster_name(config: &Kubeconfig, context: &str) -> Option<String> {
 pub(crate) fn proxy(config: &Kubeconfig, context: &str) -> Option<String> {
     let name = cluster_name(config, context)?;
     let named = config.clusters.iter().find(|named| named.name == name)?;
-    named
-        .cluster
-        .as_ref()?
-        .proxy_url
-        .clone()
-        .filter(|url| !url.is_empty())
+    named.cluster.as_ref()?.proxy_url.clone().filter(|url| !url.is_empty())
 }
 
 #[cfg(test)]
@@ -304,10 +271,7 @@ mod tests {
 
     fn options(env: &[(&str, &str)]) -> ConnectOptions {
         ConnectOptions {
-            env: env
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-                .collect(),
+            env: env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             ..ConnectOptions::default()
         }
     }
@@ -324,10 +288,7 @@ mod tests {
         let Err(ConnectError::NoConfig(looked)) = look(&options(&[("HOME", "/nonexistent")])) else {
             panic!("no cluster was expected");
         };
-        let told: Vec<String> = looked
-            .iter()
-            .map(|l| format!("{} {}", l.place, l.found))
-            .collect();
+        let told: Vec<String> = looked.iter().map(|l| format!("{} {}", l.place, l.found)).collect();
         assert_eq!(
             told,
             [
@@ -339,10 +300,7 @@ mod tests {
         );
         let mut with_flag = options(&[("KUBECONFIG", "/nonexistent/a:/nonexistent/b")]);
         let error = look(&with_flag).err().unwrap().to_string();
-        assert!(
-            error.contains("/nonexistent/a: no such file, /nonexistent/b: no such file"),
-            "{error}"
-        );
+        assert!(error.contains("/nonexistent/a: no such file, /nonexistent/b: no such file"), "{error}");
         with_flag.kubeconfig = Some("/nonexistent/flag".into());
         let error = look(&with_flag).err().unwrap().to_string();
         assert!(error.contains("/nonexistent/flag: no such file"), "{error}");
@@ -360,10 +318,7 @@ mod tests {
         let (config, context) = look(&options(&[("KUBECONFIG", &list), ("HOME", "/nonexistent")])).unwrap();
         assert_eq!(context, "two");
         let user = config.auth_infos[0].auth_info.as_ref().unwrap();
-        assert_eq!(
-            user.client_key.as_deref(),
-            folder.path().join("sub/keys/k.pem").to_str()
-        );
+        assert_eq!(user.client_key.as_deref(), folder.path().join("sub/keys/k.pem").to_str());
         assert_eq!(proxy(&config, "two").as_deref(), Some("http://proxy:3128"));
         assert_eq!(proxy(&config, "one"), None);
 
@@ -390,21 +345,11 @@ mod tests {
         let env = options(&[("HOME", folder.path().to_str().unwrap())]);
         fs_err::write(&file, "users:\n- name: u\n  user: {token: canary\ncontexts: [\n").unwrap();
         let text = look(&env).err().unwrap().to_string();
-        assert!(
-            text.contains("not a kubeconfig: line ") && !text.contains("canary"),
-            "{text}"
-        );
+        assert!(text.contains("not a kubeconfig: line ") && !text.contains("canary"), "{text}");
         fs_err::write(&file, "users: canary\n").unwrap();
         let text = look(&env).err().unwrap().to_string();
-        assert!(
-            text.contains("not a kubeconfig") && !text.contains("canary"),
-            "{text}"
-        );
-        fs_err::write(
-            &file,
-            FILE.replace("current-context: one", "current-context: \"\""),
-        )
-        .unwrap();
+        assert!(text.contains("not a kubeconfig") && !text.contains("canary"), "{text}");
+        fs_err::write(&file, FILE.replace("current-context: one", "current-context: \"\"")).unwrap();
         assert_eq!(
             look(&env).err().unwrap().to_string(),
             "the kubeconfig has no current context; it has one, two"

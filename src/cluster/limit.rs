@@ -32,23 +32,13 @@ impl Limiter {
         let max = max.max(1);
         Self {
             permits: Arc::new(Semaphore::new(max)),
-            state: Mutex::new(State {
-                max,
-                limit: max,
-                debt: 0,
-                credit: 0,
-                decreased: None,
-            }),
+            state: Mutex::new(State { max, limit: max, debt: 0, credit: 0, decreased: None }),
         }
     }
 
     /// Waits for a turn. Hand the permit back with [`Limiter::done`]; dropping it is a plain return.
     pub(crate) async fn turn(&self) -> OwnedSemaphorePermit {
-        self.permits
-            .clone()
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed")
+        self.permits.clone().acquire_owned().await.expect("the semaphore is never closed")
     }
 
     /// Ends a turn: `refused` if the server answered 429.

@@ -63,22 +63,13 @@ impl Api {
     /// `apiVersion` of its objects.
     #[must_use]
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() {
-            self.version.clone()
-        } else {
-            format!("{}/{}", self.group, self.version)
-        }
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 
     /// The key of one of its objects; the namespace is dropped for cluster-scoped kinds.
     #[must_use]
     pub fn key(&self, namespace: Option<&str>, name: &str) -> ObjectKey {
-        ObjectKey::new(
-            &self.group,
-            &self.kind,
-            namespace.filter(|_| self.namespaced),
-            name,
-        )
+        ObjectKey::new(&self.group, &self.kind, namespace.filter(|_| self.namespaced), name)
     }
 
     /// Whether the verb is served.

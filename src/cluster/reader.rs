@@ -36,9 +36,7 @@ pub(crate) struct Shared {
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reader")
-            .field("target", &self.shared.target)
-            .finish_non_exhaustive()
+        f.debug_struct("Reader").field("target", &self.shared.target).finish_non_exhaustive()
     }
 }
 
@@ -50,19 +48,13 @@ pub(super) struct Listed {
 
 impl Reader {
     pub(crate) fn new(shared: Shared) -> Self {
-        Self {
-            shared: Arc::new(shared),
-            observer: None,
-        }
+        Self { shared: Arc::new(shared), observer: None }
     }
 
     /// The same connection, telling `observer` of every repeated request.
     #[must_use]
     pub fn observed(&self, observer: impl Fn(&Retrying) + Send + Sync + 'static) -> Self {
-        Self {
-            shared: self.shared.clone(),
-            observer: Some(Arc::new(observer)),
-        }
+        Self { shared: self.shared.clone(), observer: Some(Arc::new(observer)) }
     }
 
     /// Which cluster this is, by its names.
@@ -97,9 +89,7 @@ impl Reader {
         let value = self.document(&call).await?;
         match value.get("gitVersion").and_then(Value::as_str) {
             Some(version) => Ok(version.to_owned()),
-            None => Err(Error::Nonsense(
-                "/version has no gitVersion; is this a Kubernetes API?".to_owned(),
-            )),
+            None => Err(Error::Nonsense("/version has no gitVersion; is this a Kubernetes API?".to_owned())),
         }
     }
 
@@ -111,14 +101,12 @@ impl Reader {
     pub async fn identity(&self) -> Result<ClusterIdentity, Error> {
         let namespaces = namespaces();
         match self.get(&namespaces, None, "kube-system").await {
-            Ok(Some(object)) if !object.uid().is_empty() => Ok(ClusterIdentity {
-                kind: IdentityKind::KubeSystemUid,
-                id: object.uid().to_owned(),
-            }),
-            Ok(_) | Err(Error::Forbidden(_)) => Ok(ClusterIdentity {
-                kind: IdentityKind::ServerDigest,
-                id: self.shared.digest.clone(),
-            }),
+            Ok(Some(object)) if !object.uid().is_empty() => {
+                Ok(ClusterIdentity { kind: IdentityKind::KubeSystemUid, id: object.uid().to_owned() })
+            }
+            Ok(_) | Err(Error::Forbidden(_)) => {
+                Ok(ClusterIdentity { kind: IdentityKind::ServerDigest, id: self.shared.digest.clone() })
+            }
             Err(error) => Err(error),
         }
     }
@@ -133,10 +121,7 @@ impl Reader {
         Err(match reply.status {
             401 => Error::Unauthorized(status.message),
             403 => Error::Forbidden(status.message),
-            code => Error::Other {
-                status: code,
-                message: format!("{}: {}", call.what, status.message),
-            },
+            code => Error::Other { status: code, message: format!("{}: {}", call.what, status.message) },
         })
     }
 
@@ -166,9 +151,7 @@ impl Reader {
         label_selector: Option<&str>,
     ) -> Result<Vec<Object>, Error> {
         let query = Query::default().maybe("labelSelector", label_selector);
-        self.list_all(api, namespace, &query)
-            .await
-            .map(|listed| listed.objects)
+        self.list_all(api, namespace, &query).await.map(|listed| listed.objects)
     }
 
     pub(super) async fn list_all(
@@ -185,23 +168,13 @@ impl Reader {
                 done => return done,
             }
         }
-        Err(Error::Unavailable(format!(
-            "the list of {} expires while it is read",
-            api.plural
-        )))
+        Err(Error::Unavailable(format!("the list of {} expires while it is read", api.plural)))
     }
 
     async fn list_once(&self, api: &Api, namespace: Option<&str>, query: &Query) -> Result<Listed, Error> {
-        let asked = Asked {
-            api,
-            namespace,
-            name: "",
-        };
+        let asked = Asked { api, namespace, name: "" };
         let path = url::collection(api, namespace);
-        let mut listed = Listed {
-            objects: Vec::new(),
-            resource_version: String::new(),
-        };
+        let mut listed = Listed { objects: Vec::new(), resource_version: String::new() };
         let mut token: Option<String> = None;
         loop {
             let uri = query.clone().maybe("continue", token.as_deref()).on(&path);
@@ -220,10 +193,7 @@ impl Reader {
                 if page.get("items").is_some_and(Value::is_null) && text(&page, "/kind").ends_with("List") {
                     return Ok(listed);
                 }
-                return Err(Error::Nonsense(format!(
-                    "the list of {} has no items",
-                    api.plural
-                )));
+                return Err(Error::Nonsense(format!("the list of {} has no items", api.plural)));
             };
             listed.objects.reserve(items.len());
             for item in items {
@@ -299,9 +269,7 @@ impl Reader {
             .into_iter()
             .flatten()
             .find(|version| version.get("name").and_then(Value::as_str) == Some(&api.version));
-        Ok(version
-            .and_then(|version| version.pointer("/schema/openAPIV3Schema"))
-            .cloned())
+        Ok(version.and_then(|version| version.pointer("/schema/openAPIV3Schema")).cloned())
     }
 }
 

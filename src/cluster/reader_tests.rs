@@ -27,19 +27,12 @@ async fn what_passes_is_tried_again_and_told() {
         Say::Wait(429, 1),
         Say::Text(502, "<html>bad gateway"),
         status(500, "InternalError", "etcdserver: leader changed", json!({})),
-        status(
-            503,
-            "ServiceUnavailable",
-            "apiserver is shutting down",
-            json!({ "retryAfterSeconds": 5 }),
-        ),
+        status(503, "ServiceUnavailable", "apiserver is shutting down", json!({ "retryAfterSeconds": 5 })),
         found(),
     ]);
     let told: Arc<Mutex<Vec<Retrying>>> = Arc::default();
     let log_told = told.clone();
-    let reader = writer
-        .reader()
-        .observed(move |retrying| log_told.lock().unwrap().push(retrying.clone()));
+    let reader = writer.reader().observed(move |retrying| log_told.lock().unwrap().push(retrying.clone()));
     let start = Instant::now();
     let object = reader.get(&config_maps(), Some("a"), "x").await.unwrap().unwrap();
     assert_eq!(object.resource_version(), "5");
@@ -61,24 +54,14 @@ async fn patience_ends() {
 
     let (writer, log) = server(|_| Say::Hang);
     let start = Instant::now();
-    assert!(matches!(
-        get(&writer).await,
-        Err(Error::Timeout { seconds: 40, .. })
-    ));
-    assert!(
-        start.elapsed() <= Duration::from_secs(160),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(matches!(get(&writer).await, Err(Error::Timeout { seconds: 40, .. })));
+    assert!(start.elapsed() <= Duration::from_secs(160), "{:?}", start.elapsed());
     assert!(log.lock().unwrap().len() > 1);
 
     let (writer, _) = server(|_| Say::Wait(429, u64::MAX));
     let start = Instant::now();
     assert!(matches!(get(&writer).await, Err(Error::Unavailable(_))));
-    assert!(
-        start.elapsed() <= Duration::from_mins(2),
-        "an absurd Retry-After is capped"
-    );
+    assert!(start.elapsed() <= Duration::from_mins(2), "an absurd Retry-After is capped");
 
     let webhook = "Internal error occurred: failed calling webhook \"x.y\": connection refused";
     let (writer, _) = server(move |_| status(500, "InternalError", webhook, json!({})));
@@ -91,11 +74,7 @@ async fn patience_ends() {
 #[tokio::test(start_paused = true)]
 async fn mistakes_are_not_tried_again() {
     for (code, reason, text) in [
-        (
-            500,
-            "",
-            "failed to create typed patch object: .spec.x: field not declared in schema",
-        ),
+        (500, "", "failed to create typed patch object: .spec.x: field not declared in schema"),
         (422, "Invalid", "no"),
         (403, "Forbidden", "no"),
         (400, "BadRequest", "no"),
@@ -103,12 +82,7 @@ async fn mistakes_are_not_tried_again() {
     ] {
         let (writer, log) = server(move |_| status(code, reason, text, json!({})));
         let body = json!({});
-        assert!(
-            writer
-                .apply(&config_maps(), Some("a"), "x", &body, false)
-                .await
-                .is_err()
-        );
+        assert!(writer.apply(&config_maps(), Some("a"), "x", &body, false).await.is_err());
         assert_eq!(log.lock().unwrap().len(), 1, "{code}");
     }
 }
@@ -121,13 +95,7 @@ async fn only_what_may_be_sent_twice_is_sent_twice() {
     assert!(error.outcome_unknown());
     assert_eq!(methods(&log), ["POST"]);
     let (writer, log) = script(vec![Say::Break, Say::Json(200, config_map("x", "5"))]);
-    assert!(
-        !writer
-            .apply(&config_maps(), Some("a"), "x", &body, false)
-            .await
-            .unwrap()
-            .created
-    );
+    assert!(!writer.apply(&config_maps(), Some("a"), "x", &body, false).await.unwrap().created);
     assert_eq!(methods(&log), ["PATCH", "PATCH"]);
 }
 
@@ -144,14 +112,8 @@ async fn refused_credentials_are_renewed_once() {
 
 #[tokio::test(start_paused = true)]
 async fn only_the_objects_own_404_is_absence() {
-    let missing = |name: &str, kind: &str| {
-        status(
-            404,
-            "NotFound",
-            "not found",
-            json!({ "name": name, "kind": kind }),
-        )
-    };
+    let missing =
+        |name: &str, kind: &str| status(404, "NotFound", "not found", json!({ "name": name, "kind": kind }));
     let (writer, _) = script(vec![missing("x", "configmaps")]);
     assert_eq!(get(&writer).await, Ok(None));
     for say in [
@@ -203,14 +165,7 @@ async fn list(answers: Vec<Say>) -> (Result<Vec<String>, Error>, Vec<String>) {
 
 #[tokio::test(start_paused = true)]
 async fn lists_are_whole_or_an_error() {
-    let expired = || {
-        status(
-            410,
-            "Expired",
-            "The provided continue parameter is too old",
-            json!({}),
-        )
-    };
+    let expired = || status(410, "Expired", "The provided continue parameter is too old", json!({}));
     let (names, uris) = list(vec![page(&["b"], Some("t1")), page(&["c"], None)]).await;
     assert_eq!(names.unwrap(), ["ConfigMap/a/b", "ConfigMap/a/c"]);
     assert_eq!(
@@ -223,21 +178,13 @@ async fn lists_are_whole_or_an_error() {
     // What was read before an expired page is thrown away.
     let (names, _) = list(vec![page(&["b"], Some("t1")), expired(), page(&["c"], None)]).await;
     assert_eq!(names.unwrap(), ["ConfigMap/a/c"]);
-    let twice = vec![
-        page(&["b"], Some("t1")),
-        expired(),
-        page(&["b"], Some("t2")),
-        expired(),
-        page(&["d"], None),
-    ];
+    let twice =
+        vec![page(&["b"], Some("t1")), expired(), page(&["b"], Some("t2")), expired(), page(&["d"], None)];
     let (names, uris) = list(twice).await;
     assert_eq!(names.unwrap(), ["ConfigMap/a/d"]);
     assert!(!uris[4].contains("limit"), "{uris:?}");
     for broken in [
-        vec![
-            page(&["b"], Some("t1")),
-            status(403, "Forbidden", "User \"u\" cannot list", json!({})),
-        ],
+        vec![page(&["b"], Some("t1")), status(403, "Forbidden", "User \"u\" cannot list", json!({}))],
         vec![page(&["b"], Some("t1")), Say::Text(200, "{\"items\":[")],
         vec![page(&["b"], Some("t1")), page(&["c"], Some("t1"))],
         vec![Say::Json(200, json!({ "kind": "ConfigMapList" }))],
@@ -249,11 +196,7 @@ async fn lists_are_whole_or_an_error() {
     ] {
         assert!(list(broken).await.0.is_err());
     }
-    let (names, _) = list(vec![Say::Json(
-        200,
-        json!({ "kind": "ConfigMapList", "items": null }),
-    )])
-    .await;
+    let (names, _) = list(vec![Say::Json(200, json!({ "kind": "ConfigMapList", "items": null }))]).await;
     assert_eq!(names.unwrap(), Vec::<String>::new());
 }
 
@@ -261,23 +204,13 @@ async fn lists_are_whole_or_an_error() {
 async fn a_dry_run_that_was_no_dry_run_is_seen() {
     let dry = |say| async move {
         let (writer, log) = script(vec![say]);
-        let answer = writer
-            .dry_run_apply(
-                &config_maps(),
-                Some("a"),
-                "x",
-                &json!({ "kind": "ConfigMap" }),
-                true,
-            )
-            .await;
+        let answer =
+            writer.dry_run_apply(&config_maps(), Some("a"), "x", &json!({ "kind": "ConfigMap" }), true).await;
         let uri = log.lock().unwrap()[0].uri.clone();
         (answer, uri)
     };
     let mut fresh = config_map("x", "");
-    fresh["metadata"]
-        .as_object_mut()
-        .unwrap()
-        .remove("resourceVersion");
+    fresh["metadata"].as_object_mut().unwrap().remove("resourceVersion");
     let (answer, uri) = dry(Say::Json(201, fresh)).await;
     assert!(answer.unwrap().created);
     assert_eq!(
@@ -294,14 +227,9 @@ async fn a_dry_run_that_was_no_dry_run_is_seen() {
     let (writer, log) = server(|_| found());
     let mut api = config_maps();
     api.served_by = ServedBy::Aggregated;
-    let answer = writer
-        .dry_run_apply(&api, Some("a"), "x", &json!({}), false)
-        .await;
+    let answer = writer.dry_run_apply(&api, Some("a"), "x", &json!({}), false).await;
     assert!(matches!(answer, Err(Error::DryRunUnsupported(_))));
-    assert!(
-        log.lock().unwrap().is_empty(),
-        "nothing is sent to an API that may ignore dryRun"
-    );
+    assert!(log.lock().unwrap().is_empty(), "nothing is sent to an API that may ignore dryRun");
 }
 
 #[test]
@@ -344,35 +272,16 @@ async fn identity_version_rights_and_events() {
     });
     assert_eq!(writer.identity().await.unwrap().id, "u1");
     assert_eq!(writer.version().await.unwrap(), "v1.37.1");
-    assert!(
-        writer
-            .allowed("get", &namespaces(), Some("ignored"), Some("a"))
-            .await
-            .unwrap()
-    );
-    assert!(
-        !writer
-            .allowed("get", &config_maps(), Some("a"), None)
-            .await
-            .unwrap()
-    );
-    let events = writer
-        .warning_events(&Object(config_map("x", "1")))
-        .await
-        .unwrap();
-    let told: Vec<(&str, i64)> = events
-        .iter()
-        .map(|event| (event.message.as_str(), event.count))
-        .collect();
+    assert!(writer.allowed("get", &namespaces(), Some("ignored"), Some("a")).await.unwrap());
+    assert!(!writer.allowed("get", &config_maps(), Some("a"), None).await.unwrap());
+    let events = writer.warning_events(&Object(config_map("x", "1"))).await.unwrap();
+    let told: Vec<(&str, i64)> = events.iter().map(|event| (event.message.as_str(), event.count)).collect();
     assert_eq!(told, [("first", 2), ("later", 3)]);
 
     let (writer, _) = server(|_| status(403, "Forbidden", "User \"u\" cannot get", json!({})));
     assert_eq!(writer.identity().await.unwrap().kind, IdentityKind::ServerDigest);
     let (writer, _) = server(|_| Say::Text(404, "404 page not found"));
-    assert!(
-        writer.identity().await.is_err(),
-        "a server without namespaces is no cluster"
-    );
+    assert!(writer.identity().await.is_err(), "a server without namespaces is no cluster");
 }
 
 /// Everything may run on any thread.

@@ -158,9 +158,7 @@ pub(crate) fn pause(tries: u32, asked: Option<u64>, random: u32) -> Duration {
         let base = Duration::from_secs(seconds).min(LONGEST_ASKED);
         return base + base.mul_f64(share / 4.0);
     }
-    let base = FIRST
-        .saturating_mul(1 << tries.saturating_sub(1).min(10))
-        .min(LONGEST);
+    let base = FIRST.saturating_mul(1 << tries.saturating_sub(1).min(10)).min(LONGEST);
     base.mul_f64(0.5 + share / 2.0)
 }
 
@@ -177,47 +175,19 @@ mod tests {
         let body = serde_json::json!({
             "kind": "Status", "status": "Failure", "reason": reason, "message": message,
         });
-        Reply {
-            status,
-            body: serde_json::to_vec(&body).unwrap(),
-            retry_after: None,
-        }
+        Reply { status, body: serde_json::to_vec(&body).unwrap(), retry_after: None }
     }
 
     #[test]
     fn what_is_tried_again() {
         let webhook = "Internal error occurred: failed calling webhook \"x.y\": failed to call webhook: Post \"https://x.y.svc\": EOF";
         for (status, reason, message, repeatable, once) in [
-            (
-                429,
-                "TooManyRequests",
-                "slow down",
-                Some(Why::TooMany),
-                Some(Why::TooMany),
-            ),
+            (429, "TooManyRequests", "slow down", Some(Why::TooMany), Some(Why::TooMany)),
             (503, "ServiceUnavailable", "", Some(Why::Server), None),
             (502, "", "", Some(Why::Server), None),
-            (
-                504,
-                "Timeout",
-                "request did not complete",
-                Some(Why::Server),
-                None,
-            ),
-            (
-                500,
-                "InternalError",
-                webhook,
-                Some(Why::Webhook),
-                Some(Why::Webhook),
-            ),
-            (
-                500,
-                "InternalError",
-                "etcdserver: leader changed",
-                Some(Why::Server),
-                None,
-            ),
+            (504, "Timeout", "request did not complete", Some(Why::Server), None),
+            (500, "InternalError", webhook, Some(Why::Webhook), Some(Why::Webhook)),
+            (500, "InternalError", "etcdserver: leader changed", Some(Why::Server), None),
             (500, "InternalError", "something of the user", None, None),
             (
                 500,

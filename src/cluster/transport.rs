@@ -35,14 +35,7 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn get(uri: String, what: String) -> Self {
-        Self {
-            method: Method::GET,
-            uri,
-            body: None,
-            accept: "application/json",
-            repeatable: true,
-            what,
-        }
+        Self { method: Method::GET, uri, body: None, accept: "application/json", repeatable: true, what }
     }
 }
 
@@ -102,11 +95,7 @@ impl Transport {
         patience: Patience,
     ) -> Self {
         Self {
-            slot: RwLock::new(Slot {
-                client,
-                generation: 0,
-                expires,
-            }),
+            slot: RwLock::new(Slot { client, generation: 0, expires }),
             login,
             limiter: Limiter::new(parallelism),
             patience,
@@ -138,10 +127,7 @@ impl Transport {
                     continue;
                 }
             }
-            if let Err(Failure {
-                broken: Broken::Tls,
-                message,
-            }) = &answer
+            if let Err(Failure { broken: Broken::Tls, message }) = &answer
                 && message.contains("received fatal alert")
                 && !renewed
             {
@@ -182,11 +168,7 @@ impl Transport {
                 "retry"
             );
             if let Some(observer) = observer {
-                observer(&Retrying {
-                    what: call.what.clone(),
-                    why: told,
-                    pause,
-                });
+                observer(&Retrying { what: call.what.clone(), why: told, pause });
             }
             tokio::time::sleep(pause).await;
         }
@@ -258,25 +240,17 @@ impl Transport {
         if slot.generation != seen {
             return Ok(());
         }
-        let (client, expires) = self
-            .login
-            .open()
-            .await
-            .map_err(|error| Error::Unauthorized(error.to_string()))?;
-        *slot = Slot {
-            client,
-            generation: seen + 1,
-            expires,
-        };
+        let (client, expires) =
+            self.login.open().await.map_err(|error| Error::Unauthorized(error.to_string()))?;
+        *slot = Slot { client, generation: seen + 1, expires };
         Ok(())
     }
 
     fn give_up(&self, call: &Call, failure: &Failure) -> Error {
         match failure.broken {
-            Broken::TimedOut => Error::Timeout {
-                seconds: self.patience.attempt.as_secs(),
-                what: call.what.clone(),
-            },
+            Broken::TimedOut => {
+                Error::Timeout { seconds: self.patience.attempt.as_secs(), what: call.what.clone() }
+            }
             Broken::Credentials => Error::Unauthorized(failure.message.clone()),
             Broken::Connect | Broken::Tls | Broken::MidWay => Error::Unavailable(failure.message.clone()),
         }
@@ -284,25 +258,16 @@ impl Transport {
 }
 
 fn timed_out() -> Failure {
-    Failure {
-        broken: Broken::TimedOut,
-        message: "no answer in time".to_owned(),
-    }
+    Failure { broken: Broken::TimedOut, message: "no answer in time".to_owned() }
 }
 
 fn asked_pause(reply: &Reply) -> Option<u64> {
-    reply
-        .retry_after
-        .or_else(|| super::classify::Status::read(&reply.body).retry_after)
+    reply.retry_after.or_else(|| super::classify::Status::read(&reply.body).retry_after)
 }
 
 fn said(reply: &Reply) -> String {
     let message = super::classify::Status::read(&reply.body).message;
-    if message.is_empty() {
-        format!("HTTP status {}", reply.status)
-    } else {
-        message
-    }
+    if message.is_empty() { format!("HTTP status {}", reply.status) } else { message }
 }
 
 fn request(
@@ -325,9 +290,7 @@ fn request(
         }
         None => Body::empty(),
     };
-    request
-        .body(body)
-        .map_err(|error| Error::BadRequest(format!("{}: {error}", call.what)))
+    request.body(body).map_err(|error| Error::BadRequest(format!("{}: {error}", call.what)))
 }
 
 async fn read(response: http::Response<Body>) -> Result<Reply, Failure> {
@@ -337,16 +300,8 @@ async fn read(response: http::Response<Body>) -> Result<Reply, Failure> {
         .get(header::RETRY_AFTER)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.trim().parse::<u64>().ok());
-    let body = response
-        .into_body()
-        .collect_bytes()
-        .await
-        .map_err(|error| failure(&error))?;
-    Ok(Reply {
-        status,
-        body: body.into(),
-        retry_after,
-    })
+    let body = response.into_body().collect_bytes().await.map_err(|error| failure(&error))?;
+    Ok(Reply { status, body: body.into(), retry_after })
 }
 
 /// What went wrong below HTTP.
@@ -376,11 +331,7 @@ fn failure(error: &kube::Error) -> Failure {
         }
         next = error.source();
     }
-    let tls = [
-        "invalid peer certificate",
-        "received fatal alert",
-        "received corrupt message",
-    ];
+    let tls = ["invalid peer certificate", "received fatal alert", "received corrupt message"];
     if tls.iter().any(|text| message.contains(text)) {
         broken = Broken::Tls;
     }

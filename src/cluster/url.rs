@@ -27,9 +27,7 @@ pub(crate) fn collection(api: &Api, namespace: Option<&str>) -> String {
 pub(crate) fn object(api: &Api, namespace: Option<&str>, name: &str) -> Result<String, Error> {
     if name.is_empty() || (api.namespaced && namespace.is_none_or(str::is_empty)) {
         let key = api.key(namespace, name);
-        return Err(Error::BadRequest(format!(
-            "{key} names no object: name or namespace is missing"
-        )));
+        return Err(Error::BadRequest(format!("{key} names no object: name or namespace is missing")));
     }
     Ok(format!("{}/{}", collection(api, namespace), encode(name)))
 }
@@ -85,28 +83,17 @@ mod tests {
     #[test]
     fn paths() {
         assert_eq!(collection(&config_maps(), None), "/api/v1/configmaps");
-        assert_eq!(
-            collection(&config_maps(), Some("a")),
-            "/api/v1/namespaces/a/configmaps"
-        );
+        assert_eq!(collection(&config_maps(), Some("a")), "/api/v1/namespaces/a/configmaps");
         assert_eq!(collection(&namespaces(), Some("a")), "/api/v1/namespaces");
-        assert_eq!(
-            object(&config_maps(), Some("a"), "b").unwrap(),
-            "/api/v1/namespaces/a/configmaps/b"
-        );
+        assert_eq!(object(&config_maps(), Some("a"), "b").unwrap(), "/api/v1/namespaces/a/configmaps/b");
         assert_eq!(
             object(&config_maps(), Some("a"), "../../nodes?x").unwrap(),
             "/api/v1/namespaces/a/configmaps/..%2F..%2Fnodes%3Fx"
         );
-        assert_eq!(
-            object(&namespaces(), None, "..").unwrap(),
-            "/api/v1/namespaces/%2E%2E"
-        );
+        assert_eq!(object(&namespaces(), None, "..").unwrap(), "/api/v1/namespaces/%2E%2E");
         assert!(object(&config_maps(), None, "b").is_err());
         assert!(object(&namespaces(), None, "").is_err());
-        let query = Query::default()
-            .with("labelSelector", "a=b,c in (d)")
-            .maybe("continue", None);
+        let query = Query::default().with("labelSelector", "a=b,c in (d)").maybe("continue", None);
         assert_eq!(query.on("/x"), "/x?labelSelector=a%3Db%2Cc%20in%20%28d%29");
     }
 }

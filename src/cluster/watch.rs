@@ -69,14 +69,8 @@ pub struct ListWatch {
 
 enum State {
     List,
-    Watch {
-        from: String,
-    },
-    Reading {
-        from: String,
-        lines: Lines,
-        since: Instant,
-    },
+    Watch { from: String },
+    Reading { from: String, lines: Lines, since: Instant },
 }
 
 /// A watch of one object; made by [`Reader::watch_object`].
@@ -90,10 +84,7 @@ impl Reader {
     #[must_use]
     pub fn watch_object(&self, api: &Api, namespace: Option<&str>, name: &str) -> ObjectWatch {
         let query = Query::default().with("fieldSelector", &format!("metadata.name={name}"));
-        ObjectWatch {
-            feed: self.feed(api, namespace, Some(name), query),
-            waiting: VecDeque::new(),
-        }
+        ObjectWatch { feed: self.feed(api, namespace, Some(name), query), waiting: VecDeque::new() }
     }
 
     /// Watches the objects of a kind, in one namespace or all: first all of them, then every change.
@@ -133,8 +124,7 @@ impl ObjectWatch {
                 ListObservation::All(objects) => {
                     // A server that does not select by name sends them all.
                     let own = objects.into_iter().find(|object| object.name() == name);
-                    self.waiting
-                        .push_back(own.map_or(Observation::Absent, Observation::Present));
+                    self.waiting.push_back(own.map_or(Observation::Absent, Observation::Present));
                 }
                 ListObservation::Changed(object) if object.name() == name => {
                     return Observation::Present(object);
@@ -233,11 +223,7 @@ impl ListWatch {
                     resource_version: String::new(),
                 })
             }
-            _ => {
-                self.reader
-                    .list_all(&self.api, self.namespace.as_deref(), &self.query)
-                    .await
-            }
+            _ => self.reader.list_all(&self.api, self.namespace.as_deref(), &self.query).await,
         };
         match listed {
             Ok(listed) => {
@@ -245,9 +231,7 @@ impl ListWatch {
                 if self.polling {
                     self.pause_until = Some(Instant::now() + POLL);
                 } else {
-                    self.state = State::Watch {
-                        from: listed.resource_version,
-                    };
+                    self.state = State::Watch { from: listed.resource_version };
                 }
                 Some(ListObservation::All(listed.objects))
             }
@@ -280,11 +264,7 @@ impl ListWatch {
             Ok(Opened::Stream(body)) => {
                 self.state = State::Reading {
                     from,
-                    lines: Lines {
-                        body,
-                        buffer: Vec::new(),
-                        searched: 0,
-                    },
+                    lines: Lines { body, buffer: Vec::new(), searched: 0 },
                     since: Instant::now(),
                 };
                 return None;
@@ -312,11 +292,7 @@ impl ListWatch {
     }
 
     fn asked(&self) -> Asked<'_> {
-        Asked {
-            api: &self.api,
-            namespace: self.namespace.as_deref(),
-            name: "",
-        }
+        Asked { api: &self.api, namespace: self.namespace.as_deref(), name: "" }
     }
 
     /// Reads a line, and the resourceVersion it brings us to.
@@ -334,10 +310,8 @@ impl ListWatch {
             if object.get("code").and_then(Value::as_u64) == Some(410) {
                 return (Line::Expired, None);
             }
-            let message = object
-                .get("message")
-                .and_then(Value::as_str)
-                .unwrap_or("an error without a message");
+            let message =
+                object.get("message").and_then(Value::as_str).unwrap_or("an error without a message");
             return (Line::Trouble(Error::Unavailable(message.to_owned())), None);
         }
         let object = Object(object);
@@ -376,10 +350,7 @@ impl Lines {
     /// The next line; `None` at a clean end. Safe to drop: what arrived stays in the buffer.
     async fn next(&mut self) -> Result<Option<Vec<u8>>, ()> {
         loop {
-            if let Some(at) = self.buffer[self.searched..]
-                .iter()
-                .position(|byte| *byte == b'\n')
-            {
+            if let Some(at) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') {
                 let rest = self.buffer.split_off(self.searched + at + 1);
                 let mut line = std::mem::replace(&mut self.buffer, rest);
                 self.searched = 0;

@@ -4,10 +4,7 @@ use super::*;
 use crate::cluster::fake::{Log, Say, config_map, config_maps, script, server, status};
 
 fn list(names: &[(&str, &str)]) -> Say {
-    let items: Vec<Value> = names
-        .iter()
-        .map(|(name, version)| config_map(name, version))
-        .collect();
+    let items: Vec<Value> = names.iter().map(|(name, version)| config_map(name, version)).collect();
     Say::Json(
         200,
         json!({ "kind": "ConfigMapList", "items": items, "metadata": { "resourceVersion": "10" } }),
@@ -45,10 +42,7 @@ async fn a_watch_goes_on_from_where_it_was() {
     let body = [
         event("MODIFIED", &config_map("x", "11")),
         event("MODIFIED", &config_map("other", "12")),
-        event(
-            "BOOKMARK",
-            &json!({ "kind": "ConfigMap", "metadata": { "resourceVersion": "20" } }),
-        ),
+        event("BOOKMARK", &json!({ "kind": "ConfigMap", "metadata": { "resourceVersion": "20" } })),
     ];
     // Cut in the middle of a line, and ended with half of one.
     let body = body.concat();
@@ -57,14 +51,8 @@ async fn a_watch_goes_on_from_where_it_was() {
     let second = Say::Stream(vec![event("DELETED", &config_map("x", "21"))]);
     let (seen, uris) = watch(vec![list(&[("x", "5"), ("y", "6")]), first, second], 3).await;
     assert_eq!(seen, ["at 5", "at 11", "absent"]);
-    assert!(
-        uris[0].contains("fieldSelector=metadata.name%3Dx") && uris[0].contains("limit=500"),
-        "{uris:?}"
-    );
-    assert!(
-        uris[1].contains("watch=1") && uris[1].ends_with("resourceVersion=10"),
-        "{uris:?}"
-    );
+    assert!(uris[0].contains("fieldSelector=metadata.name%3Dx") && uris[0].contains("limit=500"), "{uris:?}");
+    assert!(uris[1].contains("watch=1") && uris[1].ends_with("resourceVersion=10"), "{uris:?}");
     assert!(uris[2].ends_with("resourceVersion=20"), "{uris:?}");
 }
 
@@ -72,17 +60,9 @@ async fn a_watch_goes_on_from_where_it_was() {
 async fn what_is_too_old_is_listed_anew() {
     let gone =
         json!({ "kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version" });
-    let in_stream = vec![
-        list(&[("x", "5")]),
-        Say::Stream(vec![event("ERROR", &gone)]),
-        list(&[("x", "9")]),
-    ];
+    let in_stream = vec![list(&[("x", "5")]), Say::Stream(vec![event("ERROR", &gone)]), list(&[("x", "9")])];
     assert_eq!(watch(in_stream, 2).await.0, ["at 5", "at 9"]);
-    let by_status = vec![
-        list(&[("x", "5")]),
-        status(410, "Gone", "too old", json!({})),
-        list(&[]),
-    ];
+    let by_status = vec![list(&[("x", "5")]), status(410, "Gone", "too old", json!({})), list(&[])];
     assert_eq!(watch(by_status, 2).await.0, ["at 5", "absent"]);
 }
 
@@ -107,9 +87,7 @@ async fn trouble_is_told_and_does_not_end_it() {
     let short: Vec<&str> = seen.iter().map(|s| s.split(": ").next().unwrap()).collect();
     assert_eq!(
         short,
-        [
-            "at 5", "trouble", "at 6", "trouble", "at 7", "trouble", "at 8", "trouble", "at 9"
-        ],
+        ["at 5", "trouble", "at 6", "trouble", "at 7", "trouble", "at 8", "trouble", "at 9"],
         "{seen:?}"
     );
 }
@@ -118,12 +96,7 @@ async fn trouble_is_told_and_does_not_end_it() {
 async fn without_the_right_to_watch_it_polls_and_without_list_it_gets() {
     let (writer, log) = server(|got| {
         if got.uri.contains("watch=1") || got.uri.contains("limit=") {
-            status(
-                403,
-                "Forbidden",
-                "configmaps is forbidden: User \"u\" cannot watch",
-                json!({}),
-            )
+            status(403, "Forbidden", "configmaps is forbidden: User \"u\" cannot watch", json!({}))
         } else {
             Say::Json(200, config_map("x", "5"))
         }
@@ -135,12 +108,7 @@ async fn without_the_right_to_watch_it_polls_and_without_list_it_gets() {
 
     let (writer, log) = server(|got| {
         if got.uri.contains("watch=1") {
-            status(
-                403,
-                "Forbidden",
-                "configmaps is forbidden: User \"u\" cannot watch",
-                json!({}),
-            )
+            status(403, "Forbidden", "configmaps is forbidden: User \"u\" cannot watch", json!({}))
         } else {
             list(&[("x", "5")])
         }
@@ -156,11 +124,7 @@ async fn without_the_right_to_watch_it_polls_and_without_list_it_gets() {
 async fn a_watch_that_dies_without_a_word_is_opened_again() {
     let start = Instant::now();
     let (seen, _) = watch(
-        vec![
-            list(&[("x", "5")]),
-            Say::Hang,
-            Say::Stream(vec![event("MODIFIED", &config_map("x", "6"))]),
-        ],
+        vec![list(&[("x", "5")]), Say::Hang, Say::Stream(vec![event("MODIFIED", &config_map("x", "6"))])],
         3,
     )
     .await;
@@ -172,13 +136,8 @@ async fn a_watch_that_dies_without_a_word_is_opened_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_ends_at_once_each_time_is_slowed_down() {
-    let (writer, log) = server(|got| {
-        if got.uri.contains("watch=1") {
-            Say::Stream(Vec::new())
-        } else {
-            list(&[("x", "5")])
-        }
-    });
+    let (writer, log) =
+        server(|got| if got.uri.contains("watch=1") { Say::Stream(Vec::new()) } else { list(&[("x", "5")]) });
     let mut watch = writer.watch_object(&config_maps(), Some("a"), "x");
     assert_eq!(told(&watch.next().await), "at 5");
     let waited = tokio::time::timeout(Duration::from_mins(1), watch.next()).await;
@@ -191,10 +150,7 @@ async fn a_watch_that_ends_at_once_each_time_is_slowed_down() {
 async fn many_objects() {
     let (writer, log) = script(vec![
         list(&[("x", "5"), ("y", "6")]),
-        Say::Stream(vec![
-            event("ADDED", &config_map("z", "11")),
-            event("DELETED", &config_map("y", "12")),
-        ]),
+        Say::Stream(vec![event("ADDED", &config_map("z", "11")), event("DELETED", &config_map("y", "12"))]),
     ]);
     let mut watch = writer.watch_list(&config_maps(), Some("a"), Some("k=v"));
     assert!(matches!(watch.next().await, ListObservation::All(all) if all.len() == 2));

@@ -72,9 +72,7 @@ impl Writer {
     /// The same connection, telling `observer` of every repeated request.
     #[must_use]
     pub fn observed(&self, observer: impl Fn(&Retrying) + Send + Sync + 'static) -> Self {
-        Self {
-            reader: self.reader.observed(observer),
-        }
+        Self { reader: self.reader.observed(observer) }
     }
 
     /// Server-Side Apply as `arrplan`, strictly validated. Guards stand in the body: `metadata.uid` and
@@ -101,10 +99,7 @@ impl Writer {
     /// # Errors
     /// [`Error::AlreadyExists`]; see [`Error::outcome_unknown`].
     pub async fn create(&self, api: &Api, namespace: Option<&str>, body: &Value) -> Result<Applied, Error> {
-        let name = body
-            .pointer("/metadata/name")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let name = body.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
         let asked = Asked { api, namespace, name };
         // The path of the object is not used, but a missing name or namespace is to be seen here.
         url::object(api, namespace, name)?;
@@ -155,8 +150,7 @@ impl Writer {
         name: &str,
         patch: &Value,
     ) -> Result<Applied, Error> {
-        self.patch(api, namespace, name, "application/merge-patch+json", patch)
-            .await
+        self.patch(api, namespace, name, "application/merge-patch+json", patch).await
     }
 
     /// JSON patch (RFC 6902): a list of operations. Start it with a `test` of `/metadata/resourceVersion`.
@@ -170,8 +164,7 @@ impl Writer {
         name: &str,
         operations: &Value,
     ) -> Result<Applied, Error> {
-        self.patch(api, namespace, name, "application/json-patch+json", operations)
-            .await
+        self.patch(api, namespace, name, "application/json-patch+json", operations).await
     }
 
     async fn patch(
@@ -196,10 +189,7 @@ impl Writer {
 
     async fn write(&self, call: &Call, asked: &Asked<'_>) -> Result<Applied, Error> {
         let (status, value) = self.reader.ask(call, asked).await?;
-        Ok(Applied {
-            object: echoed(value, asked)?,
-            created: status == 201,
-        })
+        Ok(Applied { object: echoed(value, asked)?, created: status == 201 })
     }
 
     /// Deletes this very object, its dependents by the garbage collector (propagation Background; a bare DELETE
@@ -250,10 +240,7 @@ impl Writer {
             return if about_it {
                 Ok(Deleted::Accepted(None))
             } else {
-                Err(Error::Nonsense(format!(
-                    "deleted {}, got the status of {}",
-                    name, status.name
-                )))
+                Err(Error::Nonsense(format!("deleted {}, got the status of {}", name, status.name)))
             };
         }
         let object = echoed(parse(&reply.body, &call.what)?, &asked)?;
@@ -271,10 +258,7 @@ impl Writer {
 
 /// A path with our name on what is written there.
 fn written(path: &str) -> String {
-    Query::default()
-        .with("fieldManager", FIELD_MANAGER)
-        .with("fieldValidation", "Strict")
-        .on(path)
+    Query::default().with("fieldManager", FIELD_MANAGER).with("fieldValidation", "Strict").on(path)
 }
 
 #[cfg(test)]

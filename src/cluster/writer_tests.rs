@@ -25,27 +25,15 @@ async fn an_answer_about_another_object_is_no_success() {
 #[tokio::test(start_paused = true)]
 async fn deletes_carry_their_preconditions_and_check_the_answer() {
     let api = config_maps();
-    let guard = Preconditions {
-        uid: Some("uid-x".into()),
-        resource_version: Some("5".into()),
-    };
+    let guard = Preconditions { uid: Some("uid-x".into()), resource_version: Some("5".into()) };
     let (writer, log) = script(vec![Say::Json(
         200,
         json!({ "kind": "Status", "status": "Success", "details": { "name": "x", "uid": "uid-x" } }),
     )]);
-    assert_eq!(
-        writer.delete(&api, Some("a"), "x", &guard).await,
-        Ok(Deleted::Accepted(None))
-    );
+    assert_eq!(writer.delete(&api, Some("a"), "x", &guard).await, Ok(Deleted::Accepted(None)));
     let got = log.lock().unwrap()[0].clone();
-    assert_eq!(
-        (got.method.as_str(), got.uri.as_str()),
-        ("DELETE", "/api/v1/namespaces/a/configmaps/x")
-    );
-    assert_eq!(
-        got.body["preconditions"],
-        json!({ "uid": "uid-x", "resourceVersion": "5" })
-    );
+    assert_eq!((got.method.as_str(), got.uri.as_str()), ("DELETE", "/api/v1/namespaces/a/configmaps/x"));
+    assert_eq!(got.body["preconditions"], json!({ "uid": "uid-x", "resourceVersion": "5" }));
     assert_eq!(got.body["propagationPolicy"], "Background");
 
     let run = |says| async {
@@ -55,36 +43,18 @@ async fn deletes_carry_their_preconditions_and_check_the_answer() {
     let there = run(vec![Say::Json(200, config_map("x", "6"))]).await.unwrap();
     assert!(matches!(there, Deleted::Accepted(Some(_))));
     // The first one took effect, its answer was lost.
-    let gone = || {
-        status(
-            404,
-            "NotFound",
-            "gone",
-            json!({ "name": "x", "kind": "configmaps" }),
-        )
-    };
+    let gone = || status(404, "NotFound", "gone", json!({ "name": "x", "kind": "configmaps" }));
     assert_eq!(run(vec![Say::Break, gone()]).await, Ok(Deleted::NotThere));
     let mut other = config_map("x", "6");
     other["metadata"]["uid"] = json!("another");
-    assert!(matches!(
-        run(vec![Say::Json(200, other)]).await,
-        Err(Error::Nonsense(_))
-    ));
-    assert!(matches!(
-        run(vec![Say::Json(200, config_map("y", "6"))]).await,
-        Err(Error::Nonsense(_))
-    ));
+    assert!(matches!(run(vec![Say::Json(200, other)]).await, Err(Error::Nonsense(_))));
+    assert!(matches!(run(vec![Say::Json(200, config_map("y", "6"))]).await, Err(Error::Nonsense(_))));
     assert!(matches!(
         run(vec![Say::Text(404, "404 page not found")]).await,
         Err(Error::KindNotServed { .. })
     ));
     let text = "the UID in the precondition (1) does not match the UID in record (2)";
-    let another = status(
-        409,
-        "Conflict",
-        text,
-        json!({ "name": "x", "kind": "configmaps" }),
-    );
+    let another = status(409, "Conflict", text, json!({ "name": "x", "kind": "configmaps" }));
     assert!(matches!(run(vec![another]).await, Err(Error::AnotherObject(_))));
 }
 
@@ -95,17 +65,10 @@ async fn what_is_sent() {
     let body = config_map("x", "5");
     writer.create(&api, Some("a"), &body).await.unwrap();
     writer.replace(&api, Some("a"), "x", &body).await.unwrap();
-    writer
-        .merge_patch(&api, Some("a"), "x", &json!({}))
-        .await
-        .unwrap();
+    writer.merge_patch(&api, Some("a"), "x", &json!({})).await.unwrap();
     writer.json_patch(&api, Some("a"), "x", &json!([])).await.unwrap();
-    let sent: Vec<String> = log
-        .lock()
-        .unwrap()
-        .iter()
-        .map(|got| format!("{} {}", got.method, got.uri))
-        .collect();
+    let sent: Vec<String> =
+        log.lock().unwrap().iter().map(|got| format!("{} {}", got.method, got.uri)).collect();
     let query = "fieldManager=arrplan&fieldValidation=Strict";
     assert_eq!(
         sent,
@@ -116,8 +79,5 @@ async fn what_is_sent() {
             format!("PATCH /api/v1/namespaces/a/configmaps/x?{query}"),
         ]
     );
-    assert!(
-        writer.create(&api, None, &body).await.is_err(),
-        "a namespaced object without a namespace"
-    );
+    assert!(writer.create(&api, None, &body).await.is_err(), "a namespaced object without a namespace");
 }

@@ -206,14 +206,8 @@ mod tests {
                 used(&path, found);
             } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("engine_codes.rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
-                let words = text
-                    .split('"')
-                    .filter(|word| word.len() == 4 && word.starts_with('E'));
-                found.extend(
-                    words
-                        .filter(|w| w[1..].bytes().all(|b| b.is_ascii_digit()))
-                        .map(str::to_owned),
-                );
+                let words = text.split('"').filter(|word| word.len() == 4 && word.starts_with('E'));
+                found.extend(words.filter(|w| w[1..].bytes().all(|b| b.is_ascii_digit())).map(str::to_owned));
             }
         }
     }
@@ -226,15 +220,7 @@ mod tests {
         let mut found = BTreeSet::new();
         used(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
         let listed: BTreeSet<String> = listed.into_iter().map(str::to_owned).collect();
-        assert_eq!(
-            found.difference(&listed).collect::<Vec<_>>(),
-            Vec::<&String>::new(),
-            "not registered"
-        );
-        assert_eq!(
-            listed.difference(&found).collect::<Vec<_>>(),
-            Vec::<&String>::new(),
-            "not used"
-        );
+        assert_eq!(found.difference(&listed).collect::<Vec<_>>(), Vec::<&String>::new(), "not registered");
+        assert_eq!(listed.difference(&found).collect::<Vec<_>>(), Vec::<&String>::new(), "not used");
     }
 }

@@ -33,11 +33,7 @@ impl Span {
     /// A span of `range` in `file`.
     #[must_use]
     pub fn new(file: FileId, range: Range<usize>) -> Self {
-        Self {
-            file,
-            start: range.start,
-            end: range.end,
-        }
+        Self { file, start: range.start, end: range.end }
     }
 }
 
@@ -144,19 +140,13 @@ impl Diagnostic {
 
     /// A warning.
     pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(code, message)
-        }
+        Self { severity: Severity::Warning, ..Self::error(code, message) }
     }
 
     /// Adds a place; the first one added is the place of the mistake.
     #[must_use]
     pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label {
-            span,
-            text: text.into(),
-        });
+        self.labels.push(Label { span, text: text.into() });
         self
     }
 

@@ -85,12 +85,10 @@ fn set(node: Node, value: &mut Value, path: &[Segment], after: &Value) {
 fn position(list: Node, items: &[Value], segment: &Segment) -> Option<usize> {
     match (segment, list.node_type()) {
         (Segment::Index(at), _) => (*at < items.len()).then_some(*at),
-        (Segment::Select(wanted), Type::ListMap(keys)) => items
-            .iter()
-            .position(|item| element_key(keys, item).as_ref() == Some(wanted)),
-        (Segment::Item(text), _) => items
-            .iter()
-            .position(|item| scalar_text(item).as_ref() == Some(text)),
+        (Segment::Select(wanted), Type::ListMap(keys)) => {
+            items.iter().position(|item| element_key(keys, item).as_ref() == Some(wanted))
+        }
+        (Segment::Item(text), _) => items.iter().position(|item| scalar_text(item).as_ref() == Some(text)),
         _ => None,
     }
 }
@@ -107,10 +105,8 @@ fn reorder(root: Node, object: &mut Value, path: &FieldPath, keys: &[Value]) {
         let key = super::compare::keys_of(node.node_type(), &[segment]);
         keys.iter().position(|wanted| Some(wanted) == key.get(0))
     };
-    let mut placed: Vec<_> = elements
-        .into_iter()
-        .map(|(segment, item)| (place(&segment), item.clone()))
-        .collect();
+    let mut placed: Vec<_> =
+        elements.into_iter().map(|(segment, item)| (place(&segment), item.clone())).collect();
     placed.sort_by_key(|(place, _)| place.unwrap_or(usize::MAX));
     *items = placed.into_iter().map(|(_, item)| item).collect();
 }

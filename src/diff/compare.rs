@@ -101,13 +101,7 @@ fn one(
             for (key, value) in map {
                 let field = node.field(key).unwrap_or_else(Node::any);
                 path.0.push(Segment::Key(key.clone()));
-                one(
-                    field,
-                    before.and(Some(value)),
-                    after.and(Some(value)),
-                    path,
-                    found,
-                );
+                one(field, before.and(Some(value)), after.and(Some(value)), path, found);
                 path.0.pop();
             }
         }
@@ -192,10 +186,8 @@ pub(super) fn named(list: Type, items: &[Value]) -> Option<Vec<(Segment, &Value)
         Type::Set => scalar_text(item).map(Segment::Item),
         _ => None,
     };
-    let named: Vec<(Segment, &Value)> = items
-        .iter()
-        .map(|item| Some((name(item)?, item)))
-        .collect::<Option<_>>()?;
+    let named: Vec<(Segment, &Value)> =
+        items.iter().map(|item| Some((name(item)?, item))).collect::<Option<_>>()?;
     let distinct: BTreeSet<&Segment> = named.iter().map(|(segment, _)| segment).collect();
     (distinct.len() == named.len()).then_some(named)
 }
@@ -207,10 +199,7 @@ pub(super) fn keys_of(list: Type, segments: &[&Segment]) -> Value {
     let key = |segment: &&Segment| match segment {
         Segment::Item(item) => text(item),
         Segment::Select(keys) if single => keys.values().next().map_or(Value::Null, text),
-        Segment::Select(keys) => keys
-            .iter()
-            .map(|(key, value)| (key.clone(), text(value)))
-            .collect(),
+        Segment::Select(keys) => keys.iter().map(|(key, value)| (key.clone(), text(value))).collect(),
         Segment::Key(key) => Value::from(key.as_str()),
         Segment::Index(index) => Value::from(*index),
     };

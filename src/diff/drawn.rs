@@ -88,10 +88,7 @@ pub fn controller_filled(group: &str, kind: &str, path: &FieldPath, object: &Val
 fn matches((in_group, in_kind, words): &Pattern, group: &str, kind: &str, path: &FieldPath) -> bool {
     (*in_kind == "*" || (*in_group == group && *in_kind == kind))
         && path.0.len() >= words.len()
-        && words
-            .iter()
-            .zip(&path.0)
-            .all(|(word, segment)| fits(word, segment))
+        && words.iter().zip(&path.0).all(|(word, segment)| fits(word, segment))
 }
 
 fn fits(word: &str, segment: &Segment) -> bool {
@@ -102,9 +99,7 @@ fn fits(word: &str, segment: &Segment) -> bool {
     match segment {
         Segment::Key(key) => text(word, key),
         Segment::Select(keys) if word != "*" => word.split_once('=').is_some_and(|(name, pattern)| {
-            let value = keys
-                .get(name)
-                .and_then(|json| serde_json::from_str::<String>(json).ok());
+            let value = keys.get(name).and_then(|json| serde_json::from_str::<String>(json).ok());
             value.is_some_and(|value| text(pattern, &value))
         }),
         _ => word == "*",

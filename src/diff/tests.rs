@@ -22,13 +22,7 @@ fn lines(root: Node, before: &Value, after: &Value) -> String {
     assert_eq!(&made, after);
     let text = |value: &Option<Value>| value.as_ref().map_or_else(|| "-".to_owned(), Value::to_string);
     let mut lines = String::new();
-    for FieldDiff {
-        path,
-        before,
-        after,
-        order,
-    } in &diffs
-    {
+    for FieldDiff { path, before, after, order } in &diffs {
         let order = if *order { "order of " } else { "" };
         writeln!(lines, "{order}{path}: {} -> {}", text(before), text(after)).unwrap();
     }
@@ -114,11 +108,7 @@ fn secrets_are_never_shown() {
             paths.clone(),
         ),
     ] {
-        let desired = if after["kind"] == "Pod" {
-            after.clone()
-        } else {
-            secret.clone()
-        };
+        let desired = if after["kind"] == "Pod" { after.clone() } else { secret.clone() };
         let veil = Veil::new(&desired, &secrets, &BTreeSet::new());
         let root = root(after["kind"].as_str().unwrap());
         let diffs = compare(root, &before, &after);
@@ -162,29 +152,11 @@ fn what_is_drawn_is_known_after_apply_unless_the_stack_says_it() {
 #[test]
 fn the_two_lists() {
     for (group, kind, path, drawn, filled) in [
-        (
-            "",
-            "Service",
-            "spec.ports[port=80,protocol=TCP].nodePort",
-            true,
-            false,
-        ),
-        (
-            "",
-            "Service",
-            "spec.ports[port=80,protocol=TCP].port",
-            false,
-            false,
-        ),
+        ("", "Service", "spec.ports[port=80,protocol=TCP].nodePort", true, false),
+        ("", "Service", "spec.ports[port=80,protocol=TCP].port", false, false),
         ("", "Pod", "spec.volumes[name=kube-api-access-x1b2c]", true, false),
         ("", "Pod", "spec.volumes[name=data]", false, false),
-        (
-            "batch",
-            "Job",
-            "spec.template.metadata.labels['batch.kubernetes.io/controller-uid']",
-            true,
-            false,
-        ),
+        ("batch", "Job", "spec.template.metadata.labels['batch.kubernetes.io/controller-uid']", true, false),
         (
             "batch",
             "CronJob",
@@ -193,13 +165,7 @@ fn the_two_lists() {
             false,
         ),
         ("", "PersistentVolumeClaim", "spec.volumeName", false, true),
-        (
-            "",
-            "PersistentVolumeClaim",
-            "metadata.annotations['pv.kubernetes.io/bind-completed']",
-            false,
-            true,
-        ),
+        ("", "PersistentVolumeClaim", "metadata.annotations['pv.kubernetes.io/bind-completed']", false, true),
         ("", "PersistentVolumeClaim", "spec.storageClassName", false, false),
         (
             "admissionregistration.k8s.io",
@@ -208,13 +174,7 @@ fn the_two_lists() {
             false,
             true,
         ),
-        (
-            "x.example.org",
-            "Thing",
-            "metadata.finalizers[=\"a\"]",
-            false,
-            true,
-        ),
+        ("x.example.org", "Thing", "metadata.finalizers[=\"a\"]", false, true),
         (
             "helm.toolkit.fluxcd.io",
             "HelmRelease",
@@ -222,21 +182,11 @@ fn the_two_lists() {
             false,
             true,
         ),
-        (
-            "helm.toolkit.fluxcd.io",
-            "HelmRelease",
-            "spec.suspend",
-            false,
-            false,
-        ),
+        ("helm.toolkit.fluxcd.io", "HelmRelease", "spec.suspend", false, false),
     ] {
         let path: FieldPath = path.parse().unwrap();
         assert_eq!(drawn_by_server(group, kind, &path), drawn, "{path}");
-        assert_eq!(
-            controller_filled(group, kind, &path, &json!({})),
-            filled,
-            "{path}"
-        );
+        assert_eq!(controller_filled(group, kind, &path, &json!({})), filled, "{path}");
     }
     let token: FieldPath = "data.token".parse().unwrap();
     let of_type = |text: &str| controller_filled("", "Secret", &token, &json!({"type": text}));

@@ -50,10 +50,7 @@ impl Veil {
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         let root = schema::root_of(api_version, kind);
         let canonical = |paths: &BTreeSet<FieldPath>| {
-            paths
-                .iter()
-                .map(|path| canonical_path(root, desired, path))
-                .collect()
+            paths.iter().map(|path| canonical_path(root, desired, path)).collect()
         };
         Self {
             group: split_api_version(api_version).0.to_owned(),
@@ -108,11 +105,8 @@ impl Veil {
             && self.kind == "Secret"
             && matches!(&path.0[..], [Segment::Key(top), _, ..] if top == "data" || top == "stringData");
         // What `kubectl apply` was given, Secrets in full.
-        let last_applied = FieldPath::keys([
-            "metadata",
-            "annotations",
-            "kubectl.kubernetes.io/last-applied-configuration",
-        ]);
+        let last_applied =
+            FieldPath::keys(["metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration"]);
         secret_data
             || path.starts_with(&last_applied)
             || self.secrets.iter().any(|secret| inside(path, secret))
@@ -135,10 +129,9 @@ impl Veil {
             _ => None,
         };
         let children: Vec<(Segment, &mut Value)> = match value {
-            Value::Object(map) => map
-                .iter_mut()
-                .map(|(key, value)| (Segment::Key(key.clone()), value))
-                .collect(),
+            Value::Object(map) => {
+                map.iter_mut().map(|(key, value)| (Segment::Key(key.clone()), value)).collect()
+            }
             Value::Array(items) => items
                 .iter_mut()
                 .enumerate()
@@ -169,12 +162,8 @@ impl Veil {
 /// not enough to compare: a list as a whole is looked into.
 fn inside(path: &FieldPath, place: &FieldPath) -> bool {
     path.0.len() >= place.0.len()
-        && place
-            .0
-            .iter()
-            .zip(&path.0)
-            .all(|(wanted, actual)| match (wanted, actual) {
-                (Segment::Index(_), Segment::Index(_)) => true,
-                _ => wanted == actual,
-            })
+        && place.0.iter().zip(&path.0).all(|(wanted, actual)| match (wanted, actual) {
+            (Segment::Index(_), Segment::Index(_)) => true,
+            _ => wanted == actual,
+        })
 }

@@ -77,12 +77,7 @@ mod tests {
         assert_eq!(base, of(1, &address, &path, &json!({"b": null, "a": [1, "x"]})));
         for other in [
             of(2, &address, &path, &json!({"a": [1, "x"], "b": null})),
-            of(
-                1,
-                &Address::new("config_map", "b"),
-                &path,
-                &json!({"a": [1, "x"], "b": null}),
-            ),
+            of(1, &Address::new("config_map", "b"), &path, &json!({"a": [1, "x"], "b": null})),
             of(1, &address, &path.key("a"), &json!({"a": [1, "x"], "b": null})),
             of(1, &address, &path, &json!({"a": [1, "x"]})),
             of(1, &address, &path, &json!({"a": ["1", "x"], "b": null})),

@@ -48,10 +48,7 @@ fn entry(value: &Value) -> Result<Entry, FieldsError> {
         Some("Apply") => Operation::Apply,
         Some("Update") => Operation::Update,
         other => {
-            return Err(FieldsError {
-                text: other.unwrap_or_default().to_owned(),
-                problem: "no operation",
-            });
+            return Err(FieldsError { text: other.unwrap_or_default().to_owned(), problem: "no operation" });
         }
     };
     Ok(Entry {
@@ -110,9 +107,7 @@ mod tests {
         assert_eq!(owned_by(&entries, "hpa"), None);
         let names = |path: &str| {
             let path = path.parse().unwrap();
-            owners(&entries, &path)
-                .map(|e| e.manager.clone())
-                .collect::<Vec<_>>()
+            owners(&entries, &path).map(|e| e.manager.clone()).collect::<Vec<_>>()
         };
         assert_eq!(names("spec.replicas"), ["arrplan", "hpa"]);
         assert_eq!(names("spec.selector.matchLabels.app"), ["arrplan"]);

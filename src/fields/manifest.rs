@@ -68,11 +68,8 @@ fn collect(node: Node, value: &Value, path: &mut FieldPath, set: &mut FieldSet) 
         }
         (Value::Array(items), Type::ListMap(_) | Type::Set) => {
             let item_node = node.item().unwrap_or_else(Node::any);
-            let segments: Vec<Segment> = items
-                .iter()
-                .enumerate()
-                .map(|(at, item)| element(node.node_type(), at, item))
-                .collect();
+            let segments: Vec<Segment> =
+                items.iter().enumerate().map(|(at, item)| element(node.node_type(), at, item)).collect();
             let mut seen = BTreeMap::new();
             for segment in &segments {
                 *seen.entry(segment).or_insert(0_usize) += 1;
@@ -159,10 +156,9 @@ pub fn value_at<'v>(root: Node, manifest: &'v Value, path: &FieldPath) -> Option
 
 fn step<'v>(node: Option<Node>, value: &'v Value, segment: &Segment) -> Option<&'v Value> {
     match (segment, node.map(Node::node_type)) {
-        (Segment::Select(wanted), Some(Type::ListMap(keys))) => value
-            .as_array()?
-            .iter()
-            .find(|item| element_key(keys, item).as_ref() == Some(wanted)),
+        (Segment::Select(wanted), Some(Type::ListMap(keys))) => {
+            value.as_array()?.iter().find(|item| element_key(keys, item).as_ref() == Some(wanted))
+        }
         (Segment::Key(key), _) => value.get(key),
         (Segment::Index(index), _) => value.get(index),
         (Segment::Select(_) | Segment::Item(_), _) => FieldPath(vec![segment.clone()]).get(value),
@@ -179,11 +175,10 @@ pub fn same_value(node: Node, desired: &Value, live: &Value) -> bool {
     match (desired, live) {
         (Value::Object(a), Value::Object(b)) => {
             let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            keys.into_iter()
-                .all(|key| match (a.get(key), b.get(key), node.field(key)) {
-                    (Some(a), Some(b), Some(field)) => same_value(field, a, b),
-                    _ => false,
-                })
+            keys.into_iter().all(|key| match (a.get(key), b.get(key), node.field(key)) {
+                (Some(a), Some(b), Some(field)) => same_value(field, a, b),
+                _ => false,
+            })
         }
         (Value::Array(a), Value::Array(b)) => {
             let item = node.item().unwrap_or_else(Node::any);

@@ -52,9 +52,7 @@ fn free_form_values_and_kinds_without_a_structure() {
         "spec": {"list": [{"name": "x"}], "map": {"key": {"deep": 1}}}, "top": {"a": 1},
     });
     insta::assert_snapshot!(
-        [recorded(&release), recorded(&custom)]
-            .map(|paths| paths.join("\n"))
-            .join("\n---\n")
+        [recorded(&release), recorded(&custom)].map(|paths| paths.join("\n")).join("\n---\n")
     );
 }
 
@@ -68,15 +66,9 @@ fn positions_become_keys() {
             "spec.template.spec.containers[0].ports[0].hostPort",
             "spec.template.spec.containers[name=app].ports[containerPort=80,protocol=TCP].hostPort",
         ),
-        (
-            "spec.template.spec.containers[0].command[1]",
-            "spec.template.spec.containers[name=app].command[1]",
-        ),
+        ("spec.template.spec.containers[0].command[1]", "spec.template.spec.containers[name=app].command[1]"),
         ("metadata.finalizers[0]", "metadata.finalizers[=\"a/b\"]"),
-        (
-            "spec.template.spec.containers[7].image",
-            "spec.template.spec.containers[7].image",
-        ),
+        ("spec.template.spec.containers[7].image", "spec.template.spec.containers[7].image"),
         ("spec.unknown[0]", "spec.unknown[0]"),
     ] {
         let path: FieldPath = path.parse().unwrap();
@@ -93,37 +85,12 @@ fn a_value_is_the_same_only_if_the_server_would_store_the_same() {
         schema::node_at(pod, &format!("spec.{path}").parse().unwrap()).unwrap()
     };
     for (path, desired, live, same) in [
-        (
-            "containers[0].resources.limits.cpu",
-            json!("1000m"),
-            json!("1"),
-            true,
-        ),
-        (
-            "containers[0].resources.limits.cpu",
-            json!(0.5),
-            json!("500m"),
-            true,
-        ),
-        (
-            "containers[0].resources.limits.cpu",
-            json!("1e3"),
-            json!("1k"),
-            false,
-        ),
-        (
-            "containers[0].resources.limits.cpu",
-            json!("1"),
-            json!("2"),
-            false,
-        ),
+        ("containers[0].resources.limits.cpu", json!("1000m"), json!("1"), true),
+        ("containers[0].resources.limits.cpu", json!(0.5), json!("500m"), true),
+        ("containers[0].resources.limits.cpu", json!("1e3"), json!("1k"), false),
+        ("containers[0].resources.limits.cpu", json!("1"), json!("2"), false),
         ("containers[0].image", json!("1000m"), json!("1"), false),
-        (
-            "nodeSelector",
-            json!({"a": "1"}),
-            json!({"a": "1", "b": "2"}),
-            false,
-        ),
+        ("nodeSelector", json!({"a": "1"}), json!({"a": "1", "b": "2"}), false),
         ("containers[0].command", json!(["a"]), json!(["a"]), true),
         (
             "containers[0].env[0].valueFrom.resourceFieldRef",
@@ -138,11 +105,7 @@ fn a_value_is_the_same_only_if_the_server_would_store_the_same() {
             false,
         ),
     ] {
-        assert_eq!(
-            same_value(at(path), &desired, &live),
-            same,
-            "{path} {desired} {live}"
-        );
+        assert_eq!(same_value(at(path), &desired, &live), same, "{path} {desired} {live}");
     }
     assert!(!same_value(Node::any(), &json!("1000m"), &json!("1")));
 }

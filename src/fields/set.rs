@@ -32,10 +32,7 @@ impl FieldSet {
     pub fn from_fields_v1(fields: &Value) -> Result<Self, FieldsError> {
         let mut set = Self::default();
         let Value::Object(map) = fields else {
-            return Err(FieldsError {
-                text: fields.to_string(),
-                problem: "not a map",
-            });
+            return Err(FieldsError { text: fields.to_string(), problem: "not a map" });
         };
         read(map, &mut FieldPath::default(), &mut set)?;
         Ok(set)
@@ -81,9 +78,7 @@ impl FieldSet {
     pub fn below<'s>(&'s self, path: &'s FieldPath) -> impl Iterator<Item = &'s FieldPath> {
         // A path stands directly before everything that starts with it.
         let after = (std::ops::Bound::Excluded(path), std::ops::Bound::Unbounded);
-        self.0
-            .range::<FieldPath, _>(after)
-            .take_while(move |candidate| candidate.starts_with(path))
+        self.0.range::<FieldPath, _>(after).take_while(move |candidate| candidate.starts_with(path))
     }
 
     /// The members, sorted.
@@ -172,12 +167,7 @@ impl IntoIterator for FieldSet {
 }
 
 fn read(map: &Map<String, Value>, path: &mut FieldPath, set: &mut FieldSet) -> Result<(), FieldsError> {
-    let fail = |text: &str, problem| {
-        Err(FieldsError {
-            text: text.to_owned(),
-            problem,
-        })
-    };
+    let fail = |text: &str, problem| Err(FieldsError { text: text.to_owned(), problem });
     for (key, value) in map {
         if key == "." {
             set.insert(path.clone());
@@ -200,10 +190,7 @@ fn read(map: &Map<String, Value>, path: &mut FieldPath, set: &mut FieldSet) -> R
 
 /// The segment a key of `FieldsV1` stands for; `None` if its form is not known.
 fn segment(key: &str) -> Result<Option<Segment>, FieldsError> {
-    let fail = |problem| FieldsError {
-        text: key.to_owned(),
-        problem,
-    };
+    let fail = |problem| FieldsError { text: key.to_owned(), problem };
     let (form, content) = key.split_once(':').ok_or_else(|| fail("not a path element"))?;
     let json = |problem| serde_json::from_str::<Value>(content).map_err(|_| fail(problem));
     Ok(Some(match form {
@@ -227,10 +214,8 @@ fn element(segment: &Segment) -> String {
         Segment::Index(index) => format!("i:{index}"),
         Segment::Item(text) => format!("v:{text}"),
         Segment::Select(keys) => {
-            let pairs: Vec<String> = keys
-                .iter()
-                .map(|(name, text)| format!("{}:{text}", Value::from(name.as_str())))
-                .collect();
+            let pairs: Vec<String> =
+                keys.iter().map(|(name, text)| format!("{}:{text}", Value::from(name.as_str()))).collect();
             format!("k:{{{}}}", pairs.join(","))
         }
     }
@@ -242,9 +227,7 @@ fn mark(map: &mut Map<String, Value>, path: &[Segment]) {
         map.insert(".".into(), Value::Object(Map::new()));
         return;
     };
-    let child = map
-        .entry(element(first))
-        .or_insert_with(|| Value::Object(Map::new()));
+    let child = map.entry(element(first)).or_insert_with(|| Value::Object(Map::new()));
     if let Value::Object(inner) = child {
         mark(inner, rest);
     }

@@ -51,19 +51,10 @@ pub(super) fn shortest<N: Ord + Clone + Debug>(
     let edges = (0..nodes.len()).map(|at| {
         let (from, to) = (nodes[at], nodes[(at + 1) % nodes.len()]);
         let reason = dependencies[from][to].first().cloned();
-        let reason = reason.unwrap_or(Reason {
-            kind: super::ReasonKind::DependsOn,
-            span: None,
-        });
-        Edge {
-            from: from.clone(),
-            to: to.clone(),
-            reason,
-        }
+        let reason = reason.unwrap_or(Reason { kind: super::ReasonKind::DependsOn, span: None });
+        Edge { from: from.clone(), to: to.clone(), reason }
     });
-    Cycle {
-        edges: edges.collect(),
-    }
+    Cycle { edges: edges.collect() }
 }
 
 /// The shortest cycle through `start` with fewer than `limit` nodes.

@@ -97,11 +97,7 @@ impl<N: Ord + Clone + Debug> Graph<N> {
         if order.len() < dependencies.len() {
             return Err(cycle::shortest(&dependencies));
         }
-        Ok(Self {
-            order,
-            dependencies,
-            dependents,
-        })
+        Ok(Self { order, dependencies, dependents })
     }
 
     /// Every node, dependencies before dependents, ties by node order.
@@ -130,11 +126,7 @@ impl<N: Ord + Clone + Debug> Graph<N> {
 
     /// Direct dependencies of a node with their reasons; nothing for an unknown node.
     pub fn dependencies(&self, node: &N) -> impl Iterator<Item = (&N, &[Reason])> {
-        self.dependencies
-            .get(node)
-            .into_iter()
-            .flatten()
-            .map(|(to, reasons)| (to, reasons.as_slice()))
+        self.dependencies.get(node).into_iter().flatten().map(|(to, reasons)| (to, reasons.as_slice()))
     }
 
     /// Direct dependents of a node, sorted.

@@ -39,9 +39,7 @@ impl<N: Ord + Clone + Debug> ReadyQueue<N> {
         };
         for node in graph.order() {
             let open: BTreeSet<N> = graph.dependencies(node).map(|(to, _)| to.clone()).collect();
-            queue
-                .dependents
-                .insert(node.clone(), graph.dependents(node).to_vec());
+            queue.dependents.insert(node.clone(), graph.dependents(node).to_vec());
             if open.is_empty() {
                 queue.ready.insert((queue.rank[node], node.clone()));
             } else {
@@ -102,11 +100,7 @@ impl<N: Ord + Clone + Debug> ReadyQueue<N> {
     /// Takes out every node that was not handed out yet, in the graph's order.
     pub fn drain(&mut self) -> Vec<N> {
         let mut left: BTreeSet<(usize, N)> = std::mem::take(&mut self.ready);
-        left.extend(
-            std::mem::take(&mut self.waiting)
-                .into_keys()
-                .map(|n| (self.rank[&n], n)),
-        );
+        left.extend(std::mem::take(&mut self.waiting).into_keys().map(|n| (self.rank[&n], n)));
         left.into_iter().map(|(_, node)| node).collect()
     }
 }

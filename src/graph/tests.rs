@@ -5,36 +5,20 @@ use proptest::prelude::*;
 use super::*;
 
 fn edge(from: u32, to: u32) -> Edge<u32> {
-    Edge {
-        from,
-        to,
-        reason: Reason {
-            kind: ReasonKind::DependsOn,
-            span: None,
-        },
-    }
+    Edge { from, to, reason: Reason { kind: ReasonKind::DependsOn, span: None } }
 }
 
 fn dag() -> impl Strategy<Value = (u32, Vec<(u32, u32)>)> {
     (1u32..30).prop_flat_map(|n| {
         let pairs = proptest::collection::vec((0..n, 0..n), 0..80);
-        (
-            Just(n),
-            pairs.prop_map(|p| p.into_iter().filter(|(a, b)| a > b).collect()),
-        )
+        (Just(n), pairs.prop_map(|p| p.into_iter().filter(|(a, b)| a > b).collect()))
     })
 }
 
 /// Length of the shortest cycle by brute force: the shortest walk from each node back to itself.
 fn shortest_cycle_length(n: u32, edges: &[(u32, u32)]) -> Option<usize> {
-    let next: BTreeMap<u32, Vec<u32>> = (0..n)
-        .map(|v| {
-            (
-                v,
-                edges.iter().filter(|(a, _)| *a == v).map(|(_, b)| *b).collect(),
-            )
-        })
-        .collect();
+    let next: BTreeMap<u32, Vec<u32>> =
+        (0..n).map(|v| (v, edges.iter().filter(|(a, _)| *a == v).map(|(_, b)| *b).collect())).collect();
     (0..n)
         .filter_map(|start| {
             let mut layer: BTreeSet<u32> = [start].into();

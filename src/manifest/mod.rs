@@ -90,15 +90,10 @@ impl std::fmt::Debug for Desired {
 /// Compiles `resource` with what is known now. `protect` is the effective protection.
 #[must_use]
 pub fn desired(resource: &Resource, mark: &Mark, protect: bool, lookup: &dyn Lookup) -> Desired {
-    let mut fill = Fill {
-        lookup,
-        secret: BTreeSet::new(),
-        unknown: BTreeMap::new(),
-        awaits: BTreeSet::new(),
-    };
-    let mut body = fill
-        .value(&resource.manifest, &FieldPath::default())
-        .unwrap_or_else(|| Value::Object(Map::new()));
+    let mut fill =
+        Fill { lookup, secret: BTreeSet::new(), unknown: BTreeMap::new(), awaits: BTreeSet::new() };
+    let mut body =
+        fill.value(&resource.manifest, &FieldPath::default()).unwrap_or_else(|| Value::Object(Map::new()));
     stamp(&mut body, mark, protect);
     Desired {
         address: resource.address.clone(),
@@ -114,12 +109,8 @@ pub fn desired(resource: &Resource, mark: &Mark, protect: bool, lookup: &dyn Loo
 /// The value of an output or another free-standing value; `None` where it is not known yet.
 #[must_use]
 pub fn value(val: &Val, lookup: &dyn Lookup) -> Option<Value> {
-    let mut fill = Fill {
-        lookup,
-        secret: BTreeSet::new(),
-        unknown: BTreeMap::new(),
-        awaits: BTreeSet::new(),
-    };
+    let mut fill =
+        Fill { lookup, secret: BTreeSet::new(), unknown: BTreeMap::new(), awaits: BTreeSet::new() };
     let value = fill.value(val, &FieldPath::default());
     if fill.unknown.is_empty() { value } else { None }
 }
@@ -165,10 +156,8 @@ impl Fill<'_> {
             Val::List(items) => {
                 // A missing element would shift the ones behind it: it stays in place as null, is listed as
                 // unknown, and is filled in or taken out before anything is sent.
-                let fill = |(at, item)| {
-                    self.value(item, &path.join(Segment::Index(at)))
-                        .unwrap_or(Value::Null)
-                };
+                let fill =
+                    |(at, item)| self.value(item, &path.join(Segment::Index(at))).unwrap_or(Value::Null);
                 Value::Array(items.iter().enumerate().map(fill).collect())
             }
             Val::Map(entries) => {
@@ -191,8 +180,7 @@ impl Fill<'_> {
             let value = self.lookup.field(field);
             if value.is_none() {
                 self.awaits.insert(field.target.clone());
-                self.unknown
-                    .insert(path.clone(), Unknown::AfterApply { placeholder: None });
+                self.unknown.insert(path.clone(), Unknown::AfterApply { placeholder: None });
             }
             return value;
         }
@@ -225,9 +213,7 @@ impl Fill<'_> {
                 let Value::String(placeholder) = encode(text) else {
                     return None;
                 };
-                Unknown::AfterApply {
-                    placeholder: Some(placeholder),
-                }
+                Unknown::AfterApply { placeholder: Some(placeholder) }
             }
             (false, false) => return Some(encode(text)),
         };
@@ -263,10 +249,7 @@ mod tests {
 
     fn field(path: &str) -> Part {
         let target = Target::Resource(Address::new("config_map", "other"));
-        Part::Field(FieldRef {
-            target,
-            path: path.parse().unwrap(),
-        })
+        Part::Field(FieldRef { target, path: path.parse().unwrap() })
     }
 
     fn filled(val: Val) -> (Option<Value>, Vec<String>, BTreeMap<FieldPath, Unknown>) {
@@ -277,19 +260,12 @@ mod tests {
             awaits: BTreeSet::new(),
         };
         let value = fill.value(&Val::Map([("a".to_owned(), val)].into()), &FieldPath::default());
-        (
-            value,
-            fill.secret.iter().map(ToString::to_string).collect(),
-            fill.unknown,
-        )
+        (value, fill.secret.iter().map(ToString::to_string).collect(), fill.unknown)
     }
 
     #[test]
     fn one_reference_keeps_its_type_and_text_around_it_makes_text() {
-        assert_eq!(
-            filled(late(vec![field("status.n")], false)).0,
-            Some(json!({"a": 3}))
-        );
+        assert_eq!(filled(late(vec![field("status.n")], false)).0, Some(json!({"a": 3})));
         let text = late(vec![Part::Text("n=".into()), field("status.n")], false);
         assert_eq!(filled(text).0, Some(json!({"a": "n=3"})));
     }
@@ -297,10 +273,7 @@ mod tests {
     #[test]
     fn secrets_are_listed_and_encoded() {
         let (value, secret, unknown) = filled(late(vec![Part::Secret("key".into())], true));
-        assert_eq!(
-            (value, secret),
-            (Some(json!({"a": "czNjcmV0"})), vec!["a".to_owned()])
-        );
+        assert_eq!((value, secret), (Some(json!({"a": "czNjcmV0"})), vec!["a".to_owned()]));
         assert!(unknown.is_empty());
     }
 
@@ -309,35 +282,19 @@ mod tests {
         let (value, secret, unknown) = filled(late(vec![Part::Secret("drawn".into())], true));
         assert_eq!((value, secret), (Some(json!({})), vec!["a".to_owned()]));
         let placeholder = Some(STANDARD.encode("0000"));
+        assert_eq!(unknown, [("a".parse().unwrap(), Unknown::AfterApply { placeholder })].into());
         assert_eq!(
-            unknown,
-            [("a".parse().unwrap(), Unknown::AfterApply { placeholder })].into()
-        );
-        assert_eq!(
-            filled(late(vec![Part::Secret("unread".into())], false))
-                .2
-                .into_values()
-                .next(),
+            filled(late(vec![Part::Secret("unread".into())], false)).2.into_values().next(),
             Some(Unknown::NotRead)
         );
         let (_, _, unknown) = filled(late(vec![field("status.other")], false));
-        assert_eq!(
-            unknown.into_values().next(),
-            Some(Unknown::AfterApply { placeholder: None })
-        );
+        assert_eq!(unknown.into_values().next(), Some(Unknown::AfterApply { placeholder: None }));
     }
 
     #[test]
     fn the_mark_is_added_beside_what_the_user_wrote() {
         let mut body = json!({"metadata": {"labels": {"a": "b"}}});
-        stamp(
-            &mut body,
-            &Mark {
-                stack: "arr".into(),
-                lineage: "l".into(),
-            },
-            true,
-        );
+        stamp(&mut body, &Mark { stack: "arr".into(), lineage: "l".into() }, true);
         let expected = json!({"metadata": {
             "labels": {"a": "b", "arrplan.dev/stack": "arr"},
             "annotations": {"arrplan.dev/lineage": "l", "arrplan.dev/protect": "true"},

@@ -55,10 +55,7 @@ pub async fn prepare(
 ) -> Result<Prepared, Error> {
     let desired = stack::Desired::load(&request.stack, request.destroy, world)?;
     let (reader, writer) = connect(&desired, &request.cluster, world).await?;
-    let wait = LockWait {
-        timeout: patience,
-        waiting,
-    };
+    let wait = LockWait { timeout: patience, waiting };
     let holder = Holder::this_process(operation, (world.now)());
     let store = store::of_head(&desired.head, &request.state, world)?;
     let locked = interruptible(world, store.open_locked(&holder, wait, world.lineage)).await??;
@@ -79,13 +76,7 @@ pub async fn prepare(
     let plan = interruptible(world, Box::pin(plan::build(&input))).await??;
     let notes = locked.notes().to_vec();
     Ok(Prepared {
-        outcome: PlanOutcome {
-            plan,
-            stack: desired.stack,
-            warnings: desired.warnings,
-            notes,
-            held_by: None,
-        },
+        outcome: PlanOutcome { plan, stack: desired.stack, warnings: desired.warnings, notes, held_by: None },
         place: store,
         store: locked,
         writer,
@@ -148,10 +139,7 @@ impl Prepared {
             return Err(Error::Stopped(problem));
         }
         self.record(&outcome).await?;
-        Ok(Applied {
-            summary: outcome.summary,
-            outputs: outcome.state.outputs,
-        })
+        Ok(Applied { summary: outcome.summary, outputs: outcome.state.outputs })
     }
 
     /// Records what was applied. A run that wrote nothing records only that it works now.
@@ -163,9 +151,7 @@ impl Prepared {
                 && let Some(revision) = self.place.revision(plan.serial).await?
                 && !revision.ready
             {
-                self.store
-                    .record_revision(&Revision { ready, ..revision })
-                    .await?;
+                self.store.record_revision(&Revision { ready, ..revision }).await?;
             }
             return Ok(());
         }

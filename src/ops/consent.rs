@@ -12,9 +12,7 @@ pub fn missing_consents(plan: &Plan, allowed: &BTreeSet<Address>) -> Vec<Address
         change.risk == Risk::DataLoss
             && !matches!(change.action, Action::NoOp | Action::Keep | Action::Forget)
     });
-    let missing: BTreeSet<&Address> = losing
-        .map(|change| &change.address)
-        .filter(|address| !allowed.contains(address))
-        .collect();
+    let missing: BTreeSet<&Address> =
+        losing.map(|change| &change.address).filter(|address| !allowed.contains(address)).collect();
     missing.into_iter().cloned().collect()
 }

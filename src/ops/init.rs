@@ -44,23 +44,14 @@ pub fn init(name: &str, world: &World) -> Result<Made, Error> {
     fs_err::create_dir_all(&folder).map_err(failed(&folder))?;
     let stack = folder.join(format!("{name}.toml"));
     let text = STARTER.replace("NAME", name);
-    let mut file = fs_err::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&stack)
-        .map_err(failed(&stack))?;
+    let mut file =
+        fs_err::OpenOptions::new().write(true).create_new(true).open(&stack).map_err(failed(&stack))?;
     std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed(&stack))?;
-    Ok(Made {
-        stack,
-        gitignore: ignore(&world.cwd.join(".gitignore"))?,
-    })
+    Ok(Made { stack, gitignore: ignore(&world.cwd.join(".gitignore"))? })
 }
 
 fn ignore(path: &Path) -> Result<Option<PathBuf>, Error> {
-    let failed = |source| Error::Write {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| Error::Write { path: path.to_owned(), source };
     let mut text = match fs_err::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),

@@ -64,9 +64,7 @@ pub struct PlanOutcome {
 pub async fn plan(request: &PlanRequest, world: &World) -> Result<PlanOutcome, Error> {
     let desired = stack::Desired::load(&request.stack, request.destroy, world)?;
     let (reader, _) = connect(&desired, &request.cluster, world).await?;
-    let mut snapshot = store::of_head(&desired.head, &request.state, world)?
-        .open_read(world.lineage)
-        .await?;
+    let mut snapshot = store::of_head(&desired.head, &request.state, world)?.open_read(world.lineage).await?;
     settle::in_memory(&mut snapshot, &reader).await?;
     let secrets = self::secrets(&desired, request.options.skip_secrets, world).await?;
     let redactor = secrets.redactor();
@@ -98,10 +96,7 @@ pub(super) async fn connect(
 ) -> Result<(Reader, Writer), Error> {
     let options = ConnectOptions {
         kubeconfig: request.kubeconfig.as_ref().map(|file| world.cwd.join(file)),
-        context: request
-            .context
-            .clone()
-            .or_else(|| desired.head.cluster.context.clone()),
+        context: request.context.clone().or_else(|| desired.head.cluster.context.clone()),
         server: request.server.clone(),
         env: world.env.clone(),
         interactive: world.interactive,
@@ -109,13 +104,10 @@ pub(super) async fn connect(
     };
     cluster::connect(&options).await.map_err(|error| Error::Connect {
         error,
-        stack: desired.stack.as_ref().map(|stack| {
-            (
-                stack.file.clone(),
-                stack.resources.len(),
-                stack.graph.edge_count(),
-            )
-        }),
+        stack: desired
+            .stack
+            .as_ref()
+            .map(|stack| (stack.file.clone(), stack.resources.len(), stack.graph.edge_count())),
     })
 }
 

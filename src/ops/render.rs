@@ -15,9 +15,7 @@ pub fn render(request: &StackRequest, world: &World) -> Result<Vec<(Address, Val
     let (stack, _) = stack::load(request, world)?;
     let order = stack.graph.order().iter();
     let found = order.filter_map(|address| stack.resources.get(address));
-    Ok(found
-        .map(|resource| (resource.address.clone(), value(&resource.manifest)))
-        .collect())
+    Ok(found.map(|resource| (resource.address.clone(), value(&resource.manifest))).collect())
 }
 
 fn value(val: &Val) -> Value {
@@ -27,11 +25,9 @@ fn value(val: &Val) -> Value {
         Val::Number(number) => Value::Number(number.clone()),
         Val::String(text) => Value::String(text.clone()),
         Val::List(list) => Value::Array(list.iter().map(value).collect()),
-        Val::Map(map) => Value::Object(
-            map.iter()
-                .map(|(key, val)| (key.clone(), value(val)))
-                .collect::<Map<_, _>>(),
-        ),
+        Val::Map(map) => {
+            Value::Object(map.iter().map(|(key, val)| (key.clone(), value(val))).collect::<Map<_, _>>())
+        }
         Val::Late(late) => Value::String(placeholder(late)),
     }
 }

@@ -21,20 +21,13 @@ pub(super) fn manifests(
     secrets: &SecretValues,
     key: &HashKey,
 ) -> BTreeMap<Address, RevisionManifest> {
-    let mark = Mark {
-        stack: plan.stack.clone(),
-        lineage: plan.lineage.clone(),
-    };
+    let mark = Mark { stack: plan.stack.clone(), lineage: plan.lineage.clone() };
     let known = Known { stack, secrets };
     let one = |resource: &crate::stack::Resource| {
         let desired = manifest::desired(resource, &mark, resource.protect.unwrap_or(false), &known);
         RevisionManifest::new(key, &resource.address, desired.body, &desired.secret)
     };
-    stack
-        .resources
-        .iter()
-        .map(|(address, resource)| (address.clone(), one(resource)))
-        .collect()
+    stack.resources.iter().map(|(address, resource)| (address.clone(), one(resource))).collect()
 }
 
 struct Known<'a> {
@@ -48,10 +41,7 @@ impl Lookup for Known<'_> {
     }
 
     fn secret(&self, name: &str) -> SecretValue {
-        match (
-            self.secrets.get(name),
-            self.stack.variables.get(name).map(|v| &v.value),
-        ) {
+        match (self.secrets.get(name), self.stack.variables.get(name).map(|v| &v.value)) {
             (Some(value), _) => SecretValue::Known(value.to_owned()),
             (None, Some(VariableValue::Secret(crate::stack::SecretSource::Generate { length, .. }))) => {
                 SecretValue::Drawn(*length)

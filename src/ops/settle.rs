@@ -33,10 +33,8 @@ async fn live(open: &[OpenBegin], reader: &Reader) -> Result<Vec<(OpenBegin, Opt
     if open.is_empty() {
         return Ok(Vec::new());
     }
-    let needed: BTreeSet<(String, String)> = open
-        .iter()
-        .map(|one| (one.begin.api_version.clone(), one.begin.key.kind.clone()))
-        .collect();
+    let needed: BTreeSet<(String, String)> =
+        open.iter().map(|one| (one.begin.api_version.clone(), one.begin.key.kind.clone())).collect();
     let discovery = reader.discover(&needed).await?;
     let mut found = Vec::with_capacity(open.len());
     for one in open {
@@ -48,9 +46,8 @@ async fn live(open: &[OpenBegin], reader: &Reader) -> Result<Vec<(OpenBegin, Opt
 async fn object(one: &OpenBegin, reader: &Reader, discovery: &Discovery) -> Result<Option<Object>, Error> {
     let key = &one.begin.key;
     let (group, _) = split_api_version(&one.begin.api_version);
-    let api = discovery
-        .find(&one.begin.api_version, &key.kind)
-        .or_else(|| discovery.preferred(group, &key.kind));
+    let api =
+        discovery.find(&one.begin.api_version, &key.kind).or_else(|| discovery.preferred(group, &key.kind));
     let answer = match api {
         Some(api) => reader.get(api, key.namespace.as_deref(), &key.name).await,
         None => Err(cluster::Error::KindNotServed {

@@ -34,11 +34,7 @@ impl Desired {
     /// Loads what is desired; for a destroy, which desires nothing, only name and place.
     pub(super) fn load(request: &StackRequest, destroy: bool, world: &World) -> Result<Self, Error> {
         if destroy {
-            return Ok(Self {
-                head: head(request, world)?,
-                stack: None,
-                warnings: Diagnostics::default(),
-            });
+            return Ok(Self { head: head(request, world)?, stack: None, warnings: Diagnostics::default() });
         }
         let (stack, warnings) = load(request, world)?;
         Ok(Self {
@@ -77,11 +73,7 @@ fn load_request(request: &StackRequest, world: &World) -> Result<LoadRequest, Er
         file: world.cwd.join(file),
         env: request.env.clone(),
         vars: request.vars.clone(),
-        var_files: request
-            .var_files
-            .iter()
-            .map(|path| world.cwd.join(path))
-            .collect(),
+        var_files: request.var_files.iter().map(|path| world.cwd.join(path)).collect(),
         environment: world.env.clone(),
     })
 }

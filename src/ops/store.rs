@@ -16,12 +16,7 @@ pub struct StateRequest {
 /// The store of a stack.
 pub(super) fn of_head(head: &Head, request: &StateRequest, world: &World) -> Result<Store, Error> {
     let flag = request.file.as_ref().map(|file| world.cwd.join(file));
-    let location = locate(
-        &head.file,
-        &head.name,
-        head.env.as_deref(),
-        flag.as_deref(),
-        head.state.path.as_deref(),
-    )?;
+    let location =
+        locate(&head.file, &head.name, head.env.as_deref(), flag.as_deref(), head.state.path.as_deref())?;
     Ok(Store::new(location, &head.name))
 }

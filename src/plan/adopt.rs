@@ -31,14 +31,10 @@ impl Assessor<'_> {
                     change.write = Some(Self::write(subject, subject.desired.body.clone()));
                 }
             }
-            assessed
-                .problems
-                .extend(self.adoption_needs_consent(subject, live));
+            assessed.problems.extend(self.adoption_needs_consent(subject, live));
             return Ok(assessed);
         }
-        let adoption = Adoption {
-            reason: reason.to_owned(),
-        };
+        let adoption = Adoption { reason: reason.to_owned() };
         let mut assessed = self.update(subject, api, live, Some(adoption)).await?;
         assessed.not_ours = self.foreign_fields(subject, live);
         Ok(assessed)
@@ -62,11 +58,7 @@ pub(super) fn adopted_managers(live: &Object, ours: &BTreeSet<FieldPath>) -> Vec
             && owned::is_plain_update(entry)
             && ours.iter().any(|path| owned::holds(entry, path))
     };
-    let mut managers: Vec<String> = entries
-        .iter()
-        .filter(holds)
-        .map(|entry| entry.manager.clone())
-        .collect();
+    let mut managers: Vec<String> = entries.iter().filter(holds).map(|entry| entry.manager.clone()).collect();
     managers.sort();
     managers.dedup();
     managers
@@ -75,14 +67,12 @@ pub(super) fn adopted_managers(live: &Object, ours: &BTreeSet<FieldPath>) -> Vec
 /// Another tool that manages the object (PF-45), or its controlling owner.
 pub(super) fn foreign_owner(live: &Object) -> Option<String> {
     let label = |key: &str| live.label(key).map(str::to_owned);
-    for (group, what) in [
-        ("helm.toolkit.fluxcd.io", "HelmRelease"),
-        ("kustomize.toolkit.fluxcd.io", "Kustomization"),
-    ] {
-        if let (Some(name), Some(namespace)) = (
-            label(&format!("{group}/name")),
-            label(&format!("{group}/namespace")),
-        ) {
+    for (group, what) in
+        [("helm.toolkit.fluxcd.io", "HelmRelease"), ("kustomize.toolkit.fluxcd.io", "Kustomization")]
+    {
+        if let (Some(name), Some(namespace)) =
+            (label(&format!("{group}/name")), label(&format!("{group}/namespace")))
+        {
             return Some(format!("{what} {namespace}/{name}"));
         }
     }

@@ -36,19 +36,11 @@ pub(super) struct Assessed {
 
 impl Assessed {
     pub(super) fn refused(problem: Diagnostic) -> Self {
-        Self {
-            change: None,
-            problems: vec![problem],
-            not_ours: Vec::new(),
-        }
+        Self { change: None, problems: vec![problem], not_ours: Vec::new() }
     }
 
     pub(super) fn done(change: Change) -> Self {
-        Self {
-            change: Some(change),
-            problems: Vec::new(),
-            not_ours: Vec::new(),
-        }
+        Self { change: Some(change), problems: Vec::new(), not_ours: Vec::new() }
     }
 }
 
@@ -77,11 +69,7 @@ impl Assessor<'_> {
         let live = match self.live.get(&subject.desired.key) {
             Ok(live) => live,
             Err(error) => {
-                return Ok(Assessed::refused(refuse::unreadable(
-                    resource,
-                    error,
-                    self.input.redactor,
-                )));
+                return Ok(Assessed::refused(refuse::unreadable(resource, error, self.input.redactor)));
             }
         };
         let Some(live) = live else {
@@ -93,22 +81,9 @@ impl Assessor<'_> {
         }
         if live.is_terminating() {
             let finalizers = live.finalizers().join(", ");
-            let held = if finalizers.is_empty() {
-                String::new()
-            } else {
-                format!(", held by {finalizers}")
-            };
+            let held = if finalizers.is_empty() { String::new() } else { format!(", held by {finalizers}") };
             let reason = Some(format!("is being deleted{held}: made anew once it is gone"));
-            return self
-                .create(
-                    subject,
-                    api,
-                    Guard::AfterGone {
-                        uid: live.uid().to_owned(),
-                    },
-                    reason,
-                )
-                .await;
+            return self.create(subject, api, Guard::AfterGone { uid: live.uid().to_owned() }, reason).await;
         }
         match subject.prior {
             Some(prior) if prior.uid == live.uid() => self.present(subject, api, live).await,
@@ -149,23 +124,16 @@ impl Assessor<'_> {
             "its kind arrives with what it depends on; checked at apply"
         };
         change.fidelity_reason = Some(why.to_owned());
-        change.fields = self.added(subject, &subject.desired.body);
+        change.fields = self.added(subject, None);
         change.write = Some(Self::write(subject, subject.desired.body.clone()));
-        Ok(Assessed {
-            change: problems.is_empty().then_some(change),
-            problems,
-            not_ours: Vec::new(),
-        })
+        Ok(Assessed { change: problems.is_empty().then_some(change), problems, not_ours: Vec::new() })
     }
 
     async fn present(&self, subject: &Subject<'_>, api: &Api, live: &Object) -> Result<Assessed, Error> {
         let Some(prior) = subject.prior else {
             return self.adopt(subject, api, live, "exists already").await;
         };
-        let hash = self
-            .input
-            .key
-            .manifest(&subject.resource.address, &subject.desired.body);
+        let hash = self.input.key.manifest(&subject.resource.address, &subject.desired.body);
         let may_prove = !self.input.options.refresh_full && !self.takes_any(&subject.resource.address);
         if may_prove
             && api.served_by != ServedBy::Aggregated
@@ -206,19 +174,12 @@ impl Assessor<'_> {
         Some(Record {
             resource_version: live.resource_version().to_owned(),
             desired_hash,
-            owned: owned::ours(live)
-                .into_iter()
-                .map(|path| (path.clone(), digest(&path)))
-                .collect(),
+            owned: owned::ours(live).into_iter().map(|path| (path.clone(), digest(&path))).collect(),
         })
     }
 
     fn takes_any(&self, address: &Address) -> bool {
-        self.input
-            .options
-            .take
-            .iter()
-            .any(|take| take.address == *address)
+        self.input.options.take.iter().any(|take| take.address == *address)
     }
 
     /// The unchanged resource, with what keeps it from working.

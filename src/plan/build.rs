@@ -53,8 +53,7 @@ pub async fn build(input: &PlanInput<'_>) -> Result<Plan, Error> {
         && recorded.kind == plan.cluster.identity.kind
         && recorded.id != plan.cluster.identity.id
     {
-        plan.problems
-            .push(refuse::other_cluster(&recorded.id, &plan.cluster.identity.id));
+        plan.problems.push(refuse::other_cluster(&recorded.id, &plan.cluster.identity.id));
         return Ok(plan);
     }
     Builder::new(input).fill(&mut plan).await?;
@@ -71,32 +70,18 @@ pub(super) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(input: &'a PlanInput<'a>) -> Self {
-        let mark = Mark {
-            stack: input.state.stack.clone(),
-            lineage: input.state.lineage.clone(),
-        };
+        let mark = Mark { stack: input.state.stack.clone(), lineage: input.state.lineage.clone() };
         let (owned, moved) = moves::apply(&input.state.resources, input.stack);
-        Self {
-            input,
-            mark,
-            owned,
-            moved,
-        }
+        Self { input, mark, owned, moved }
     }
 
     async fn fill(&self, plan: &mut Plan) -> Result<(), Error> {
         let empty = BTreeMap::new();
         let resources = self.input.stack.map_or(&empty, |stack| &stack.resources);
-        let desired_keys: BTreeMap<Address, ObjectKey> = resources
-            .iter()
-            .map(|(address, resource)| (address.clone(), resource.key()))
-            .collect();
+        let desired_keys: BTreeMap<Address, ObjectKey> =
+            resources.iter().map(|(address, resource)| (address.clone(), resource.key())).collect();
         let leaving = removal::leaving(&self.owned, &desired_keys);
-        let discovery = self
-            .input
-            .reader
-            .discover(&self.kinds(resources, &leaving))
-            .await?;
+        let discovery = self.input.reader.discover(&self.kinds(resources, &leaving)).await?;
         let wanted = self.wanted(resources, &leaving, &discovery);
         let live = Live::read(self.input.reader, &discovery, &self.input.state.stack, &wanted).await?;
 
@@ -110,32 +95,17 @@ impl<'a> Builder<'a> {
             graph = empty_graph();
         }
         let removed = self.input.stack.map_or(&[][..], |stack| &stack.removed);
-        let judge = Remover {
-            input: self.input,
-            discovery: &discovery,
-            live: &live,
-            removed,
-        };
+        let judge = Remover { input: self.input, discovery: &discovery, live: &live, removed };
         let (removals, problems) = judge.judge(&leaving).await?;
         plan.problems.extend(problems);
         changes.extend(removals);
-        self.reach_of_replacements(&mut changes, &discovery, &live)
-            .await?;
+        self.reach_of_replacements(&mut changes, &discovery, &live).await?;
         plan.left_behind = left_behind(&changes);
         self.check_options(&changes, plan);
 
-        let recorded: BTreeMap<Address, Vec<Address>> = self
-            .owned
-            .iter()
-            .map(|(address, owned)| (address.clone(), owned.depends_on.clone()))
-            .collect();
-        plan.changes = order::arrange(
-            changes,
-            &Dependencies {
-                desired: &graph,
-                recorded: &recorded,
-            },
-        );
+        let recorded: BTreeMap<Address, Vec<Address>> =
+            self.owned.iter().map(|(address, owned)| (address.clone(), owned.depends_on.clone())).collect();
+        plan.changes = order::arrange(changes, &Dependencies { desired: &graph, recorded: &recorded });
         if let Some(stack) = self.input.stack {
             plan.outputs = Self::outputs(stack, &live, &plan.changes);
         }
@@ -149,23 +119,10 @@ impl<'a> Builder<'a> {
         leaving: &[removal::Leaving<'_>],
     ) -> BTreeSet<(String, String)> {
         let mut kinds: BTreeSet<(String, String)> = BTreeSet::new();
-        kinds.extend(
-            resources
-                .values()
-                .map(|r| (r.api_version.clone(), r.kind.clone())),
-        );
-        kinds.extend(
-            leaving
-                .iter()
-                .map(|l| (l.api_version.clone(), l.key.kind.clone())),
-        );
+        kinds.extend(resources.values().map(|r| (r.api_version.clone(), r.kind.clone())));
+        kinds.extend(leaving.iter().map(|l| (l.api_version.clone(), l.key.kind.clone())));
         if let Some(stack) = self.input.stack {
-            kinds.extend(
-                stack
-                    .existing
-                    .values()
-                    .map(|e| (e.api_version.clone(), e.kind.clone())),
-            );
+            kinds.extend(stack.existing.values().map(|e| (e.api_version.clone(), e.kind.clone())));
         }
         kinds
     }
@@ -183,39 +140,21 @@ impl<'a> Builder<'a> {
             }
         };
         for resource in resources.values() {
-            want(
-                discovery.find(&resource.api_version, &resource.kind),
-                resource.key(),
-            );
+            want(discovery.find(&resource.api_version, &resource.kind), resource.key());
         }
         for item in leaving {
             let api = discovery.find(&item.api_version, &item.key.kind);
-            want(
-                api.or_else(|| discovery.preferred(&item.key.group, &item.key.kind)),
-                item.key.clone(),
-            );
+            want(api.or_else(|| discovery.preferred(&item.key.group, &item.key.kind)), item.key.clone());
         }
-        for existing in self
-            .input
-            .stack
-            .into_iter()
-            .flat_map(|stack| stack.existing.values())
-        {
-            want(
-                discovery.find(&existing.api_version, &existing.kind),
-                existing_key(existing),
-            );
+        for existing in self.input.stack.into_iter().flat_map(|stack| stack.existing.values()) {
+            want(discovery.find(&existing.api_version, &existing.kind), existing_key(existing));
         }
         wanted
     }
 
     /// What the stack refers to and is not there.
     fn existing(&self, live: &Live) -> Vec<Diagnostic> {
-        let all = self
-            .input
-            .stack
-            .into_iter()
-            .flat_map(|stack| stack.existing.values());
+        let all = self.input.stack.into_iter().flat_map(|stack| stack.existing.values());
         all.filter(|existing| matches!(live.get(&existing_key(existing)), Ok(None)))
             .map(refuse::existing_absent)
             .collect()
@@ -271,11 +210,8 @@ impl<'a> Builder<'a> {
         }
         ready::judge(self.input, discovery, live, &mut changes).await?;
         plan.problems
-            .extend(rotated_notes(stack, &mut changes, |home, key| {
-                self.generated(stack, live, home, key)
-            }));
-        plan.not_ours
-            .sort_by(|a, b| (&a.address, &a.path).cmp(&(&b.address, &b.path)));
+            .extend(rotated_notes(stack, &mut changes, |home, key| self.generated(stack, live, home, key)));
+        plan.not_ours.sort_by(|a, b| (&a.address, &a.path).cmp(&(&b.address, &b.path)));
         Ok(changes.into_values().collect())
     }
 
@@ -286,16 +222,9 @@ impl<'a> Builder<'a> {
         discovery: &Discovery,
         live: &Live,
     ) -> Result<(), Error> {
-        let going = changes
-            .iter()
-            .filter(|c| c.action == Action::Delete)
-            .map(|c| c.key.clone())
-            .collect();
+        let going = changes.iter().filter(|c| c.action == Action::Delete).map(|c| c.key.clone()).collect();
         let survey = Survey::new(self.input.reader, discovery, going);
-        for change in changes
-            .iter_mut()
-            .filter(|c| c.action == Action::Replace || c.reinstalls)
-        {
+        for change in changes.iter_mut().filter(|c| c.action == Action::Replace || c.reinstalls) {
             if let Ok(Some(object)) = live.get(&change.key) {
                 removal::add_reach(change, object, &survey).await?;
             }
@@ -309,14 +238,8 @@ impl<'a> Builder<'a> {
         let options = self.input.options;
         let unknown_takes = options.take.iter().map(|take| ("--take", &take.address));
         let unknown_adopts = options.adopt.iter().map(|address| ("--adopt", address));
-        for (flag, address) in unknown_takes
-            .chain(unknown_adopts)
-            .filter(|(_, address)| !known(address))
-        {
-            let in_stack = self
-                .input
-                .stack
-                .is_some_and(|stack| stack.resources.contains_key(address));
+        for (flag, address) in unknown_takes.chain(unknown_adopts).filter(|(_, address)| !known(address)) {
+            let in_stack = self.input.stack.is_some_and(|stack| stack.resources.contains_key(address));
             if !in_stack {
                 plan.problems.push(refuse::nothing_named(flag, address));
             }
@@ -325,32 +248,19 @@ impl<'a> Builder<'a> {
             let below =
                 |c: &&Change| c.fidelity < least && !matches!(c.action, Action::Keep | Action::Forget);
             plan.problems.extend(changes.iter().filter(below).map(|change| {
-                refuse::fidelity(
-                    &change.address,
-                    change.fidelity_reason.as_deref().unwrap_or_default(),
-                )
+                refuse::fidelity(&change.address, change.fidelity_reason.as_deref().unwrap_or_default())
             }));
         }
     }
 
     fn outputs(stack: &Stack, live: &Live, changes: &[Change]) -> BTreeMap<String, Shown> {
-        let by_address: BTreeMap<Address, Change> = changes
-            .iter()
-            .filter(|c| !c.former)
-            .map(|c| (c.address.clone(), c.clone()))
-            .collect();
+        let by_address: BTreeMap<Address, Change> =
+            changes.iter().filter(|c| !c.former).map(|c| (c.address.clone(), c.clone())).collect();
         let fields = |field: &FieldRef| Self::field(stack, field, live, &by_address);
         let secrets = |_: &str| SecretValue::NotRead;
-        let known = Known {
-            fields: &fields,
-            secrets: &secrets,
-        };
+        let known = Known { fields: &fields, secrets: &secrets };
         let shown = |val: &Val| manifest::value(val, &known).map_or(Shown::KnownAfterApply, Shown::Plain);
-        stack
-            .outputs
-            .iter()
-            .map(|(name, output)| (name.clone(), shown(&output.value)))
-            .collect()
+        stack.outputs.iter().map(|(name, output)| (name.clone(), shown(&output.value))).collect()
     }
 }
 
@@ -367,17 +277,9 @@ fn refers(val: &Val) -> bool {
 /// Resources that depend, directly or not, on something that installs kinds or makes namespaces.
 fn after_installer(stack: &Stack) -> BTreeSet<Address> {
     let installs = |r: &&Resource| {
-        matches!(
-            r.kind.as_str(),
-            "HelmRelease" | "Kustomization" | "ApplicationDefinition" | "Tenant"
-        )
+        matches!(r.kind.as_str(), "HelmRelease" | "Kustomization" | "ApplicationDefinition" | "Tenant")
     };
-    stack
-        .resources
-        .values()
-        .filter(installs)
-        .flat_map(|r| stack.graph.all_dependents(&r.address))
-        .collect()
+    stack.resources.values().filter(installs).flat_map(|r| stack.graph.all_dependents(&r.address)).collect()
 }
 
 /// Says which generated secrets are drawn anew although their home was applied before, and who uses them.
@@ -398,23 +300,10 @@ fn rotated_notes(
         if !lost || known(address, key).is_some() {
             continue;
         }
-        let users: Vec<String> = stack
-            .graph
-            .dependents(address)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        let users = if users.is_empty() {
-            "nothing in the stack".to_owned()
-        } else {
-            users.join(", ")
-        };
-        change
-            .notes
-            .push(format!("{key} is rotated: a new value is drawn; used by {users}"));
-        change
-            .notes
-            .push("pods that read it at start keep the old value until they restart".to_owned());
+        let users: Vec<String> = stack.graph.dependents(address).iter().map(ToString::to_string).collect();
+        let users = if users.is_empty() { "nothing in the stack".to_owned() } else { users.join(", ") };
+        change.notes.push(format!("{key} is rotated: a new value is drawn; used by {users}"));
+        change.notes.push("pods that read it at start keep the old value until they restart".to_owned());
     }
     Vec::new()
 }
@@ -425,12 +314,7 @@ fn left_behind(changes: &[Change]) -> Vec<String> {
     let mut left: BTreeSet<String> = BTreeSet::new();
     for change in changes.iter().filter(|c| c.action == Action::Delete) {
         left.extend(change.reach.stays.iter().cloned());
-        let ingresses = change
-            .reach
-            .items
-            .iter()
-            .filter(|item| item.key.kind == "Ingress")
-            .count()
+        let ingresses = change.reach.items.iter().filter(|item| item.key.kind == "Ingress").count()
             + usize::from(change.key.kind == "Ingress");
         if ingresses > 0 {
             left.insert("certificate Secrets and DNS records of the Ingresses".to_owned());
@@ -446,10 +330,5 @@ fn empty_graph() -> Graph<Address> {
 /// The key of an `existing` object.
 pub(super) fn existing_key(existing: &Existing) -> ObjectKey {
     let (group, _) = crate::address::split_api_version(&existing.api_version);
-    ObjectKey::new(
-        group,
-        &existing.kind,
-        existing.namespace.as_deref(),
-        &existing.name,
-    )
+    ObjectKey::new(group, &existing.kind, existing.namespace.as_deref(), &existing.name)
 }

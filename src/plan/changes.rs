@@ -43,9 +43,7 @@ impl Assessor<'_> {
             .map(|diff| {
                 let cause = self.cause(subject, checked, diff);
                 // A value of unknown type was left out of the dry-run, which then shows a removal.
-                let is_late = late
-                    .iter()
-                    .any(|l| l.starts_with(&diff.path) || diff.path.starts_with(l));
+                let is_late = late.iter().any(|l| l.starts_with(&diff.path) || diff.path.starts_with(l));
                 let after = if is_late {
                     Shown::KnownAfterApply
                 } else {
@@ -60,11 +58,8 @@ impl Assessor<'_> {
             })
             .filter(|change| !(change.before == change.after && change.after != Shown::Masked))
             .collect();
-        let touched = |path: &FieldPath| {
-            changes
-                .iter()
-                .any(|c| c.path.starts_with(path) || path.starts_with(&c.path))
-        };
+        let touched =
+            |path: &FieldPath| changes.iter().any(|c| c.path.starts_with(path) || path.starts_with(&c.path));
         let mut more: Vec<FieldChange> = Vec::new();
         let keep = |path: &&FieldPath| {
             !touched(path) && !subject.resource.ignore.iter().any(|i| path.starts_with(i))
@@ -77,17 +72,8 @@ impl Assessor<'_> {
         for path in leaving.filter(keep).filter(in_both) {
             let value = mask.before(path, path.get(&live.0));
             let managers = others_own(path);
-            let cause = if managers.is_empty() {
-                FieldCause::Stack
-            } else {
-                FieldCause::Stays { managers }
-            };
-            more.push(FieldChange {
-                path: path.clone(),
-                before: value.clone(),
-                after: value,
-                cause,
-            });
+            let cause = if managers.is_empty() { FieldCause::Stack } else { FieldCause::Stays { managers } };
+            more.push(FieldChange { path: path.clone(), before: value.clone(), after: value, cause });
         }
         let coming = checked.ours_after.difference(&checked.ours_before);
         for path in coming.filter(keep).filter(in_both) {
@@ -102,12 +88,7 @@ impl Assessor<'_> {
         for path in late.iter().filter(|path| !touched(path)) {
             let before = mask.before(path, path.get(&live.0));
             let after = Shown::KnownAfterApply;
-            more.push(FieldChange {
-                path: path.clone(),
-                before,
-                after,
-                cause: FieldCause::Stack,
-            });
+            more.push(FieldChange { path: path.clone(), before, after, cause: FieldCause::Stack });
         }
         changes.extend(more);
         changes.sort_by(|a, b| a.path.cmp(&b.path));
@@ -133,33 +114,20 @@ impl Assessor<'_> {
             None => {}
         }
         let within = |set: &BTreeSet<FieldPath>| {
-            set.iter()
-                .any(|p| p.starts_with(&diff.path) || diff.path.starts_with(p))
+            set.iter().any(|p| p.starts_with(&diff.path) || diff.path.starts_with(p))
         };
-        let was_ours = subject
-            .prior
-            .is_some_and(|prior| prior.owned.contains_key(&diff.path));
+        let was_ours = subject.prior.is_some_and(|prior| prior.owned.contains_key(&diff.path));
         let declared = within(&checked.ours_after) || within(&checked.ours_before) || was_ours;
-        if declared && !self.is_overruled(subject, diff) {
-            FieldCause::Stack
-        } else {
-            FieldCause::Server
-        }
+        if declared && !self.is_overruled(subject, diff) { FieldCause::Stack } else { FieldCause::Server }
     }
 
     /// Whether a field of an unchanged manifest gets another value than the manifest says: a mutating policy
     /// or webhook came after the last apply.
     fn is_overruled(&self, subject: &Subject<'_>, diff: &FieldDiff) -> bool {
-        let hash = || {
-            self.input
-                .key
-                .manifest(&subject.resource.address, &subject.desired.body)
-        };
+        let hash = || self.input.key.manifest(&subject.resource.address, &subject.desired.body);
         let sent = fields::value_at(Self::root(subject), &subject.desired.body, &diff.path);
         sent.is_some_and(|sent| diff.after.as_ref() != Some(sent))
-            && subject
-                .prior
-                .is_some_and(|prior| prior.desired_hash == Some(hash()))
+            && subject.prior.is_some_and(|prior| prior.desired_hash == Some(hash()))
     }
 
     pub(super) fn unchecked_fields(
@@ -171,13 +139,8 @@ impl Assessor<'_> {
         let mask = self.mask(subject);
         let root = Self::root(subject);
         let wanted = owned::manifest_leaves(root, body);
-        let ignored = |path: &FieldPath| {
-            subject
-                .resource
-                .ignore
-                .iter()
-                .any(|ignore| path.starts_with(ignore))
-        };
+        let ignored =
+            |path: &FieldPath| subject.resource.ignore.iter().any(|ignore| path.starts_with(ignore));
         let identity =
             |path: &FieldPath| matches!(path.to_string().as_str(), "metadata.name" | "metadata.namespace");
         let mut changes = Vec::new();
@@ -197,12 +160,7 @@ impl Assessor<'_> {
                     (Some(written), Some(want)) if *written == same(want) => FieldCause::DriftUnrecorded,
                     _ => FieldCause::Stack,
                 };
-                changes.push(FieldChange {
-                    path: path.clone(),
-                    before,
-                    after,
-                    cause,
-                });
+                changes.push(FieldChange { path: path.clone(), before, after, cause });
             }
         }
         let gone = subject.prior.into_iter().flat_map(|prior| prior.owned.keys());
@@ -250,11 +208,7 @@ impl Assessor<'_> {
                 (!drawn).then(|| FieldChange {
                     before: mask.before(&diff.path, diff.before.as_ref()),
                     after: mask.after(&diff.path, diff.after.as_ref()),
-                    cause: if ours {
-                        FieldCause::Stack
-                    } else {
-                        FieldCause::Server
-                    },
+                    cause: if ours { FieldCause::Stack } else { FieldCause::Server },
                     path: diff.path,
                 })
             })
@@ -262,8 +216,9 @@ impl Assessor<'_> {
             .collect()
     }
 
-    /// The fields of an object that is made: those of the manifest, with the values the server would give them.
-    pub(super) fn added(&self, subject: &Subject<'_>, result: &Value) -> Vec<FieldChange> {
+    /// The fields of an object that is made: those of the manifest, with the values the
+    /// server would give them (`result` is its answer to a dry-run).
+    pub(super) fn added(&self, subject: &Subject<'_>, result: Option<&Value>) -> Vec<FieldChange> {
         let mask = self.mask(subject);
         let root = Self::root(subject);
         let late: BTreeMap<FieldPath, Shown> = subject
@@ -283,18 +238,12 @@ impl Assessor<'_> {
             .filter(|path| !late.contains_key(path))
             .filter_map(|path| {
                 // What the server leaves out (an empty map, a default it does not store) will not be there.
-                let value = if std::ptr::eq(result, &raw const subject.desired.body) {
-                    fields::value_at(root, result, &path)
-                } else {
-                    path.get(result)
+                let value = match result {
+                    Some(result) => path.get(result),
+                    None => fields::value_at(root, &subject.desired.body, &path),
                 }?;
                 let after = mask.after(&path, Some(value));
-                Some(FieldChange {
-                    path,
-                    before: Shown::Absent,
-                    after,
-                    cause: FieldCause::Stack,
-                })
+                Some(FieldChange { path, before: Shown::Absent, after, cause: FieldCause::Stack })
             })
             .collect();
         added.extend(late.into_iter().map(|(path, after)| FieldChange {

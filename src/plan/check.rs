@@ -26,10 +26,9 @@ impl Assessor<'_> {
         let (namespace, name) = (resource.namespace.as_deref(), resource.name.as_str());
         let reader = self.input.reader;
         let (answer, conflicts) = match reader.dry_run_apply(api, namespace, name, probe, adopting).await {
-            Err(Error::FieldsOwned { conflicts, .. }) => (
-                reader.dry_run_apply(api, namespace, name, probe, true).await?,
-                conflicts,
-            ),
+            Err(Error::FieldsOwned { conflicts, .. }) => {
+                (reader.dry_run_apply(api, namespace, name, probe, true).await?, conflicts)
+            }
             answer => (answer?, Vec::new()),
         };
         // Somebody wrote between our read and the dry-run: what they wrote is not of this change.
@@ -49,13 +48,9 @@ impl Assessor<'_> {
             .collect();
         let no_fields = BTreeMap::new();
         let no_fights = BTreeSet::new();
-        let owned = subject
-            .prior
-            .filter(|_| !adopting)
-            .map_or(&no_fields, |prior| &prior.owned);
-        let fights: BTreeSet<FieldPath> = subject
-            .prior
-            .map_or(no_fights, |prior| prior.fights.keys().cloned().collect());
+        let owned = subject.prior.filter(|_| !adopting).map_or(&no_fields, |prior| &prior.owned);
+        let fights: BTreeSet<FieldPath> =
+            subject.prior.map_or(no_fights, |prior| prior.fights.keys().cloned().collect());
         let entries = owned::entries(live);
         let address = &resource.address;
         let facts = conflict::Facts {
@@ -73,13 +68,7 @@ impl Assessor<'_> {
         if !adopting {
             settle_by_server(&mut verdicts, &conflicts);
         }
-        Ok(Checked {
-            diffs,
-            verdicts,
-            ours_before,
-            ours_after,
-            result,
-        })
+        Ok(Checked { diffs, verdicts, ours_before, ours_after, result })
     }
 
     /// A dry-run that was persisted is found by our own entry having changed: resourceVersions alone move
@@ -115,16 +104,11 @@ impl Assessor<'_> {
         let address = &subject.resource.address;
         let entries = owned::entries(live);
         let mut takes = Vec::new();
-        for (path, verdict) in verdicts
-            .iter()
-            .filter(|(_, verdict)| **verdict != Verdict::Unrecorded)
-        {
+        for (path, verdict) in verdicts.iter().filter(|(_, verdict)| **verdict != Verdict::Unrecorded) {
             let value = path.get(&live.0).cloned().unwrap_or(Value::Null);
             let digest = self.input.key.field(address, path, &value).0;
             // The server reports a conflict for each manager that holds the field.
-            let holders = entries
-                .iter()
-                .filter(|e| !owned::is_ours(e) && owned::holds(e, path));
+            let holders = entries.iter().filter(|e| !owned::is_ours(e) && owned::holds(e, path));
             let mut managers: Vec<&str> = holders.map(|entry| entry.manager.as_str()).collect();
             managers.extend(verdict.owner().map(|owner| owner.manager.as_str()));
             managers.sort_unstable();
@@ -155,21 +139,13 @@ pub(super) struct Checked {
 pub(super) fn settle_by_server(verdicts: &mut BTreeMap<FieldPath, Verdict>, conflicts: &[FieldConflict]) {
     let named: BTreeSet<&str> = conflicts.iter().map(|conflict| conflict.field.as_str()).collect();
     verdicts.retain(|path, verdict| {
-        let needs_no_force = matches!(
-            verdict,
-            Verdict::Unrecorded | Verdict::Contested(_, Contest::Replicas)
-        );
+        let needs_no_force =
+            matches!(verdict, Verdict::Unrecorded | Verdict::Contested(_, Contest::Replicas));
         needs_no_force || named.contains(owned::server_spelling(path).as_str())
     });
     let explained: BTreeSet<String> = verdicts.keys().map(owned::server_spelling).collect();
-    for conflict in conflicts
-        .iter()
-        .filter(|conflict| !explained.contains(&conflict.field))
-    {
-        let owner = Owner {
-            manager: conflict.manager.clone(),
-            time: None,
-        };
+    for conflict in conflicts.iter().filter(|conflict| !explained.contains(&conflict.field)) {
+        let owner = Owner { manager: conflict.manager.clone(), time: None };
         let path = FieldPath::keys([conflict.field.trim_start_matches('.')]);
         verdicts.insert(path, Verdict::Contested(owner, Contest::NeverOurs));
     }

@@ -22,20 +22,11 @@ impl Builder<'_> {
         live: &Live,
         changes: &BTreeMap<Address, Change>,
     ) -> Subject<'s> {
-        let prior = self
-            .owned
-            .get(&resource.address)
-            .filter(|owned| owned.key == resource.key());
+        let prior = self.owned.get(&resource.address).filter(|owned| owned.key == resource.key());
         let protect = resource.protect.unwrap_or(false);
         let desired = self.compile(stack, resource, protect, live, changes);
         let moved_from = self.moved.get(&resource.address).cloned();
-        Subject {
-            resource,
-            desired,
-            prior,
-            moved_from,
-            protect,
-        }
+        Subject { resource, desired, prior, moved_from, protect }
     }
 
     pub(super) fn compile(
@@ -48,15 +39,7 @@ impl Builder<'_> {
     ) -> Desired {
         let fields = |field: &FieldRef| Self::field(stack, field, live, changes);
         let secrets = |name: &str| self.secret(stack, name, live);
-        manifest::desired(
-            resource,
-            &self.mark,
-            protect,
-            &Known {
-                fields: &fields,
-                secrets: &secrets,
-            },
-        )
+        manifest::desired(resource, &self.mark, protect, &Known { fields: &fields, secrets: &secrets })
     }
 
     /// The value of a field of another object, unless this plan may change it.
@@ -70,12 +53,8 @@ impl Builder<'_> {
             Target::Existing(address) => {
                 let existing = stack.existing.get(address)?;
                 let (group, _) = crate::address::split_api_version(&existing.api_version);
-                let key = ObjectKey::new(
-                    group,
-                    &existing.kind,
-                    existing.namespace.as_deref(),
-                    &existing.name,
-                );
+                let key =
+                    ObjectKey::new(group, &existing.kind, existing.namespace.as_deref(), &existing.name);
                 live.get(&key).ok()??
             }
             Target::Resource(address) => {

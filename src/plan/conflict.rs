@@ -92,11 +92,7 @@ pub(super) fn judge(facts: &Facts<'_>) -> BTreeMap<FieldPath, Verdict> {
         if live == Some(wanted) {
             continue;
         }
-        let holders: Vec<&Entry> = facts
-            .entries
-            .iter()
-            .filter(|e| !is_ours(e) && holds(e, path))
-            .collect();
+        let holders: Vec<&Entry> = facts.entries.iter().filter(|e| !is_ours(e) && holds(e, path)).collect();
         let ours = facts.entries.iter().any(|e| is_ours(e) && holds(e, path));
         let verdict = if holders.is_empty() {
             if ours || !facts.owned.contains_key(path) {
@@ -105,10 +101,8 @@ pub(super) fn judge(facts: &Facts<'_>) -> BTreeMap<FieldPath, Verdict> {
             unowned(facts, path, live)
         } else {
             // Two holders: the one that may not be overruled decides.
-            let verdicts: Vec<Verdict> = holders
-                .iter()
-                .map(|holder| held(facts, path, live, holder))
-                .collect();
+            let verdicts: Vec<Verdict> =
+                holders.iter().map(|holder| held(facts, path, live, holder)).collect();
             let contested = verdicts.iter().find(|v| matches!(v, Verdict::Contested(..)));
             contested.or(verdicts.first()).cloned()
         };
@@ -125,10 +119,7 @@ fn unowned(facts: &Facts<'_>, path: &FieldPath, live: Option<&Value>) -> Option<
         return None;
     }
     if facts.scalable && path.to_string() == "spec.replicas" && !(facts.taken)(path) {
-        let owner = Owner {
-            manager: "not recorded".to_owned(),
-            time: None,
-        };
+        let owner = Owner { manager: "not recorded".to_owned(), time: None };
         return Some(Verdict::Contested(owner, Contest::Replicas));
     }
     Some(Verdict::Unrecorded)
@@ -141,10 +132,7 @@ fn is_as_applied(facts: &Facts<'_>, path: &FieldPath, value: &Value) -> bool {
 }
 
 fn held(facts: &Facts<'_>, path: &FieldPath, live: Option<&Value>, holder: &Entry) -> Verdict {
-    let owner = Owner {
-        manager: holder.manager.clone(),
-        time: holder.time.clone(),
-    };
+    let owner = Owner { manager: holder.manager.clone(), time: holder.time.clone() };
     if (facts.taken)(path) {
         return Verdict::Taken(owner);
     }
@@ -202,11 +190,8 @@ mod tests {
         let digest = |path: &FieldPath, value: &Value| Digest(format!("{path}={value}"));
         let owned = case.owned.iter().map(|(path, same)| {
             let path: FieldPath = path.parse().unwrap();
-            let recorded = if *same {
-                path.get(&object).cloned().unwrap_or_default()
-            } else {
-                json!("other")
-            };
+            let recorded =
+                if *same { path.get(&object).cloned().unwrap_or_default() } else { json!("other") };
             let digest = digest(&path, &recorded);
             (path, Some(digest))
         });
@@ -241,29 +226,17 @@ mod tests {
     }
 
     fn kubectl() -> Owner {
-        Owner {
-            manager: "kubectl-edit".into(),
-            time: Some("2026-01-01T00:00:00Z".into()),
-        }
+        Owner { manager: "kubectl-edit".into(), time: Some("2026-01-01T00:00:00Z".into()) }
     }
 
     #[test]
     fn an_ordinary_edit_of_our_field_is_drift_and_the_same_value_is_shared() {
         assert_eq!(verdict(base()), Some(Verdict::Drift(kubectl())));
         assert_eq!(
-            verdict(Case {
-                owned: &[("spec.replicas", true)],
-                ..base()
-            }),
+            verdict(Case { owned: &[("spec.replicas", true)], ..base() }),
             Some(Verdict::CoOwned(kubectl()))
         );
-        assert_eq!(
-            verdict(Case {
-                live: json!({"replicas": 3}),
-                ..base()
-            }),
-            None
-        );
+        assert_eq!(verdict(Case { live: json!({"replicas": 3}), ..base() }), None);
     }
 
     #[test]
@@ -273,89 +246,37 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(contested(Case { owned: &[], ..base() }), Contest::NeverOurs);
-        assert_eq!(
-            contested(Case {
-                fights: &["spec.replicas"],
-                ..base()
-            }),
-            Contest::Fight
-        );
+        assert_eq!(contested(Case { fights: &["spec.replicas"], ..base() }), Contest::Fight);
         let applied = vec![entry("flux", "Apply", "", &replicas())];
-        assert_eq!(
-            contested(Case {
-                managed: applied,
-                ..base()
-            }),
-            Contest::Applied
-        );
+        assert_eq!(contested(Case { managed: applied, ..base() }), Contest::Applied);
         let scaled = vec![entry("hpa", "Update", "scale", &replicas())];
-        assert_eq!(
-            contested(Case {
-                managed: scaled,
-                ..base()
-            }),
-            Contest::Subresource
-        );
+        assert_eq!(contested(Case { managed: scaled, ..base() }), Contest::Subresource);
         // `kubectl scale --replicas=0` leaves no owner at all.
         assert_eq!(
-            contested(Case {
-                managed: vec![],
-                live: json!({"replicas": 0}),
-                ..base()
-            }),
+            contested(Case { managed: vec![], live: json!({"replicas": 0}), ..base() }),
             Contest::Replicas
         );
     }
 
     #[test]
     fn two_holders_are_as_strict_as_the_stricter_one() {
-        let managed = vec![
-            entry("kubectl-edit", "Update", "", &replicas()),
-            entry("flux", "Apply", "", &replicas()),
-        ];
-        assert!(matches!(
-            verdict(Case { managed, ..base() }),
-            Some(Verdict::Contested(_, Contest::Applied))
-        ));
+        let managed =
+            vec![entry("kubectl-edit", "Update", "", &replicas()), entry("flux", "Apply", "", &replicas())];
+        assert!(matches!(verdict(Case { managed, ..base() }), Some(Verdict::Contested(_, Contest::Applied))));
     }
 
     #[test]
     fn asked_for_it_is_taken_and_adoption_takes_ordinary_edits_only() {
-        assert_eq!(
-            verdict(Case {
-                owned: &[],
-                take: "spec",
-                ..base()
-            }),
-            Some(Verdict::Taken(kubectl()))
-        );
-        assert_eq!(
-            verdict(Case {
-                owned: &[],
-                adopting: true,
-                ..base()
-            }),
-            Some(Verdict::Taken(kubectl()))
-        );
+        assert_eq!(verdict(Case { owned: &[], take: "spec", ..base() }), Some(Verdict::Taken(kubectl())));
+        assert_eq!(verdict(Case { owned: &[], adopting: true, ..base() }), Some(Verdict::Taken(kubectl())));
         let applied = vec![entry("flux", "Apply", "", &replicas())];
-        let adopted = verdict(Case {
-            managed: applied,
-            adopting: true,
-            ..base()
-        });
+        let adopted = verdict(Case { managed: applied, adopting: true, ..base() });
         assert!(matches!(adopted, Some(Verdict::Contested(_, Contest::Applied))));
     }
 
     #[test]
     fn a_change_of_the_stack_alone_has_no_verdict() {
         let ours = vec![entry("arrplan", "Apply", "", &replicas())];
-        assert_eq!(
-            verdict(Case {
-                managed: ours,
-                owned: &[("spec.replicas", true)],
-                ..base()
-            }),
-            None
-        );
+        assert_eq!(verdict(Case { managed: ours, owned: &[("spec.replicas", true)], ..base() }), None);
     }
 }

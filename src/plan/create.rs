@@ -25,7 +25,7 @@ impl Assessor<'_> {
         change.guard = guard;
         change.reason = reason;
         change.write = Some(Self::write(subject, subject.desired.body.clone()));
-        change.fields = self.added(subject, &subject.desired.body);
+        change.fields = self.added(subject, None);
         if api.served_by == ServedBy::Aggregated {
             return self.unchecked(subject, api, change, no_dry_run(api)).await;
         }
@@ -47,10 +47,7 @@ impl Assessor<'_> {
         let answer = if stand_in {
             self.dry_run_in_stand_in(api, resource, body).await
         } else {
-            self.input
-                .reader
-                .dry_run_apply(api, namespace, &resource.name, &body, true)
-                .await
+            self.input.reader.dry_run_apply(api, namespace, &resource.name, &body, true).await
         };
         match answer {
             Ok(dry_run) => {
@@ -58,17 +55,11 @@ impl Assessor<'_> {
                     // Somebody made it after we read: what there is now has to be judged, not this.
                     return Ok(Assessed::refused(refuse::appeared(resource)));
                 }
-                change.fields = self.added(subject, &dry_run.object.0);
-                change.fidelity = if stand_in {
-                    Fidelity::StandIn
-                } else {
-                    Fidelity::Server
-                };
+                change.fields = self.added(subject, Some(&dry_run.object.0));
+                change.fidelity = if stand_in { Fidelity::StandIn } else { Fidelity::Server };
                 change.fidelity_reason = stand_in.then(|| "its namespace is made by this plan".to_owned());
                 if !subject.desired.unknown.is_empty() {
-                    change
-                        .notes
-                        .push("some values are known after apply and were not checked".to_owned());
+                    change.notes.push("some values are known after apply and were not checked".to_owned());
                 }
                 Ok(Assessed::done(change))
             }
@@ -92,11 +83,7 @@ impl Assessor<'_> {
         let (fidelity, problems) = self.by_schema(subject, Some(api)).await?;
         change.fidelity = fidelity;
         change.fidelity_reason = Some(why);
-        Ok(Assessed {
-            change: problems.is_empty().then_some(change),
-            problems,
-            not_ours: Vec::new(),
-        })
+        Ok(Assessed { change: problems.is_empty().then_some(change), problems, not_ours: Vec::new() })
     }
 
     /// What a refused dry-run means, once immutability is out of the question.
@@ -119,25 +106,16 @@ impl Assessor<'_> {
                 let mut verbs = vec!["patch"];
                 verbs.extend(live.is_none().then_some("create"));
                 for verb in verbs {
-                    if !self
-                        .input
-                        .reader
-                        .allowed(verb, api, namespace, Some(&resource.name))
-                        .await?
-                    {
+                    if !self.input.reader.allowed(verb, api, namespace, Some(&resource.name)).await? {
                         let why = format!("no right to dry-run (verb {verb})");
                         return self.unchecked(subject, api, change, why).await;
                     }
                 }
-                Ok(Assessed::refused(refuse::admission(
-                    resource,
-                    &self.clean(&error.to_string()),
-                )))
+                Ok(Assessed::refused(refuse::admission(resource, &self.clean(&error.to_string()))))
             }
-            Error::Refused { .. } => Ok(Assessed::refused(refuse::admission(
-                resource,
-                &self.clean(&error.to_string()),
-            ))),
+            Error::Refused { .. } => {
+                Ok(Assessed::refused(refuse::admission(resource, &self.clean(&error.to_string()))))
+            }
             Error::DryRunUnsupported(_) => {
                 let why = format!("a webhook takes no dry-run: {}", self.clean(&error.to_string()));
                 self.unchecked(subject, api, change, why).await
@@ -145,15 +123,11 @@ impl Assessor<'_> {
             Error::Invalid { .. } if !subject.desired.unknown.is_empty() => {
                 change.fidelity = Fidelity::Schema;
                 let text = self.clean(&error.to_string());
-                change.fidelity_reason = Some(format!(
-                    "not checkable before values are known after apply: {text}"
-                ));
+                change.fidelity_reason =
+                    Some(format!("not checkable before values are known after apply: {text}"));
                 Ok(Assessed::done(change))
             }
-            error => Ok(Assessed::refused(refuse::rejected(
-                resource,
-                &self.clean(&error.to_string()),
-            ))),
+            error => Ok(Assessed::refused(refuse::rejected(resource, &self.clean(&error.to_string())))),
         }
     }
 
@@ -164,42 +138,22 @@ impl Assessor<'_> {
         resource: &Resource,
         mut body: Value,
     ) -> Result<crate::cluster::DryRun, Error> {
-        let namespace = self
-            .input
-            .options
-            .dry_run_namespace
-            .as_deref()
-            .unwrap_or("default");
+        let namespace = self.input.options.dry_run_namespace.as_deref().unwrap_or("default");
         let name = probe_name(&resource.key().to_string());
         body["metadata"]["name"] = Value::String(name.clone());
         body["metadata"]["namespace"] = Value::String(namespace.to_owned());
         let rename = |text: &str| text.replace(&name, &resource.name);
-        let mut dry_run = match self
-            .input
-            .reader
-            .dry_run_apply(api, Some(namespace), &name, &body, true)
-            .await
-        {
-            Ok(dry_run) => dry_run,
-            Err(Error::Invalid { message, causes }) => {
-                return Err(Error::Invalid {
-                    message: rename(&message),
-                    causes,
-                });
-            }
-            Err(Error::Refused {
-                status,
-                message,
-                causes,
-            }) => {
-                return Err(Error::Refused {
-                    status,
-                    message: rename(&message),
-                    causes,
-                });
-            }
-            Err(error) => return Err(error),
-        };
+        let mut dry_run =
+            match self.input.reader.dry_run_apply(api, Some(namespace), &name, &body, true).await {
+                Ok(dry_run) => dry_run,
+                Err(Error::Invalid { message, causes }) => {
+                    return Err(Error::Invalid { message: rename(&message), causes });
+                }
+                Err(Error::Refused { status, message, causes }) => {
+                    return Err(Error::Refused { status, message: rename(&message), causes });
+                }
+                Err(error) => return Err(error),
+            };
         dry_run.object.0["metadata"]["name"] = Value::String(resource.name.clone());
         dry_run.object.0["metadata"]["namespace"] =
             resource.namespace.clone().map_or(Value::Null, Value::String);
@@ -208,10 +162,7 @@ impl Assessor<'_> {
 
     /// Whether a namespace, or a Tenant that makes it, is in the stack.
     pub(super) fn makes_namespace(&self, name: &str) -> bool {
-        self.stack
-            .resources
-            .values()
-            .any(|r| r.kind == "Namespace" && r.name == name)
+        self.stack.resources.values().any(|r| r.kind == "Namespace" && r.name == name)
     }
 }
 

@@ -31,17 +31,12 @@ pub(super) struct Definition {
 /// What does not fit, one line each.
 pub(super) fn check(definition: &Definition, desired: &Desired) -> Vec<String> {
     let unknown: BTreeSet<&FieldPath> = desired.unknown.keys().collect();
-    let mut check = Check {
-        strict: definition.strict,
-        unknown,
-        found: Vec::new(),
-    };
+    let mut check = Check { strict: definition.strict, unknown, found: Vec::new() };
     let Value::Object(body) = &desired.body else {
         return Vec::new();
     };
-    for (key, value) in body
-        .iter()
-        .filter(|(key, _)| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata"))
+    for (key, value) in
+        body.iter().filter(|(key, _)| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata"))
     {
         let path = FieldPath::keys([key.as_str()]);
         match definition.schema.get("properties").and_then(|p| p.get(key)) {
@@ -56,27 +51,17 @@ pub(super) fn check(definition: &Definition, desired: &Desired) -> Vec<String> {
 /// The schema of a kind that a CRD of the stack defines.
 pub(super) fn of_stack(stack: &Stack, resource: &Resource) -> Option<Definition> {
     let (group, version) = crate::address::split_api_version(&resource.api_version);
-    stack
-        .resources
-        .values()
-        .filter(|r| r.kind == "CustomResourceDefinition")
-        .find_map(|crd| {
-            let manifest = plain(&crd.manifest);
-            let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str);
-            if text("/spec/group") != Some(group) || text("/spec/names/kind") != Some(&resource.kind) {
-                return None;
-            }
-            let versions = manifest.pointer("/spec/versions")?.as_array()?;
-            let found = versions
-                .iter()
-                .find(|v| v.get("name").and_then(Value::as_str) == Some(version))?;
-            let schema = found.pointer("/schema/openAPIV3Schema")?.clone();
-            Some(Definition {
-                schema,
-                strict: true,
-                from: crd.address.to_string(),
-            })
-        })
+    stack.resources.values().filter(|r| r.kind == "CustomResourceDefinition").find_map(|crd| {
+        let manifest = plain(&crd.manifest);
+        let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str);
+        if text("/spec/group") != Some(group) || text("/spec/names/kind") != Some(&resource.kind) {
+            return None;
+        }
+        let versions = manifest.pointer("/spec/versions")?.as_array()?;
+        let found = versions.iter().find(|v| v.get("name").and_then(Value::as_str) == Some(version))?;
+        let schema = found.pointer("/schema/openAPIV3Schema")?.clone();
+        Some(Definition { schema, strict: true, from: crd.address.to_string() })
+    })
 }
 
 /// The schema of a Cozystack application, from the `ApplicationDefinition` that serves it.
@@ -135,14 +120,7 @@ impl Assessor<'_> {
         };
         let Some(definition) = definition.or_else(|| of_stack(self.stack, resource)) else {
             let known = schema::lookup(&resource.api_version, &resource.kind).is_some();
-            return Ok((
-                if known {
-                    Fidelity::Schema
-                } else {
-                    Fidelity::Offline
-                },
-                Vec::new(),
-            ));
+            return Ok((if known { Fidelity::Schema } else { Fidelity::Offline }, Vec::new()));
         };
         let found = check(&definition, &subject.desired);
         let problem = |line: &String| refuse::unfit(resource, &self.clean(line), &definition.from);
@@ -167,10 +145,7 @@ impl Check<'_> {
         }
         if flag("x-kubernetes-int-or-string") {
             if !(value.is_i64() || value.is_u64() || value.is_string()) {
-                self.found.push(format!(
-                    "{path}: an integer or a text is needed, not {}",
-                    kind_of(value)
-                ));
+                self.found.push(format!("{path}: an integer or a text is needed, not {}", kind_of(value)));
             }
             return;
         }
@@ -178,8 +153,7 @@ impl Check<'_> {
             && !allowed.contains(value)
         {
             let allowed: Vec<String> = allowed.iter().map(Value::to_string).collect();
-            self.found
-                .push(format!("{path}: must be one of {}", allowed.join(", ")));
+            self.found.push(format!("{path}: must be one of {}", allowed.join(", ")));
             return;
         }
         match (schema.get("type").and_then(Value::as_str), value) {
@@ -208,8 +182,7 @@ impl Check<'_> {
             | (Some("number"), Value::Number(_)) => {}
             (Some("integer"), Value::Number(number)) if number.is_i64() || number.is_u64() => {}
             (Some(expected @ ("object" | "array" | "string" | "boolean" | "number" | "integer")), _) => {
-                self.found
-                    .push(format!("{path}: {expected} is needed, not {}", kind_of(value)));
+                self.found.push(format!("{path}: {expected} is needed, not {}", kind_of(value)));
             }
             _ => {}
         }
@@ -224,11 +197,7 @@ impl Check<'_> {
     }
 
     fn required(&mut self, schema: &Value, value: &Value, path: &FieldPath) {
-        let required = schema
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
         for name in required.filter_map(Value::as_str) {
             let below = path.key(name);
             let late = self.unknown.iter().any(|unknown| unknown.starts_with(&below));
@@ -271,11 +240,7 @@ mod tests {
 
     fn found(strict: bool, schema: &Value, spec: &Value) -> Vec<String> {
         let schema = json!({"type": "object", "properties": {"spec": schema}});
-        let definition = Definition {
-            schema,
-            strict,
-            from: String::new(),
-        };
+        let definition = Definition { schema, strict, from: String::new() };
         check(
             &definition,
             &Desired {

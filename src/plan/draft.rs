@@ -33,19 +33,15 @@ impl Assessor<'_> {
         }
         for (path, unknown) in subject.desired.unknown.iter().rev() {
             match unknown {
-                Unknown::AfterApply {
-                    placeholder: Some(text),
-                } => set(&mut body, path, Value::String(text.clone())),
+                Unknown::AfterApply { placeholder: Some(text) } => {
+                    set(&mut body, path, Value::String(text.clone()));
+                }
                 Unknown::AfterApply { placeholder: None } => drop(path.remove(&mut body)),
                 // What was not read is taken to be what is live: no change is claimed, and none is denied.
                 Unknown::NotRead => {
                     let canonical = Self::canonical(subject, path);
                     let live = live.and_then(|live| canonical.get(&live.0)).cloned();
-                    set(
-                        &mut body,
-                        path,
-                        live.unwrap_or_else(|| Value::String("bm90LXJlYWQ=".to_owned())),
-                    );
+                    set(&mut body, path, live.unwrap_or_else(|| Value::String("bm90LXJlYWQ=".to_owned())));
                 }
             }
         }
@@ -96,16 +92,9 @@ impl Assessor<'_> {
             .graph
             .dependencies(&resource.address)
             .filter(|(to, _)| self.stack.resources.contains_key(*to))
-            .map(|(to, reasons)| {
-                (
-                    to.clone(),
-                    reasons.first().map(refuse::reason).unwrap_or_default(),
-                )
-            })
+            .map(|(to, reasons)| (to.clone(), reasons.first().map(refuse::reason).unwrap_or_default()))
             .collect();
-        let timeout = resource
-            .timeout
-            .unwrap_or_else(|| status::default_timeout(&subject.desired.body));
+        let timeout = resource.timeout.unwrap_or_else(|| status::default_timeout(&subject.desired.body));
         Change {
             address: resource.address.clone(),
             key: subject.desired.key.clone(),
@@ -141,10 +130,7 @@ impl Assessor<'_> {
 pub(super) fn probe_name(of: &str) -> String {
     use sha2::{Digest as _, Sha256};
     let digest = Sha256::digest(of.as_bytes());
-    let number = digest
-        .iter()
-        .take(4)
-        .fold(0_u32, |number, byte| (number << 8) | u32::from(*byte));
+    let number = digest.iter().take(4).fold(0_u32, |number, byte| (number << 8) | u32::from(*byte));
     format!("arrplan-{number:08x}")
 }
 

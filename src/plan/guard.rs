@@ -28,18 +28,10 @@ pub fn digest(key: &HashKey, address: &Address, live: &Object, force: &[Take]) -
     paths.extend(force.iter().map(|take| take.path.clone()));
     let values: BTreeMap<String, Value> = paths
         .iter()
-        .map(|path| {
-            (
-                path.to_string(),
-                path.get(&live.0).cloned().unwrap_or(Value::Null),
-            )
-        })
+        .map(|path| (path.to_string(), path.get(&live.0).cloned().unwrap_or(Value::Null)))
         .collect();
     let all = Value::Array(
-        values
-            .into_iter()
-            .map(|(path, value)| Value::Array(vec![path.into(), value]))
-            .collect(),
+        values.into_iter().map(|(path, value)| Value::Array(vec![path.into(), value])).collect(),
     );
     key.manifest(address, &all).0
 }

@@ -16,9 +16,7 @@ pub(super) fn causes(update: &Error, probe: Option<&Error>) -> Vec<Cause> {
         return Vec::new();
     };
     let by_field = !causes.is_empty() && causes.iter().all(|cause| cause.field.is_some());
-    let other_object = causes
-        .iter()
-        .any(|cause| cause.field.as_deref() == Some("metadata.uid"));
+    let other_object = causes.iter().any(|cause| cause.field.as_deref() == Some("metadata.uid"));
     if !by_field || other_object || is_admission(message) {
         return Vec::new();
     }
@@ -32,11 +30,8 @@ pub(super) fn causes(update: &Error, probe: Option<&Error>) -> Vec<Cause> {
     if !causes.iter().all(can_be_immutable) {
         return Vec::new();
     }
-    let repeated = |cause: &Cause| {
-        also_on_create
-            .iter()
-            .any(|c| c.field == cause.field && c.message == cause.message)
-    };
+    let repeated =
+        |cause: &Cause| also_on_create.iter().any(|c| c.field == cause.field && c.message == cause.message);
     causes.iter().filter(|cause| !repeated(cause)).cloned().collect()
 }
 
@@ -73,36 +68,20 @@ mod tests {
     use super::*;
 
     fn cause(field: Option<&str>, message: &str) -> Cause {
-        Cause {
-            reason: "FieldValueInvalid".into(),
-            field: field.map(str::to_owned),
-            message: message.into(),
-        }
+        Cause { reason: "FieldValueInvalid".into(), field: field.map(str::to_owned), message: message.into() }
     }
 
     fn invalid(message: &str, causes: &[Cause]) -> Error {
-        Error::Invalid {
-            message: message.into(),
-            causes: causes.to_vec(),
-        }
+        Error::Invalid { message: message.into(), causes: causes.to_vec() }
     }
 
     #[test]
     fn what_is_shown_of_a_cause_is_short() {
-        let template = format!(
-            "Invalid value: {{\"labels\":\"{}\"}}: field is immutable",
-            "x".repeat(100)
-        );
+        let template = format!("Invalid value: {{\"labels\":\"{}\"}}: field is immutable", "x".repeat(100));
         for (message, shown) in [
             (template.as_str(), "spec: Invalid value: …: field is immutable"),
-            (
-                "Invalid value: 2: field is immutable",
-                "spec: Invalid value: 2: field is immutable",
-            ),
-            (
-                "Forbidden: spec is immutable\n@@ -1 +1 @@\n- a\n+ b\n",
-                "spec: Forbidden: spec is immutable",
-            ),
+            ("Invalid value: 2: field is immutable", "spec: Invalid value: 2: field is immutable"),
+            ("Forbidden: spec is immutable\n@@ -1 +1 @@\n- a\n+ b\n", "spec: Forbidden: spec is immutable"),
             ("", "spec: "),
         ] {
             assert_eq!(text(&cause(Some("spec"), message)), shown);
@@ -115,14 +94,8 @@ mod tests {
         let replicas = cause(Some("spec.replicas"), "must be greater than or equal to 0");
         let update = invalid("is invalid", &[selector.clone(), replicas.clone()]);
         assert_eq!(causes(&update, None), [selector.clone(), replicas.clone()]);
-        assert_eq!(
-            causes(&update, Some(&invalid("is invalid", &[replicas]))),
-            [selector.clone()]
-        );
-        assert_eq!(
-            causes(&update, Some(&Error::Forbidden("exceeded quota".into()))).len(),
-            2
-        );
+        assert_eq!(causes(&update, Some(&invalid("is invalid", &[replicas]))), [selector]);
+        assert_eq!(causes(&update, Some(&Error::Forbidden("exceeded quota".into()))).len(), 2);
     }
 
     #[test]
@@ -136,10 +109,7 @@ mod tests {
         };
         for error in [
             invalid("is invalid", &[uid]),
-            invalid(
-                "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
-                &[policy],
-            ),
+            invalid("ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no", &[policy]),
             invalid("is invalid", &[cause(None, "denied")]),
             invalid("is invalid", &[]),
             invalid("is invalid", &[mistake]),

@@ -62,9 +62,7 @@ impl Options {
     /// Whether `--take` names the field.
     #[must_use]
     pub fn takes(&self, address: &Address, path: &FieldPath) -> bool {
-        self.take
-            .iter()
-            .any(|take| take.address == *address && path.starts_with(&take.path))
+        self.take.iter().any(|take| take.address == *address && path.starts_with(&take.path))
     }
 }
 

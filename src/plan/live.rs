@@ -54,10 +54,7 @@ impl Live {
     ) -> Result<Self, Error> {
         let mut groups: BTreeMap<(&Api, Option<&str>), Vec<&ObjectKey>> = BTreeMap::new();
         for Wanted { api, key } in wanted {
-            groups
-                .entry((*api, key.namespace.as_deref()))
-                .or_default()
-                .push(key);
+            groups.entry((*api, key.namespace.as_deref())).or_default().push(key);
         }
         let selector = format!("{STACK_LABEL}={stack}");
         let listed = futures::stream::iter(groups.iter().filter(|(_, keys)| keys.len() >= LIST_FROM))
@@ -70,9 +67,7 @@ impl Live {
         for list in listed {
             match list {
                 Ok(list) => objects.extend(
-                    list.into_iter()
-                        .filter(|o| keys.contains(&o.key()))
-                        .map(|o| (o.key(), Ok(Some(o)))),
+                    list.into_iter().filter(|o| keys.contains(&o.key())).map(|o| (o.key(), Ok(Some(o)))),
                 ),
                 Err(error) if is_fatal(&error) => return Err(error),
                 // Without the right to list, each is asked for by name.
@@ -81,12 +76,9 @@ impl Live {
         }
         let missing: Vec<&Wanted<'_>> = wanted.iter().filter(|w| !objects.contains_key(&w.key)).collect();
         let got = futures::stream::iter(missing)
-            .map(|w| async move {
-                (
-                    &w.key,
-                    reader.get(w.api, w.key.namespace.as_deref(), &w.key.name).await,
-                )
-            })
+            .map(
+                |w| async move { (&w.key, reader.get(w.api, w.key.namespace.as_deref(), &w.key.name).await) },
+            )
             .buffer_unordered(CONCURRENCY)
             .collect::<Vec<_>>()
             .await;
@@ -96,10 +88,7 @@ impl Live {
                 object => drop(objects.insert(key.clone(), object)),
             }
         }
-        let mut live = Self {
-            objects,
-            namespaces: BTreeMap::new(),
-        };
+        let mut live = Self { objects, namespaces: BTreeMap::new() };
         let names: BTreeSet<&str> = wanted.iter().filter_map(|w| w.key.namespace.as_deref()).collect();
         live.read_namespaces(reader, discovery, &names).await?;
         Ok(live)
@@ -143,17 +132,11 @@ impl Live {
 
     /// State of a namespace.
     pub(super) fn namespace(&self, name: &str) -> NamespaceState {
-        self.namespaces
-            .get(name)
-            .cloned()
-            .unwrap_or(NamespaceState::Absent)
+        self.namespaces.get(name).cloned().unwrap_or(NamespaceState::Absent)
     }
 }
 
 /// Whether an error says that nothing can be learnt from this cluster now.
 pub(super) fn is_fatal(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Unavailable(_) | Error::Timeout { .. } | Error::Unauthorized(_)
-    )
+    matches!(error, Error::Unavailable(_) | Error::Timeout { .. } | Error::Unauthorized(_))
 }

@@ -22,10 +22,7 @@ pub(super) fn apply(
     }
     for resource in stack.resources.values() {
         let key = resource.key();
-        let holder = owned
-            .iter()
-            .find(|(_, o)| o.key == key)
-            .map(|(address, _)| address.clone());
+        let holder = owned.iter().find(|(_, o)| o.key == key).map(|(address, _)| address.clone());
         let Some(from) = holder else { continue };
         let still_wanted = stack.resources.get(&from).is_some_and(|r| r.key() == key);
         if from != resource.address && !still_wanted && !owned.contains_key(&resource.address) {
@@ -42,15 +39,7 @@ fn instances(owned: &BTreeMap<Address, Owned>, from: &Address, to: &Address) -> 
     }
     let matching = owned.keys().filter(|address| address.declaration() == *from);
     matching
-        .map(|address| {
-            (
-                address.clone(),
-                Address {
-                    index: address.index.clone(),
-                    ..to.clone()
-                },
-            )
-        })
+        .map(|address| (address.clone(), Address { index: address.index.clone(), ..to.clone() }))
         .collect()
 }
 

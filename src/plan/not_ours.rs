@@ -38,9 +38,7 @@ impl Assessor<'_> {
                 if let Some(write) = &mut change.write {
                     write.remove.push(found.path.clone());
                 }
-                let cause = FieldCause::Taken {
-                    manager: found.manager,
-                };
+                let cause = FieldCause::Taken { manager: found.manager };
                 change.fields.push(FieldChange {
                     path: found.path,
                     before: found.value,
@@ -50,11 +48,7 @@ impl Assessor<'_> {
             }
             change.fields.sort_by(|a, b| a.path.cmp(&b.path));
         }
-        Assessed {
-            change: Some(change),
-            problems: Vec::new(),
-            not_ours,
-        }
+        Assessed { change: Some(change), problems: Vec::new(), not_ours }
     }
 
     /// Fields that ordinary managers hold and this manifest does not set. What it sets is not foreign even
@@ -67,16 +61,9 @@ impl Assessor<'_> {
         let key = live.key();
         let mask = self.mask(subject);
         let mut found = Vec::new();
-        for entry in entries
-            .iter()
-            .filter(|e| !owned::is_ours(e) && owned::is_plain_update(e))
-        {
+        for entry in entries.iter().filter(|e| !owned::is_ours(e) && owned::is_plain_update(e)) {
             for path in owned::leaves(entry) {
-                let ignored = subject
-                    .resource
-                    .ignore
-                    .iter()
-                    .any(|ignore| path.starts_with(ignore));
+                let ignored = subject.resource.ignore.iter().any(|ignore| path.starts_with(ignore));
                 if ignored
                     || ours.contains(&path)
                     || is_parent(&path, &ours)
@@ -107,23 +94,18 @@ impl Assessor<'_> {
 /// The list element that the path leads into, where nothing of it is ours: without its key, or half of it, the
 /// rest would be invalid.
 fn whole_element(path: FieldPath, ours: &BTreeSet<FieldPath>) -> FieldPath {
-    let element = (1..path.0.len())
-        .map(|end| FieldPath(path.0[..end].to_vec()))
-        .find(|prefix| {
-            matches!(prefix.0.last(), Some(Segment::Select(_)))
-                && !ours.contains(prefix)
-                && !is_parent(prefix, ours)
-        });
+    let element = (1..path.0.len()).map(|end| FieldPath(path.0[..end].to_vec())).find(|prefix| {
+        matches!(prefix.0.last(), Some(Segment::Select(_)))
+            && !ours.contains(prefix)
+            && !is_parent(prefix, ours)
+    });
     element.unwrap_or(path)
 }
 
 /// Whether others hold what lies in it: an entry that has only the map itself holds nothing of its content.
 fn is_parent(path: &FieldPath, leaves: &BTreeSet<FieldPath>) -> bool {
     let after = (std::ops::Bound::Excluded(path), std::ops::Bound::Unbounded);
-    leaves
-        .range::<FieldPath, _>(after)
-        .next()
-        .is_some_and(|next| next.starts_with(path))
+    leaves.range::<FieldPath, _>(after).next().is_some_and(|next| next.starts_with(path))
 }
 
 /// Status, and metadata that only the server and finalizer owners write.

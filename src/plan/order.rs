@@ -43,10 +43,7 @@ pub(super) fn arrange(changes: Vec<Change>, dependencies: &Dependencies<'_>) -> 
                 after[at].extend(current.get(dependent).copied().into_iter().chain(replaced));
             }
         } else {
-            let direct = dependencies
-                .desired
-                .dependencies(&change.address)
-                .map(|(to, _)| to);
+            let direct = dependencies.desired.dependencies(&change.address).map(|(to, _)| to);
             after[at].extend(direct.filter_map(|to| current.get(to).copied()));
         }
     }
@@ -73,10 +70,7 @@ fn is_removal(change: &Change) -> bool {
 }
 
 fn uninstalls_first(change: &Change) -> bool {
-    matches!(
-        change.key.group.as_str(),
-        "helm.toolkit.fluxcd.io" | "kustomize.toolkit.fluxcd.io"
-    )
+    matches!(change.key.group.as_str(), "helm.toolkit.fluxcd.io" | "kustomize.toolkit.fluxcd.io")
 }
 
 /// Topological order; among changes that could go at once the stack's order decides, and removals come in
@@ -102,16 +96,9 @@ fn sort(
         let edge = |from: usize, to: usize| Edge {
             from: nodes[from],
             to: nodes[to],
-            reason: Reason {
-                kind: ReasonKind::DependsOn,
-                span: None,
-            },
+            reason: Reason { kind: ReasonKind::DependsOn, span: None },
         };
-        after
-            .iter()
-            .enumerate()
-            .flat_map(|(from, tos)| tos.iter().map(move |to| edge(from, *to)))
-            .collect()
+        after.iter().enumerate().flat_map(|(from, tos)| tos.iter().map(move |to| edge(from, *to))).collect()
     };
     // State recorded by different revisions can contradict itself (two removals that depended on each other
     // at different times). An edge between two removals gives way then; nothing else can be on a cycle.
@@ -126,11 +113,8 @@ fn sort(
             }
         }
     };
-    let place: BTreeMap<usize, usize> = order
-        .iter()
-        .enumerate()
-        .map(|(place, node)| (node.2, place))
-        .collect();
+    let place: BTreeMap<usize, usize> =
+        order.iter().enumerate().map(|(place, node)| (node.2, place)).collect();
     let mut slots: Vec<Option<Change>> = changes.into_iter().map(Some).collect();
     let mut sorted = Vec::with_capacity(slots.len());
     for (_, _, at) in order {
@@ -151,10 +135,7 @@ fn creation_ranks(recorded: &BTreeMap<Address, Vec<Address>>) -> BTreeMap<Addres
             tos.iter().map(move |to| Edge {
                 from: from.clone(),
                 to: to.clone(),
-                reason: Reason {
-                    kind: ReasonKind::DependsOn,
-                    span: None,
-                },
+                reason: Reason { kind: ReasonKind::DependsOn, span: None },
             })
         });
         match Graph::new(recorded.keys().cloned(), edges) {
@@ -217,44 +198,25 @@ mod tests {
 
     fn graph(nodes: &[&str], edges: &[(&str, &str)]) -> Graph<Address> {
         let address = |name: &str| Address::new("t", name);
-        let reason = || Reason {
-            kind: ReasonKind::DependsOn,
-            span: None,
-        };
-        let edges = edges.iter().map(|(a, b)| Edge {
-            from: address(a),
-            to: address(b),
-            reason: reason(),
-        });
+        let reason = || Reason { kind: ReasonKind::DependsOn, span: None };
+        let edges = edges.iter().map(|(a, b)| Edge { from: address(a), to: address(b), reason: reason() });
         Graph::new(nodes.iter().map(|n| address(n)), edges.collect::<Vec<_>>()).unwrap()
     }
 
     fn recorded(edges: &[(&str, &[&str])]) -> BTreeMap<Address, Vec<Address>> {
         let address = |name: &str| Address::new("t", name);
-        edges
-            .iter()
-            .map(|(a, bs)| (address(a), bs.iter().map(|b| address(b)).collect()))
-            .collect()
+        edges.iter().map(|(a, bs)| (address(a), bs.iter().map(|b| address(b)).collect())).collect()
     }
 
     /// `name(action) <- what it waits for`, in order.
     fn shown(changes: &[Change]) -> Vec<String> {
-        let name = |c: &Change| {
-            format!(
-                "{}{}",
-                c.key.name,
-                if c.action == Action::Delete { "-" } else { "+" }
-            )
-        };
+        let name =
+            |c: &Change| format!("{}{}", c.key.name, if c.action == Action::Delete { "-" } else { "+" });
         changes
             .iter()
             .map(|c| {
                 let after: Vec<String> = c.after.iter().map(|at| name(&changes[*at])).collect();
-                if after.is_empty() {
-                    name(c)
-                } else {
-                    format!("{} <- {}", name(c), after.join(" "))
-                }
+                if after.is_empty() { name(c) } else { format!("{} <- {}", name(c), after.join(" ")) }
             })
             .collect()
     }
@@ -262,47 +224,24 @@ mod tests {
     #[test]
     fn destroying_is_the_exact_reverse_of_making() {
         let names = ["ns", "pvc", "git", "release"];
-        let recorded = recorded(&[
-            ("ns", &[]),
-            ("pvc", &["ns"]),
-            ("git", &[]),
-            ("release", &["ns", "pvc", "git"]),
-        ]);
+        let recorded =
+            recorded(&[("ns", &[]), ("pvc", &["ns"]), ("git", &[]), ("release", &["ns", "pvc", "git"])]);
         let changes = names.map(|n| change(n, Action::Delete, false, CONFIG)).to_vec();
         let empty = graph(&[], &[]);
-        let arranged = arrange(
-            changes,
-            &Dependencies {
-                desired: &empty,
-                recorded: &recorded,
-            },
-        );
+        let arranged = arrange(changes, &Dependencies { desired: &empty, recorded: &recorded });
         assert_eq!(
             shown(&arranged),
-            [
-                "release-",
-                "pvc- <- release-",
-                "ns- <- release- pvc-",
-                "git- <- release-"
-            ]
+            ["release-", "pvc- <- release-", "ns- <- release- pvc-", "git- <- release-"]
         );
     }
 
     #[test]
     fn a_delete_waits_for_those_who_used_it_to_let_go() {
         let recorded = recorded(&[("old", &[]), ("user", &["old"])]);
-        let changes = vec![
-            change("old", Action::Delete, false, CONFIG),
-            change("user", Action::Update, false, CONFIG),
-        ];
+        let changes =
+            vec![change("old", Action::Delete, false, CONFIG), change("user", Action::Update, false, CONFIG)];
         let desired = graph(&["user"], &[]);
-        let arranged = arrange(
-            changes,
-            &Dependencies {
-                desired: &desired,
-                recorded: &recorded,
-            },
-        );
+        let arranged = arrange(changes, &Dependencies { desired: &desired, recorded: &recorded });
         assert_eq!(shown(&arranged), ["user+", "old- <- user+"]);
     }
 
@@ -310,10 +249,7 @@ mod tests {
     fn a_renamed_object_is_made_first_and_a_renamed_release_is_uninstalled_first() {
         let desired = graph(&["a", "b"], &[("b", "a")]);
         let recorded = recorded(&[("a", &[]), ("b", &["a"])]);
-        let dependencies = Dependencies {
-            desired: &desired,
-            recorded: &recorded,
-        };
+        let dependencies = Dependencies { desired: &desired, recorded: &recorded };
         let changes = |kind| {
             vec![
                 change("a", Action::Create, false, kind),
@@ -330,22 +266,10 @@ mod tests {
     #[test]
     fn state_that_contradicts_itself_still_gives_an_order() {
         let recorded = recorded(&[("a", &["b"]), ("b", &["a"])]);
-        let changes = vec![
-            change("a", Action::Delete, false, CONFIG),
-            change("b", Action::Delete, false, CONFIG),
-        ];
+        let changes =
+            vec![change("a", Action::Delete, false, CONFIG), change("b", Action::Delete, false, CONFIG)];
         let empty = graph(&[], &[]);
-        assert_eq!(
-            arrange(
-                changes,
-                &Dependencies {
-                    desired: &empty,
-                    recorded: &recorded
-                }
-            )
-            .len(),
-            2
-        );
+        assert_eq!(arrange(changes, &Dependencies { desired: &empty, recorded: &recorded }).len(), 2);
     }
 
     proptest! {

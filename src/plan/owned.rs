@@ -37,9 +37,7 @@ pub(super) fn leaves(entry: &Entry) -> BTreeSet<FieldPath> {
 
 /// The leaves of our own apply entry.
 pub(super) fn ours(object: &Object) -> BTreeSet<FieldPath> {
-    fields::owned_by(&entries(object), FIELD_MANAGER)
-        .map(leaves)
-        .unwrap_or_default()
+    fields::owned_by(&entries(object), FIELD_MANAGER).map(leaves).unwrap_or_default()
 }
 
 /// The structure of a kind; free-form where it is not known.
@@ -96,14 +94,8 @@ mod tests {
     #[test]
     fn conflicts_are_spelled_as_the_server_does() {
         for (path, spelled) in [
-            (
-                "spec.ports[port=80,protocol=TCP].name",
-                ".spec.ports[port=80,protocol=\"TCP\"].name",
-            ),
-            (
-                "metadata.labels[\"app.kubernetes.io/name\"]",
-                ".metadata.labels.app.kubernetes.io/name",
-            ),
+            ("spec.ports[port=80,protocol=TCP].name", ".spec.ports[port=80,protocol=\"TCP\"].name"),
+            ("metadata.labels[\"app.kubernetes.io/name\"]", ".metadata.labels.app.kubernetes.io/name"),
             ("metadata.finalizers[=\"a/b\"]", ".metadata.finalizers[=\"a/b\"]"),
         ] {
             assert_eq!(server_spelling(&path.parse().unwrap()), spelled);
@@ -116,9 +108,6 @@ mod tests {
         let path: FieldPath = "spec.ports[port=80,protocol=TCP].name".parse().unwrap();
         let place = position(structure("v1", "Service"), &body, &path).unwrap();
         assert_eq!(place.to_string(), "spec.ports[1].name");
-        assert_eq!(
-            position(structure("v1", "Service"), &body, &"spec.type".parse().unwrap()),
-            None
-        );
+        assert_eq!(position(structure("v1", "Service"), &body, &"spec.type".parse().unwrap()), None);
     }
 }

@@ -45,10 +45,9 @@ fn same_fields(desired: &Desired, live: &Object) -> bool {
         && same_order(kind.root, &desired.body, &live.0)
         && wanted.iter().all(|path| {
             // The live object always spells a list map's keys out; the manifest may leave them to defaults.
-            let (Some(live), Some(want)) = (
-                path.get(&live.0),
-                fields::value_at(kind.root, &desired.body, path),
-            ) else {
+            let (Some(live), Some(want)) =
+                (path.get(&live.0), fields::value_at(kind.root, &desired.body, path))
+            else {
                 return false;
             };
             // A custom resource's quantities are stored as they are written.
@@ -82,11 +81,8 @@ fn same_order(node: Node, want: &Value, live: &Value) -> bool {
                 return true;
             }
             let item_node = node.item().unwrap_or_else(Node::any);
-            let places: BTreeMap<Segment, usize> = live
-                .iter()
-                .enumerate()
-                .filter_map(|(at, item)| Some((name(item)?, at)))
-                .collect();
+            let places: BTreeMap<Segment, usize> =
+                live.iter().enumerate().filter_map(|(at, item)| Some((name(item)?, at))).collect();
             let mut next = 0;
             want.iter().all(|want| {
                 let Some(&at) = name(want).and_then(|name| places.get(&name)) else {

@@ -38,10 +38,7 @@ pub(super) async fn judge(
     if unchanged.is_empty() {
         return Ok(());
     }
-    let classes = if unchanged
-        .iter()
-        .any(|(_, change, _)| change.key.kind == "PersistentVolumeClaim")
-    {
+    let classes = if unchanged.iter().any(|(_, change, _)| change.key.kind == "PersistentVolumeClaim") {
         wait_for_first_consumer(input.reader, discovery).await?
     } else {
         BTreeSet::new()
@@ -49,18 +46,11 @@ pub(super) async fn judge(
     let stack = input.stack;
     let answers: Vec<(Address, Result<Option<NotReady>, Error>)> = futures::stream::iter(unchanged)
         .map(|(address, change, object)| {
-            let suspended_by_stack = stack
-                .and_then(|s| s.resources.get(address))
-                .is_some_and(|r| suspends(&r.manifest));
-            let context = status::Context {
-                wait_for_first_consumer: classes.clone(),
-                suspended_by_stack,
-            };
+            let suspended_by_stack =
+                stack.and_then(|s| s.resources.get(address)).is_some_and(|r| suspends(&r.manifest));
+            let context = status::Context { wait_for_first_consumer: classes.clone(), suspended_by_stack };
             async move {
-                (
-                    address.clone(),
-                    not_ready(input.reader, discovery, &change.wait, object, &context).await,
-                )
+                (address.clone(), not_ready(input.reader, discovery, &change.wait, object, &context).await)
             }
         })
         .buffer_unordered(CONCURRENCY)
@@ -91,13 +81,11 @@ async fn not_ready(
             chain: vec![(object.key(), reason.to_owned(), message)],
             since: None,
         };
-        return Ok(
-            match cel::compile(expression).map(|program| program.eval(object)) {
-                Ok(cel::Verdict::Done) => None,
-                Ok(cel::Verdict::NotYet(why)) => Some(own("WaitNotTrue", why)),
-                Ok(cel::Verdict::Mistake(why)) | Err(why) => Some(own("WaitExpression", why)),
-            },
-        );
+        return Ok(match cel::compile(expression).map(|program| program.eval(object)) {
+            Ok(cel::Verdict::Done) => None,
+            Ok(cel::Verdict::NotYet(why)) => Some(own("WaitNotTrue", why)),
+            Ok(cel::Verdict::Mistake(why)) | Err(why) => Some(own("WaitExpression", why)),
+        });
     }
     let behind = chain::behind(object);
     let chart = seen(reader, discovery, behind.chart.as_ref()).await?;
@@ -148,7 +136,5 @@ fn suspends(manifest: &crate::stack::Val) -> bool {
     let Some(Val::Map(spec)) = map.get("spec") else {
         return false;
     };
-    ["suspend", "paused"]
-        .iter()
-        .any(|key| spec.get(*key) == Some(&Val::Bool(true)))
+    ["suspend", "paused"].iter().any(|key| spec.get(*key) == Some(&Val::Bool(true)))
 }

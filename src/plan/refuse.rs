@@ -29,12 +29,7 @@ pub(super) fn reason(reason: &Reason) -> String {
 }
 
 pub(super) fn kind_not_served(resource: &Resource) -> Diagnostic {
-    let Resource {
-        address,
-        kind,
-        api_version,
-        ..
-    } = resource;
+    let Resource { address, kind, api_version, .. } = resource;
     of(resource, "E302", format!("{address}: this cluster does not serve {kind} of {api_version}"))
         .note("nothing in the plan that it depends on could bring the kind along")
         .help(format!("if a HelmRelease or Kustomization of this stack installs it, say so: depends_on = [\"helm_release.…\"] in [{address}]"))
@@ -48,10 +43,7 @@ pub(super) fn kind_hidden(address: &Address, key: &ObjectKey, unavailable: &BTre
         format!("these API groups do not answer now: {}", down.join(", "))
     };
     Diagnostic::error("E307", format!("{address}: {} cannot be looked up", key.human()))
-        .note(format!(
-            "the kind {} is not served, which does not prove that the object is gone",
-            key.kind
-        ))
+        .note(format!("the kind {} is not served, which does not prove that the object is gone", key.kind))
         .note(why)
         .help("mend the API (`kubectl get apiservices`), then plan again")
 }
@@ -84,17 +76,9 @@ pub(super) fn scope(resource: &Resource, api: &Api) -> Option<Diagnostic> {
 
 pub(super) fn unreadable(resource: &Resource, error: &Error, redactor: &Redactor) -> Diagnostic {
     let text = redactor.redact(&error.to_string()).into_owned();
-    of(
-        resource,
-        "E304",
-        format!(
-            "{}: {} could not be read",
-            resource.address,
-            resource.key().human()
-        ),
-    )
-    .note(text)
-    .help("`arrplan help rbac` prints the rights a plan needs")
+    of(resource, "E304", format!("{}: {} could not be read", resource.address, resource.key().human()))
+        .note(text)
+        .help("`arrplan help rbac` prints the rights a plan needs")
 }
 
 pub(super) fn no_namespace(resource: &Resource, name: &str, state: &NamespaceState) -> Diagnostic {
@@ -105,43 +89,23 @@ pub(super) fn no_namespace(resource: &Resource, name: &str, state: &NamespaceSta
     of(
         resource,
         "E305",
-        format!(
-            "{}: namespace {name} {what}, and nothing in the plan makes it",
-            resource.address
-        ),
+        format!("{}: namespace {name} {what}, and nothing in the plan makes it", resource.address),
     )
     .help(format!("declare it: [namespace.{name}]"))
     .help("or name what makes it: depends_on = [\"tenant.…\"], or the HelmRelease or Kustomization that does")
 }
 
 pub(super) fn appeared(resource: &Resource) -> Diagnostic {
-    of(
-        resource,
-        "E306",
-        format!(
-            "{}: {} appeared while planning",
-            resource.address,
-            resource.key().human()
-        ),
-    )
-    .help("plan again")
+    of(resource, "E306", format!("{}: {} appeared while planning", resource.address, resource.key().human()))
+        .help("plan again")
 }
 
 pub(super) fn existing_absent(existing: &Existing) -> Diagnostic {
-    let Existing {
-        address, kind, name, ..
-    } = existing;
-    let place = existing
-        .namespace
-        .as_ref()
-        .map(|namespace| format!(" in {namespace}"))
-        .unwrap_or_default();
-    Diagnostic::warning(
-        "E308",
-        format!("existing.{address}: there is no {kind} {name}{place} yet"),
-    )
-    .at(existing.span.clone(), "")
-    .note("apply waits for it before anything that refers to it, up to its timeout")
+    let Existing { address, kind, name, .. } = existing;
+    let place = existing.namespace.as_ref().map(|namespace| format!(" in {namespace}")).unwrap_or_default();
+    Diagnostic::warning("E308", format!("existing.{address}: there is no {kind} {name}{place} yet"))
+        .at(existing.span.clone(), "")
+        .note("apply waits for it before anything that refers to it, up to its timeout")
 }
 
 pub(super) fn other_stack(resource: &Resource, mark: &Mark) -> Diagnostic {
@@ -165,23 +129,16 @@ pub(super) fn other_lineage(resource: &Resource, mark: &Mark, ours: &Mark) -> Di
             mark.stack
         ),
     )
-    .note(format!(
-        "it carries lineage {}, the state here has {}",
-        mark.lineage, ours.lineage
-    ))
+    .note(format!("it carries lineage {}, the state here has {}", mark.lineage, ours.lineage))
     .help("use the state that owns it: `arrplan state pull` fetches one, --state PATH names one")
     .help("if that state is lost, `arrplan state recover` rebuilds it from the cluster")
 }
 
 pub(super) fn needs_adopt(resource: &Resource, owner: &str) -> Diagnostic {
     let address = &resource.address;
-    of(
-        resource,
-        "E403",
-        format!("{address}: {} is managed by {owner}", resource.key().human()),
-    )
-    .note("whatever this plan writes, its manager may change back")
-    .help(format!("to take it over all the same: --adopt '{address}'"))
+    of(resource, "E403", format!("{address}: {} is managed by {owner}", resource.key().human()))
+        .note("whatever this plan writes, its manager may change back")
+        .help(format!("to take it over all the same: --adopt '{address}'"))
 }
 
 pub(super) fn contested(
@@ -193,11 +150,7 @@ pub(super) fn contested(
 ) -> Diagnostic {
     let address = &resource.address;
     let manager = &owner.manager;
-    let since = owner
-        .time
-        .as_ref()
-        .map(|time| format!(" since {time}"))
-        .unwrap_or_default();
+    let since = owner.time.as_ref().map(|time| format!(" since {time}")).unwrap_or_default();
     let why = match contest {
         Contest::Applied => format!("{manager} declares it by server-side apply{since}"),
         Contest::Subresource => {
@@ -209,10 +162,8 @@ pub(super) fn contested(
     };
     let span = resource.spans.get(path).unwrap_or(&resource.span).clone();
     let diagnostic = Diagnostic::error("E404", format!("{address}: {path} is somebody else's")).at(span, why);
-    let ignore = format!(
-        "leave it to them: ignore = [\"{}\"] in [{address}]",
-        path.to_string().replace('"', "\\\"")
-    );
+    let ignore =
+        format!("leave it to them: ignore = [\"{}\"] in [{address}]", path.to_string().replace('"', "\\\""));
     let drop = "or take it out of the stack".to_owned();
     let take = if adopting {
         format!("take the whole object over: --adopt '{address}'")
@@ -226,78 +177,47 @@ pub(super) fn contested(
 }
 
 pub(super) fn rejected(resource: &Resource, text: &str) -> Diagnostic {
-    of(
-        resource,
-        "E405",
-        format!("{}: the server rejects it", resource.address),
-    )
-    .note(text)
+    of(resource, "E405", format!("{}: the server rejects it", resource.address)).note(text)
 }
 
 pub(super) fn unfit(resource: &Resource, line: &str, definition: &str) -> Diagnostic {
-    of(
-        resource,
-        "E415",
-        format!("{}: it does not fit the schema of its kind", resource.address),
-    )
-    .note(line.to_owned())
-    .note(format!("the schema is that of {definition}"))
+    of(resource, "E415", format!("{}: it does not fit the schema of its kind", resource.address))
+        .note(line.to_owned())
+        .note(format!("the schema is that of {definition}"))
 }
 
 pub(super) fn admission(resource: &Resource, text: &str) -> Diagnostic {
-    of(
-        resource,
-        "E406",
-        format!("{}: admission refuses it", resource.address),
-    )
-    .note(text)
-    .help("a policy, quota or webhook of the cluster said no: change what it names, or ask who runs it")
+    of(resource, "E406", format!("{}: admission refuses it", resource.address))
+        .note(text)
+        .help("a policy, quota or webhook of the cluster said no: change what it names, or ask who runs it")
 }
 
 pub(super) fn immutable(resource: &Resource, text: &str) -> Diagnostic {
     let address = &resource.address;
-    of(
-        resource,
-        "E407",
-        format!("{address}: this cannot change in place"),
-    )
-    .note(text)
-    .help(format!(
-        "to delete it and make it anew, with what that loses: on_immutable = \"replace\" in [{address}]"
-    ))
-    .help("or take the change back")
+    of(resource, "E407", format!("{address}: this cannot change in place"))
+        .note(text)
+        .help(format!(
+            "to delete it and make it anew, with what that loses: on_immutable = \"replace\" in [{address}]"
+        ))
+        .help("or take the change back")
 }
 
 pub(super) fn protected_replace(resource: &Resource, text: &str) -> Diagnostic {
-    of(
-        resource,
-        "E407",
-        format!(
-            "{}: this cannot change in place, and it is protected",
-            resource.address
-        ),
-    )
-    .note(text)
-    .help("lift the protection first (protect = false, apply), or take the change back")
+    of(resource, "E407", format!("{}: this cannot change in place, and it is protected", resource.address))
+        .note(text)
+        .help("lift the protection first (protect = false, apply), or take the change back")
 }
 
 pub(super) fn claim_in_use(resource: &Resource, pods: &[String]) -> Diagnostic {
-    of(
-        resource,
-        "E408",
-        format!("{}: the claim is in use and cannot be replaced", resource.address),
-    )
-    .note(format!("mounted by {}", pods.join(", ")))
-    .help("stop these pods first; copy the data before, a replaced claim starts empty")
+    of(resource, "E408", format!("{}: the claim is in use and cannot be replaced", resource.address))
+        .note(format!("mounted by {}", pods.join(", ")))
+        .help("stop these pods first; copy the data before, a replaced claim starts empty")
 }
 
 pub(super) fn no_delete(address: &Address, key: &ObjectKey) -> Diagnostic {
     Diagnostic::error(
         "E409",
-        format!(
-            "{address}: {} is labelled platform.cozystack.io/no-delete",
-            key.human()
-        ),
+        format!("{address}: {} is labelled platform.cozystack.io/no-delete", key.human()),
     )
     .note("Cozystack's admission denies the delete")
     .help("to stop owning it and leave it: [[removed]] with destroy = false")
@@ -310,14 +230,9 @@ pub(super) fn suspended(address: &Address, key: &ObjectKey) -> Diagnostic {
 }
 
 pub(super) fn controller_down(address: &Address, key: &ObjectKey, controller: &str) -> Diagnostic {
-    Diagnostic::error(
-        "E412",
-        format!("{address}: {} cannot be deleted now", key.human()),
-    )
-    .note(format!(
-        "its finalizer is removed by {controller}, which is not available"
-    ))
-    .help("bring the controller back first; finalizers are never stripped")
+    Diagnostic::error("E412", format!("{address}: {} cannot be deleted now", key.human()))
+        .note(format!("its finalizer is removed by {controller}, which is not available"))
+        .help("bring the controller back first; finalizers are never stripped")
 }
 
 pub(super) fn nothing_named(flag: &str, address: &Address) -> Diagnostic {
@@ -325,11 +240,8 @@ pub(super) fn nothing_named(flag: &str, address: &Address) -> Diagnostic {
 }
 
 pub(super) fn fidelity(address: &Address, reason: &str) -> Diagnostic {
-    Diagnostic::error(
-        "E414",
-        format!("{address}: not checked as far as --min-fidelity asks"),
-    )
-    .note(reason.to_owned())
+    Diagnostic::error("E414", format!("{address}: not checked as far as --min-fidelity asks"))
+        .note(reason.to_owned())
 }
 
 pub(super) fn other_cluster(state: &str, cluster: &str) -> Diagnostic {

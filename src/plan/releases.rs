@@ -21,10 +21,9 @@ pub(super) fn judge(change: &mut Change, live: &Object, planned: &Object) {
         .collect();
     if installed && !moved.is_empty() {
         change.reinstalls = true;
-        change.notes.push(format!(
-            "changed {}: the release is uninstalled and installed anew",
-            moved.join(", ")
-        ));
+        change
+            .notes
+            .push(format!("changed {}: the release is uninstalled and installed anew", moved.join(", ")));
     }
     if change.reinstalls || change.fields.iter().any(|field| rolls_out(&field.path)) {
         change.risk = change.risk.max(Risk::Disruptive);
@@ -48,9 +47,7 @@ fn rolls_out(path: &FieldPath) -> bool {
         &["spec", "test"],
         &["spec", "chart", "spec", "interval"],
     ];
-    let quiet = QUIET
-        .iter()
-        .any(|names| path.starts_with(&FieldPath::keys(names.iter().copied())));
+    let quiet = QUIET.iter().any(|names| path.starts_with(&FieldPath::keys(names.iter().copied())));
     !quiet && path.starts_with(&FieldPath::keys(["spec"]))
 }
 
@@ -60,9 +57,7 @@ type Effective = fn(&Object) -> Option<String>;
 const TARGET: [(&str, Effective); 4] = [
     ("releaseName", |object| {
         text(object, "/spec/releaseName").or_else(|| {
-            let target = text(object, "/spec/targetNamespace")
-                .map(|t| format!("{t}-"))
-                .unwrap_or_default();
+            let target = text(object, "/spec/targetNamespace").map(|t| format!("{t}-")).unwrap_or_default();
             Some(format!("{target}{}", object.name()))
         })
     }),
@@ -75,41 +70,19 @@ const TARGET: [(&str, Effective); 4] = [
     ("chart name", |object| {
         // Only the last part of a path names the chart; a moved folder is the same chart.
         let chart = text(object, "/spec/chart/spec/chart").or_else(|| text(object, "/spec/chartRef/name"))?;
-        Some(
-            chart
-                .trim_end_matches('/')
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
-        )
+        Some(chart.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned())
     }),
 ];
 
 fn text(object: &Object, pointer: &str) -> Option<String> {
-    object
-        .0
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .filter(|t| !t.is_empty())
-        .map(str::to_owned)
+    object.0.pointer(pointer).and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned)
 }
 
 /// A changed pod template restarts pods.
 fn risk_of_fields(change: &Change) -> Risk {
-    let workload = matches!(
-        change.key.kind.as_str(),
-        "Deployment" | "StatefulSet" | "DaemonSet"
-    );
-    let restarts = change
-        .fields
-        .iter()
-        .any(|field| field.path.to_string().starts_with("spec.template"));
-    if workload && restarts {
-        Risk::Disruptive
-    } else {
-        Risk::Safe
-    }
+    let workload = matches!(change.key.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
+    let restarts = change.fields.iter().any(|field| field.path.to_string().starts_with("spec.template"));
+    if workload && restarts { Risk::Disruptive } else { Risk::Safe }
 }
 
 #[cfg(test)]

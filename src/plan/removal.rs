@@ -110,19 +110,11 @@ impl Remover<'_> {
             .find(&item.api_version, kind)
             .or_else(|| self.discovery.preferred(group, kind))
             .is_some()
-            || self
-                .input
-                .reader
-                .kind_is_gone(self.discovery, group, kind)
-                .await?
+            || self.input.reader.kind_is_gone(self.discovery, group, kind).await?
         {
             return Ok(None);
         }
-        Ok(Some(refuse::kind_hidden(
-            &item.address,
-            &item.key,
-            self.discovery.unavailable(),
-        )))
+        Ok(Some(refuse::kind_hidden(&item.address, &item.key, self.discovery.unavailable())))
     }
 
     fn action(&self, item: &Leaving<'_>) -> Result<Change, Box<Diagnostic>> {
@@ -164,10 +156,8 @@ impl Remover<'_> {
         if live.label("platform.cozystack.io/no-delete") == Some("true") {
             return Err(Box::new(refuse::no_delete(&item.address, &item.key)));
         }
-        let flux = matches!(
-            item.key.group.as_str(),
-            "helm.toolkit.fluxcd.io" | "kustomize.toolkit.fluxcd.io"
-        );
+        let flux =
+            matches!(item.key.group.as_str(), "helm.toolkit.fluxcd.io" | "kustomize.toolkit.fluxcd.io");
         if flux && live.0.pointer("/spec/suspend") == Some(&serde_json::Value::Bool(true)) {
             return Err(Box::new(refuse::suspended(&item.address, &item.key)));
         }
@@ -178,10 +168,7 @@ impl Remover<'_> {
             }
             () if item.former => "the resource has another object now".to_owned(),
             () if self.input.stack.is_none() => {
-                return Ok(Change {
-                    reason: None,
-                    ..change
-                });
+                return Ok(Change { reason: None, ..change });
             }
             () => "no longer in the stack".to_owned(),
         });
@@ -190,46 +177,29 @@ impl Remover<'_> {
 
     fn unreadable(&self, item: &Leaving<'_>, error: &Error) -> Diagnostic {
         let text = self.input.redactor.redact(&error.to_string()).into_owned();
-        Diagnostic::error(
-            "E304",
-            format!("{}: {} could not be read", item.address, item.key.human()),
-        )
-        .note(text)
-        .help("`arrplan help rbac` prints the rights a plan needs")
+        Diagnostic::error("E304", format!("{}: {} could not be read", item.address, item.key.human()))
+            .note(text)
+            .help("`arrplan help rbac` prints the rights a plan needs")
     }
 
     fn is_released(&self, address: &Address) -> bool {
         let names =
             |removed: &&Removed| removed.resource == *address || removed.resource == address.declaration();
-        self.removed
-            .iter()
-            .find(names)
-            .is_some_and(|removed| !removed.destroy)
+        self.removed.iter().find(names).is_some_and(|removed| !removed.destroy)
     }
 
     /// A namespace that holds anything kept, protected or of another stack is kept itself, whatever is
     /// allowed: its delete would take all of that.
     async fn keep_namespaces(&self, changes: &mut [Change]) -> Result<(), Error> {
-        let stays: BTreeSet<ObjectKey> = changes
-            .iter()
-            .filter(|c| c.action == Action::Keep)
-            .map(|c| c.key.clone())
-            .collect();
+        let stays: BTreeSet<ObjectKey> =
+            changes.iter().filter(|c| c.action == Action::Keep).map(|c| c.key.clone()).collect();
         let survey = Survey::new(self.input.reader, self.discovery, BTreeSet::new());
-        for change in changes
-            .iter_mut()
-            .filter(|c| c.action == Action::Delete && is_namespace(&c.key))
-        {
-            let held = survey
-                .held(&change.key.name, &self.input.state.stack, &stays)
-                .await?;
+        for change in changes.iter_mut().filter(|c| c.action == Action::Delete && is_namespace(&c.key)) {
+            let held = survey.held(&change.key.name, &self.input.state.stack, &stays).await?;
             if let Some(first) = held.first() {
                 change.action = Action::Keep;
-                let more = if held.len() > 1 {
-                    format!(", and {} more", held.len() - 1)
-                } else {
-                    String::new()
-                };
+                let more =
+                    if held.len() > 1 { format!(", and {} more", held.len() - 1) } else { String::new() };
                 change.reason = Some(format!("it holds {}: {}{more}", first.key.human(), first.why));
             }
         }
@@ -237,11 +207,8 @@ impl Remover<'_> {
     }
 
     async fn add_reach(&self, changes: &mut [Change]) -> Result<(), Error> {
-        let going: BTreeSet<ObjectKey> = changes
-            .iter()
-            .filter(|c| c.action == Action::Delete)
-            .map(|c| c.key.clone())
-            .collect();
+        let going: BTreeSet<ObjectKey> =
+            changes.iter().filter(|c| c.action == Action::Delete).map(|c| c.key.clone()).collect();
         let survey = Survey::new(self.input.reader, self.discovery, going);
         for change in changes.iter_mut().filter(|c| c.action == Action::Delete) {
             let Ok(Some(live)) = self.live.get(&change.key) else {
@@ -269,35 +236,22 @@ impl Remover<'_> {
             return Ok(None);
         };
         // Cozystack runs all of Flux in one Deployment; everyone else names it like the controller.
-        let deployments = match self
-            .input
-            .reader
-            .list(api, None, Some("app.kubernetes.io/part-of=flux"))
-            .await
-        {
-            Ok(deployments) => deployments,
-            Err(error) if super::live::is_fatal(&error) => return Err(error),
-            // Without the right to look, the wait for the delete names the finalizer instead.
-            Err(_) => return Ok(None),
-        };
-        let named: Vec<&Object> = deployments
-            .iter()
-            .filter(|d| d.name() == controller || d.name() == "flux")
-            .collect();
+        let deployments =
+            match self.input.reader.list(api, None, Some("app.kubernetes.io/part-of=flux")).await {
+                Ok(deployments) => deployments,
+                Err(error) if super::live::is_fatal(&error) => return Err(error),
+                // Without the right to look, the wait for the delete names the finalizer instead.
+                Err(_) => return Ok(None),
+            };
+        let named: Vec<&Object> =
+            deployments.iter().filter(|d| d.name() == controller || d.name() == "flux").collect();
         let available = |d: &&Object| {
-            d.0.pointer("/status/availableReplicas")
-                .and_then(serde_json::Value::as_i64)
-                .unwrap_or(0)
-                > 0
+            d.0.pointer("/status/availableReplicas").and_then(serde_json::Value::as_i64).unwrap_or(0) > 0
         };
         if named.is_empty() || named.iter().any(available) {
             return Ok(None);
         }
-        Ok(Some(refuse::controller_down(
-            &change.address,
-            &change.key,
-            controller,
-        )))
+        Ok(Some(refuse::controller_down(&change.address, &change.key, controller)))
     }
 
     fn guard(&self, address: &Address, live: &Object) -> Guard {
@@ -335,12 +289,7 @@ impl Remover<'_> {
             wait: Wait::Ready,
             timeout: timeout.as_secs(),
             protect: item.prior.protect,
-            depends_on: item
-                .prior
-                .depends_on
-                .iter()
-                .map(|a| (a.clone(), String::new()))
-                .collect(),
+            depends_on: item.prior.depends_on.iter().map(|a| (a.clone(), String::new())).collect(),
             after: BTreeSet::new(),
             former: item.former,
             location: None,

@@ -22,8 +22,7 @@ impl Assessor<'_> {
         let differs = |field: &str| {
             let wanted = body.get(field).and_then(Value::as_object);
             wanted.is_some_and(|map| {
-                map.iter()
-                    .any(|(k, v)| live.0.get(field).and_then(|l| l.get(k)) != Some(v))
+                map.iter().any(|(k, v)| live.0.get(field).and_then(|l| l.get(k)) != Some(v))
             })
         };
         (differs("data") || differs("binaryData"))
@@ -44,16 +43,11 @@ impl Assessor<'_> {
         let mut body = probe.clone();
         let name = probe_name(&resource.key().to_string());
         body["metadata"]["name"] = Value::String(name.clone());
-        let answer = self
-            .input
-            .reader
-            .dry_run_apply(api, resource.namespace.as_deref(), &name, &body, true)
-            .await;
+        let answer =
+            self.input.reader.dry_run_apply(api, resource.namespace.as_deref(), &name, &body, true).await;
         let causes = immutable::causes(&error, answer.as_ref().err());
         if causes.is_empty() {
-            return self
-                .refused_dry_run(subject, api, change, error, Some(live))
-                .await;
+            return self.refused_dry_run(subject, api, change, error, Some(live)).await;
         }
         let text = causes.iter().map(immutable::text).collect::<Vec<_>>().join("; ");
         let text = self.clean(&text);
@@ -62,8 +56,7 @@ impl Assessor<'_> {
             new.0["metadata"]["name"] = Value::String(resource.name.clone());
             new
         });
-        self.replace(subject, api, live, change, &text, new.as_ref())
-            .await
+        self.replace(subject, api, live, change, &text, new.as_ref()).await
     }
 
     /// Delete and make anew, where the stack allows it for this resource. `new` is what the server would make.
@@ -84,9 +77,7 @@ impl Assessor<'_> {
             return Ok(Assessed::refused(refuse::protected_replace(resource, why)));
         }
         if resource.kind == "PersistentVolumeClaim" {
-            let pods = self
-                .pods_with_claim(resource.namespace.as_deref(), &resource.name)
-                .await?;
+            let pods = self.pods_with_claim(resource.namespace.as_deref(), &resource.name).await?;
             if !pods.is_empty() {
                 return Ok(Assessed::refused(refuse::claim_in_use(resource, &pods)));
             }
@@ -101,11 +92,7 @@ impl Assessor<'_> {
         change.write = Some(Self::write(subject, subject.desired.body.clone()));
         change.guard = self.guard(&resource.address, live, &[]);
         change.api = Some(api.clone());
-        Ok(Assessed {
-            change: Some(change),
-            problems: Vec::new(),
-            not_ours: Vec::new(),
-        })
+        Ok(Assessed { change: Some(change), problems: Vec::new(), not_ours: Vec::new() })
     }
 
     pub(super) async fn pods_with_claim(
@@ -120,21 +107,16 @@ impl Assessor<'_> {
         let mounts = |pod: &Object| {
             let volumes = pod.0.pointer("/spec/volumes").and_then(Value::as_array);
             let name = Some(claim);
-            let mounted = volumes.into_iter().flatten().any(|v| {
-                v.pointer("/persistentVolumeClaim/claimName")
-                    .and_then(Value::as_str)
-                    == name
-            });
+            let mounted = volumes
+                .into_iter()
+                .flatten()
+                .any(|v| v.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str) == name);
             let done = matches!(
                 pod.0.pointer("/status/phase").and_then(Value::as_str),
                 Some("Succeeded" | "Failed")
             );
             mounted && !done
         };
-        Ok(pods
-            .iter()
-            .filter(|pod| mounts(pod))
-            .map(|pod| pod.name().to_owned())
-            .collect())
+        Ok(pods.iter().filter(|pod| mounts(pod)).map(|pod| pod.name().to_owned()).collect())
     }
 }

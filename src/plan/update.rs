@@ -30,11 +30,7 @@ impl Assessor<'_> {
         live: &Object,
         adoption: Option<Adoption>,
     ) -> Result<Assessed, Error> {
-        let action = if adoption.is_some() {
-            Action::Adopt
-        } else {
-            Action::Update
-        };
+        let action = if adoption.is_some() { Action::Adopt } else { Action::Update };
         let mut change = self.change(subject, action, Some(api));
         let body = Self::without_ignored(subject, live);
         change.write = Some(Self::write(subject, body.clone()));
@@ -51,9 +47,7 @@ impl Assessor<'_> {
             }
             Err(error) => {
                 change.fields = self.unchecked_fields(subject, &body, live);
-                return self
-                    .refused_dry_run(subject, api, change, error, Some(live))
-                    .await;
+                return self.refused_dry_run(subject, api, change, error, Some(live)).await;
             }
         };
         let mut problems = self.contested(subject, &checked.verdicts, adoption.as_ref());
@@ -79,11 +73,7 @@ impl Assessor<'_> {
             });
         }
         releases::judge(&mut change, live, &checked.result);
-        Ok(Assessed {
-            change: problems.is_empty().then_some(change),
-            problems,
-            not_ours: Vec::new(),
-        })
+        Ok(Assessed { change: problems.is_empty().then_some(change), problems, not_ours: Vec::new() })
     }
 
     /// The manifest less what is left to others: an ignored field is sent with its live value while it is
@@ -95,9 +85,7 @@ impl Assessor<'_> {
         }
         let ours = owned::ours(live);
         for path in &subject.resource.ignore {
-            let still_ours = ours
-                .iter()
-                .any(|leaf| leaf.starts_with(path) || path.starts_with(leaf));
+            let still_ours = ours.iter().any(|leaf| leaf.starts_with(path) || path.starts_with(leaf));
             let Some(at) = owned::position(Self::root(subject), &body, path) else {
                 continue;
             };
@@ -123,9 +111,9 @@ impl Assessor<'_> {
         verdicts
             .iter()
             .filter_map(|(path, verdict)| match verdict {
-                Verdict::Contested(owner, contest) if adoption.is_none() || !adopt_allowed => Some(
-                    refuse::contested(subject.resource, path, owner, *contest, adoption.is_some()),
-                ),
+                Verdict::Contested(owner, contest) if adoption.is_none() || !adopt_allowed => {
+                    Some(refuse::contested(subject.resource, path, owner, *contest, adoption.is_some()))
+                }
                 _ => None,
             })
             .collect()
@@ -153,18 +141,11 @@ impl Assessor<'_> {
         change.fidelity_reason = Some(no_dry_run(api));
         change.guard = self.guard(&subject.resource.address, live, &[]);
         change.write = Some(Self::write(subject, body));
-        Ok(Assessed {
-            change: problems.is_empty().then_some(change),
-            problems,
-            not_ours: Vec::new(),
-        })
+        Ok(Assessed { change: problems.is_empty().then_some(change), problems, not_ours: Vec::new() })
     }
 }
 
 /// Why an aggregated API is not asked.
 pub(super) fn no_dry_run(api: &Api) -> String {
-    format!(
-        "{} is served by an aggregated API, which gets no dry-run",
-        api.kind
-    )
+    format!("{} is served by an aggregated API, which gets no dry-run", api.kind)
 }

@@ -75,10 +75,7 @@ struct Checker {
 
 impl Checker {
     fn report(&mut self, problem: Problem) {
-        self.found.push(Violation {
-            path: self.path.clone(),
-            problem,
-        });
+        self.found.push(Violation { path: self.path.clone(), problem });
     }
 
     fn under<R>(&mut self, segment: Segment, run: impl FnOnce(&mut Self) -> R) -> R {
@@ -141,11 +138,7 @@ impl Checker {
                     _ => None,
                 };
                 let got = got(&view);
-                self.report(Problem::WrongType {
-                    expected: Expected(expected),
-                    got,
-                    quote,
-                });
+                self.report(Problem::WrongType { expected: Expected(expected), got, quote });
             }
         }
     }
@@ -191,9 +184,7 @@ impl Checker {
                         suggestion: suggest::nearest(text, allowed.iter().map(String::as_str)),
                     });
                 } else if !schemes.is_empty()
-                    && !text
-                        .split_once("://")
-                        .is_some_and(|(scheme, _)| schemes.contains(&scheme))
+                    && !text.split_once("://").is_some_and(|(scheme, _)| schemes.contains(&scheme))
                 {
                     self.report(Problem::BadUrl { schemes });
                 }

@@ -9,18 +9,11 @@ fn found(api_version: &str, kind: &str, manifest: &Value) -> Vec<String> {
         .into_iter()
         .map(|Violation { path, problem }| {
             let hint = match &problem {
-                Problem::UnknownField {
-                    suggestion: Some(Suggestion::Similar(name)),
-                    ..
+                Problem::UnknownField { suggestion: Some(Suggestion::Similar(name)), .. }
+                | Problem::NotInEnum { suggestion: Some(name), .. } => format!(" (similar: {name})"),
+                Problem::UnknownField { suggestion: Some(Suggestion::Elsewhere(path)), .. } => {
+                    format!(" (at: {path})")
                 }
-                | Problem::NotInEnum {
-                    suggestion: Some(name),
-                    ..
-                } => format!(" (similar: {name})"),
-                Problem::UnknownField {
-                    suggestion: Some(Suggestion::Elsewhere(path)),
-                    ..
-                } => format!(" (at: {path})"),
                 Problem::WrongType { quote: Some(key), .. } => format!(" (quote: {key})"),
                 _ => String::new(),
             };
@@ -93,23 +86,14 @@ fn other_kinds() {
             "Ingress",
             &json!({"spec": {"rules": [{"http": {"paths": [{"path": "/", "backend": {"service": {"name": "a", "port": 80}}}]}}]}}),
         ),
-        found(
-            "apps.cozystack.io/v1alpha1",
-            "Tenant",
-            &json!({"spec": {"anything": [1]}, "appVersion": "x"}),
-        ),
+        found("apps.cozystack.io/v1alpha1", "Tenant", &json!({"spec": {"anything": [1]}, "appVersion": "x"})),
         found(
             "apiextensions.k8s.io/v1",
             "CustomResourceDefinition",
             &json!({"spec": {"group": "g", "scope": "namespaced", "names": {"kind": "K", "plural": "ks"}, "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": {"tpye": "object", "default": {"any": 1}, "x-kubernetes-preserve-unknown-fields": true}}}}}]}}),
         ),
     ];
-    insta::assert_snapshot!(
-        all.iter()
-            .map(|lines| lines.join("\n"))
-            .collect::<Vec<_>>()
-            .join("\n---\n")
-    );
+    insta::assert_snapshot!(all.iter().map(|lines| lines.join("\n")).collect::<Vec<_>>().join("\n---\n"));
 }
 
 /// A tree in which `"?"` is a value of any type and `"?text"` some text.

@@ -64,10 +64,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
 /// Whether every part of a duration has one of these units.
 pub(super) fn uses_only(text: &str, units: &[&str]) -> bool {
     parts(text).is_ok_and(|parts| {
-        !parts.is_empty()
-            && parts
-                .iter()
-                .all(|(whole, _, unit)| !whole.is_empty() && units.contains(unit))
+        !parts.is_empty() && parts.iter().all(|(whole, _, unit)| !whole.is_empty() && units.contains(unit))
     })
 }
 
@@ -84,9 +81,7 @@ fn parts(text: &str) -> Result<Vec<(&str, &str, &str)>, DurationError> {
         if whole.is_empty() && fraction.is_empty() {
             return Err(DurationError::Syntax);
         }
-        let end = after
-            .find(|c: char| c == '.' || c.is_ascii_digit())
-            .unwrap_or(after.len());
+        let end = after.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after.len());
         let (unit, after) = after.split_at(end);
         if unit.is_empty() {
             return Err(DurationError::NoUnit);
@@ -107,11 +102,7 @@ fn digits(text: &str) -> Result<u128, DurationError> {
         return Ok(0);
     }
     let value: u128 = text.parse().map_err(|_| DurationError::TooLong)?;
-    if value > MAX {
-        Err(DurationError::TooLong)
-    } else {
-        Ok(value)
-    }
+    if value > MAX { Err(DurationError::TooLong) } else { Ok(value) }
 }
 
 #[cfg(test)]
@@ -151,10 +142,7 @@ mod tests {
             (".s", DurationError::Syntax),
             ("9223372036854775808ns", DurationError::TooLong),
             ("3000000h", DurationError::TooLong),
-            (
-                "99999999999999999999999999999999999999999999h",
-                DurationError::TooLong,
-            ),
+            ("99999999999999999999999999999999999999999999h", DurationError::TooLong),
         ] {
             assert_eq!(parse_duration(text), Err(error), "{text}");
         }

@@ -146,11 +146,7 @@ pub struct Field {
 
 impl From<&table::Field> for Field {
     fn from(field: &table::Field) -> Self {
-        Self {
-            name: field.name,
-            required: field.required,
-            node: Node(field.id),
-        }
+        Self { name: field.name, required: field.required, node: Node(field.id) }
     }
 }
 
@@ -185,14 +181,12 @@ impl Node {
     #[must_use]
     pub fn field(self, name: &str) -> Option<Self> {
         match self.def() {
-            Def::Object {
-                fields,
-                keeps_unknown,
-                ..
-            } => match fields.binary_search_by(|field| field.name.cmp(name)) {
-                Ok(at) => Some(Self(fields[at].id)),
-                Err(_) => keeps_unknown.then(Self::any),
-            },
+            Def::Object { fields, keeps_unknown, .. } => {
+                match fields.binary_search_by(|field| field.name.cmp(name)) {
+                    Ok(at) => Some(Self(fields[at].id)),
+                    Err(_) => keeps_unknown.then(Self::any),
+                }
+            }
             Def::Map { item, .. } => Some(Self(*item)),
             Def::Any => Some(self),
             _ => None,
@@ -252,9 +246,7 @@ impl Node {
 
     /// Names of the fields without which an object is refused.
     pub fn required(self) -> impl Iterator<Item = &'static str> {
-        self.fields()
-            .filter(|field| field.required)
-            .map(|field| field.name)
+        self.fields().filter(|field| field.required).map(|field| field.name)
     }
 
     /// Whether server-side apply owns the value here as a whole.
@@ -284,33 +276,21 @@ impl Node {
 
     /// The structure of an object of any kind: known metadata, and free-form otherwise.
     #[must_use]
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "a test holds that the embedded table has it"
-    )]
+    #[expect(clippy::missing_panics_doc, reason = "a test holds that the embedded table has it")]
     pub fn generic() -> Self {
         static GENERIC: OnceLock<Node> = OnceLock::new();
         *GENERIC.get_or_init(|| {
             let tenant = lookup("apps.cozystack.io/v1alpha1", "Tenant");
-            tenant
-                .expect("the table has Tenant, whose spec is free-form")
-                .root
+            tenant.expect("the table has Tenant, whose spec is free-form").root
         })
     }
 
     /// The free-form structure: what every field of an unknown kind has.
     #[must_use]
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "a test holds that the embedded table has it"
-    )]
+    #[expect(clippy::missing_panics_doc, reason = "a test holds that the embedded table has it")]
     pub fn any() -> Self {
         static ANY: OnceLock<Node> = OnceLock::new();
-        *ANY.get_or_init(|| {
-            Self::generic()
-                .field("spec")
-                .expect("every object may have a spec")
-        })
+        *ANY.get_or_init(|| Self::generic().field("spec").expect("every object may have a spec"))
     }
 }
 
@@ -325,11 +305,7 @@ mod tests {
             let node = Node(TypeId::try_from(id).unwrap());
             let mut last = "";
             for field in node.fields() {
-                assert!(
-                    last < field.name,
-                    "fields are sorted for the search: {last} {}",
-                    field.name
-                );
+                assert!(last < field.name, "fields are sorted for the search: {last} {}", field.name);
                 last = field.name;
                 assert_eq!(node.field(field.name), Some(field.node));
                 let _type = field.node.node_type();
@@ -347,64 +323,25 @@ mod tests {
             let kind = lookup(api_version, kind).unwrap_or_else(|| panic!("{kind}"));
             node_at(kind, &path.parse().unwrap()).unwrap_or_else(|| panic!("{path}"))
         };
-        let ports = at(
-            "apps/v1",
-            "Deployment",
-            "spec.template.spec.containers[name=app].ports",
-        );
-        let Type::ListMap(keys) = ports.node_type() else {
-            panic!("{ports:?}")
-        };
+        let ports = at("apps/v1", "Deployment", "spec.template.spec.containers[name=app].ports");
+        let Type::ListMap(keys) = ports.node_type() else { panic!("{ports:?}") };
         assert_eq!(
             keys,
             [
-                ListKey {
-                    name: "containerPort",
-                    default: None
-                },
-                ListKey {
-                    name: "protocol",
-                    default: Some("\"TCP\"")
-                },
+                ListKey { name: "containerPort", default: None },
+                ListKey { name: "protocol", default: Some("\"TCP\"") },
             ]
         );
-        assert_eq!(
-            ports.item().unwrap().field("protocol").unwrap().enum_values(),
-            ["SCTP", "TCP", "UDP"]
-        );
+        assert_eq!(ports.item().unwrap().field("protocol").unwrap().enum_values(), ["SCTP", "TCP", "UDP"]);
         for (api_version, kind, path, expected, atomic) in [
             ("v1", "Service", "spec.selector", Type::Map, true),
-            (
-                "v1",
-                "Service",
-                "spec.ports[0].targetPort",
-                Type::IntOrString,
-                true,
-            ),
-            (
-                "v1",
-                "PersistentVolumeClaim",
-                "spec.resources.requests.storage",
-                Type::Quantity,
-                true,
-            ),
-            (
-                "v1",
-                "PersistentVolumeClaim",
-                "spec.accessModes",
-                Type::List,
-                true,
-            ),
+            ("v1", "Service", "spec.ports[0].targetPort", Type::IntOrString, true),
+            ("v1", "PersistentVolumeClaim", "spec.resources.requests.storage", Type::Quantity, true),
+            ("v1", "PersistentVolumeClaim", "spec.accessModes", Type::List, true),
             ("v1", "Secret", "data.key", Type::Bytes, true),
             ("v1", "ConfigMap", "metadata.finalizers", Type::Set, false),
             ("apps/v1", "Deployment", "spec.selector", Type::Object, true),
-            (
-                "helm.toolkit.fluxcd.io/v2",
-                "HelmRelease",
-                "spec.values.sonarr.host",
-                Type::Any,
-                false,
-            ),
+            ("helm.toolkit.fluxcd.io/v2", "HelmRelease", "spec.values.sonarr.host", Type::Any, false),
             (
                 "helm.toolkit.fluxcd.io/v2",
                 "HelmRelease",

@@ -117,17 +117,9 @@ impl Amount {
             exponent += 1;
         }
         if digits.is_empty() {
-            return Self {
-                negative: false,
-                digits,
-                exponent: 0,
-            };
+            return Self { negative: false, digits, exponent: 0 };
         }
-        Self {
-            negative,
-            digits,
-            exponent,
-        }
+        Self { negative, digits, exponent }
     }
 
     fn is_zero(&self) -> bool {
@@ -148,9 +140,7 @@ impl Amount {
             (false, false) => {}
         }
         // Without trailing zeros, the longer of two equal beginnings is the larger.
-        self.magnitude()
-            .cmp(&other.magnitude())
-            .then_with(|| self.digits.cmp(&other.digits))
+        self.magnitude().cmp(&other.magnitude()).then_with(|| self.digits.cmp(&other.digits))
     }
 
     fn times_power_of_two(self, power: u32) -> Self {
@@ -194,10 +184,7 @@ impl Amount {
         if self.exponent < 0 || self.magnitude() > 19 {
             return None;
         }
-        let digits = self
-            .digits
-            .iter()
-            .fold(0, |value: u128, digit| value * 10 + u128::from(*digit));
+        let digits = self.digits.iter().fold(0, |value: u128, digit| value * 10 + u128::from(*digit));
         let value = digits * 10_u128.pow(u32::try_from(self.exponent).ok()?);
         (value <= MAX_BINARY).then_some(value)
     }
@@ -364,11 +351,7 @@ mod tests {
             if actual == "?" {
                 continue;
             }
-            let actual = if text.parse::<Quantity>().is_err() {
-                "error".to_owned()
-            } else {
-                actual
-            };
+            let actual = if text.parse::<Quantity>().is_err() { "error".to_owned() } else { actual };
             assert_eq!(actual, expected, "{text}");
             count += 1;
         }
@@ -387,20 +370,14 @@ mod tests {
             ("-2", Ordering::Less, "-1"),
             ("0", Ordering::Equal, "-0.000"),
             ("0.1n", Ordering::Equal, "1n"),
-            (
-                "99999999999999999999999999999999999999999",
-                Ordering::Greater,
-                "1E",
-            ),
+            ("99999999999999999999999999999999999999999", Ordering::Greater, "1E"),
             ("20Ei", Ordering::Equal, "9223372036854775807"),
             ("1e-2147483648", Ordering::Equal, "1n"),
         ] {
             let (left, right): (Quantity, Quantity) = (a.parse().unwrap(), b.parse().unwrap());
             assert_eq!(left.cmp(&right), ordering, "{a} {b}");
         }
-        for text in [
-            "", "-", "Gi", "1gi", "1 Gi", "1e", "1.5.0", "0x1", "1Gib", "1K", "ten",
-        ] {
+        for text in ["", "-", "Gi", "1gi", "1 Gi", "1e", "1.5.0", "0x1", "1Gib", "1K", "ten"] {
             let result = text.parse::<Quantity>();
             // Kubernetes reads a lone sign or suffix as zero.
             if matches!(text, "-" | "Gi") {
@@ -409,14 +386,8 @@ mod tests {
                 assert!(result.is_err(), "{text}");
             }
         }
-        assert!(Quantity::same_stored(
-            &serde_json::json!(0.5),
-            &serde_json::json!("500m")
-        ));
-        assert!(!Quantity::same_stored(
-            &serde_json::json!("1e3"),
-            &serde_json::json!("1k")
-        ));
+        assert!(Quantity::same_stored(&serde_json::json!(0.5), &serde_json::json!("500m")));
+        assert!(!Quantity::same_stored(&serde_json::json!("1e3"), &serde_json::json!("1k")));
     }
 
     proptest! {

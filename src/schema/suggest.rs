@@ -27,19 +27,11 @@ pub(super) fn field(name: &str, node: Node, above: &[(Node, usize)], path: &Fiel
     let here = &path.0[..path.0.len().saturating_sub(1)];
     if let Some(below) = below(name, node) {
         let keys = below.iter().map(|key| Segment::Key((*key).to_owned()));
-        return Some(Suggestion::Elsewhere(FieldPath(
-            here.iter().cloned().chain(keys).collect(),
-        )));
+        return Some(Suggestion::Elsewhere(FieldPath(here.iter().cloned().chain(keys).collect())));
     }
-    let around = above
-        .iter()
-        .rev()
-        .skip(1)
-        .find(|(node, _)| node.fields().any(|field| field.name == name));
+    let around = above.iter().rev().skip(1).find(|(node, _)| node.fields().any(|field| field.name == name));
     if let Some((_, len)) = around {
-        return Some(Suggestion::Elsewhere(
-            FieldPath(path.0[..*len].to_vec()).key(name),
-        ));
+        return Some(Suggestion::Elsewhere(FieldPath(path.0[..*len].to_vec()).key(name)));
     }
     nearest(name, node.fields().map(|field| field.name)).map(Suggestion::Similar)
 }
@@ -72,10 +64,7 @@ fn below(name: &str, node: Node) -> Option<Vec<&'static str>> {
 
 /// A name as it sounds: without case and separators, so that `storage_class_name` finds `storageClassName`.
 fn plain(name: &str) -> String {
-    name.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect()
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// The candidate that is so near to `name` that it was probably meant: the only one that it begins, as
@@ -85,9 +74,7 @@ pub(super) fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>)
     let limit = wanted.len().max(3) / 3;
     let candidates: Vec<&str> = candidates.collect();
     if wanted.len() >= 4 {
-        let mut begun = candidates
-            .iter()
-            .filter(|candidate| plain(candidate).starts_with(&wanted));
+        let mut begun = candidates.iter().filter(|candidate| plain(candidate).starts_with(&wanted));
         if let (Some(only), None) = (begun.next(), begun.next()) {
             return Some(only);
         }

@@ -42,21 +42,11 @@ pub(super) enum Def {
     Int64,
     Number,
     Bool,
-    Object {
-        fields: Vec<Field>,
-        atomic: bool,
-        keeps_unknown: bool,
-    },
-    Map {
-        item: TypeId,
-        atomic: bool,
-    },
+    Object { fields: Vec<Field>, atomic: bool, keeps_unknown: bool },
+    Map { item: TypeId, atomic: bool },
     List(TypeId),
     Set(TypeId),
-    ListMap {
-        item: TypeId,
-        keys: Vec<ListKey>,
-    },
+    ListMap { item: TypeId, keys: Vec<ListKey> },
 }
 
 pub(super) struct KindLine {
@@ -97,11 +87,7 @@ impl Table {
                 }
             }
         }
-        Self {
-            versions,
-            kinds,
-            types,
-        }
+        Self { versions, kinds, types }
     }
 
     pub(super) fn def(&self, id: TypeId) -> &Def {
@@ -137,16 +123,10 @@ fn parse(line: &'static str) -> Def {
         "bool" => Def::Bool,
         "list" => Def::List(id(rest)),
         "set" => Def::Set(id(rest)),
-        "map" | "map@" => Def::Map {
-            item: id(rest),
-            atomic: word.ends_with('@'),
-        },
+        "map" | "map@" => Def::Map { item: id(rest), atomic: word.ends_with('@') },
         "listmap" => {
             let (item, keys) = rest.split_once(' ').expect("a list map has keys");
-            Def::ListMap {
-                item: id(item),
-                keys: keys.split(' ').map(list_key).collect(),
-            }
+            Def::ListMap { item: id(item), keys: keys.split(' ').map(list_key).collect() }
         }
         _ => Def::Object {
             fields: rest.split(' ').filter(|f| !f.is_empty()).map(field).collect(),
@@ -158,14 +138,8 @@ fn parse(line: &'static str) -> Def {
 
 fn list_key(text: &'static str) -> ListKey {
     match text.split_once('=') {
-        Some((name, default)) => ListKey {
-            name,
-            default: Some(default),
-        },
-        None => ListKey {
-            name: text,
-            default: None,
-        },
+        Some((name, default)) => ListKey { name, default: Some(default) },
+        None => ListKey { name: text, default: None },
     }
 }
 
@@ -175,9 +149,5 @@ fn field(text: &'static str) -> Field {
         Some(name) => (name, true),
         None => (name, false),
     };
-    Field {
-        name,
-        required,
-        id: id(number),
-    }
+    Field { name, required, id: id(number) }
 }

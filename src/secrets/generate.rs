@@ -34,10 +34,7 @@ pub fn draw(length: usize, charset: Charset) -> Result<Zeroizing<String>, getran
     while text.len() < length {
         getrandom::fill(&mut *bytes)?;
         let wanted = length - text.len();
-        let drawn = bytes
-            .iter()
-            .map(|byte| usize::from(*byte))
-            .filter(|byte| *byte < fair);
+        let drawn = bytes.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < fair);
         for byte in drawn.take(wanted) {
             text.push(characters[byte % characters.len()].into());
         }
@@ -86,11 +83,7 @@ mod tests {
 
     #[test]
     fn drawn_values_have_their_length_and_alphabet_and_use_all_of_it_evenly() {
-        for (charset, size) in [
-            (Charset::Hex, 16),
-            (Charset::Alphanumeric, 62),
-            (Charset::Printable, 76),
-        ] {
+        for (charset, size) in [(Charset::Hex, 16), (Charset::Alphanumeric, 62), (Charset::Printable, 76)] {
             let characters = charset.characters();
             assert_eq!(characters.len(), size);
             let text = draw(size * 400, charset).unwrap();
@@ -98,11 +91,7 @@ mod tests {
             for character in characters {
                 let count = text.bytes().filter(|b| b == character).count();
                 // 400 expected, standard deviation 20: ten of them away is no chance.
-                assert!(
-                    (200..600).contains(&count),
-                    "{count} × {}",
-                    char::from(*character)
-                );
+                assert!((200..600).contains(&count), "{count} × {}", char::from(*character));
             }
             assert!(text.bytes().all(|b| characters.contains(&b)));
         }
@@ -129,10 +118,7 @@ mod tests {
         assert_eq!(decoded.len(), 36);
         assert_eq!(decoded.trim_end(), r#"{"auths":{}}"#);
         assert_eq!(placeholder(&path, "{\"a\":1}"), "{}     ");
-        assert_eq!(
-            placeholder(&FieldPath::keys(["spec", "password"]), "not base64!"),
-            "xxxxxxxxxxx"
-        );
+        assert_eq!(placeholder(&FieldPath::keys(["spec", "password"]), "not base64!"), "xxxxxxxxxxx");
     }
 
     proptest! {

@@ -133,11 +133,7 @@ impl Inner {
                 anywhere.extend(encoded_inside(part.as_bytes()));
             }
         }
-        Self {
-            values,
-            anywhere: automaton(&anywhere),
-            words: automaton(&words),
-        }
+        Self { values, anywhere: automaton(&anywhere), words: automaton(&words) }
     }
 }
 
@@ -172,10 +168,7 @@ fn texts(json: &Value, found: &mut BTreeSet<String>) {
 /// The forms in which a text carries the value as a whole.
 fn whole_forms(value: &str) -> BTreeSet<String> {
     let json = escape(value);
-    let go = json
-        .replace('<', "\\u003c")
-        .replace('>', "\\u003e")
-        .replace('&', "\\u0026");
+    let go = json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     let percent = percent(value);
     let mut forms = BTreeSet::from([
         value.to_owned(),
@@ -268,18 +261,10 @@ mod tests {
                 "https://u:(secret)@h/?q=(secret)&r=(secret)",
             ),
             // Short ones as words only.
-            (
-                &["abc"],
-                "abc abcd xabc \"abc\" YWJj",
-                "(secret) abcd xabc \"(secret)\" (secret)",
-            ),
+            (&["abc"], "abc abcd xabc \"abc\" YWJj", "(secret) abcd xabc \"(secret)\" (secret)"),
             (&["1"], "replicas: 1, 10", "replicas: (secret), 10"),
             // Lines of a key, and texts of a document; not its short parts.
-            (
-                &["-----BEGIN\nMIIBVAIBADAN\nab\n"],
-                "read MIIBVAIBADAN ab",
-                "read (secret) ab",
-            ),
+            (&["-----BEGIN\nMIIBVAIBADAN\nab\n"], "read MIIBVAIBADAN ab", "read (secret) ab"),
             (
                 &[r#"{"auths":{"ghcr.io":{"auth":"dXNlcjpwYXNz","n":"ab"}}}"#],
                 "ghcr.io says dXNlcjpwYXNz ab",

@@ -58,12 +58,10 @@ async fn resolve_within(
         return Ok(values);
     }
     let secrets = || {
-        variables
-            .iter()
-            .filter_map(|(name, variable)| match &variable.value {
-                VariableValue::Secret(source) => Some((name, variable, source)),
-                VariableValue::Plain(_) => None,
-            })
+        variables.iter().filter_map(|(name, variable)| match &variable.value {
+            VariableValue::Secret(source) => Some((name, variable, source)),
+            VariableValue::Plain(_) => None,
+        })
     };
     let commands: BTreeSet<&[String]> = secrets()
         .filter_map(|(_, _, source)| match source {
@@ -71,9 +69,7 @@ async fn resolve_within(
             _ => None,
         })
         .collect();
-    let runs = commands
-        .into_iter()
-        .map(async |words| (words, run(words, folder, timeout).await));
+    let runs = commands.into_iter().map(async |words| (words, run(words, folder, timeout).await));
     let outputs: BTreeMap<_, _> = futures::future::join_all(runs).await.into_iter().collect();
 
     let mut problems = Diagnostics::default();
@@ -84,11 +80,9 @@ async fn resolve_within(
             SecretSource::VarFile(path) => from_variable_file(path, name),
             SecretSource::Command(words) => match &outputs[words.as_slice()] {
                 Ok(value) => Ok(value.clone()),
-                Err(Failure { code, message, help }) => Err(Failure {
-                    code,
-                    message: message.clone(),
-                    help: help.clone(),
-                }),
+                Err(Failure { code, message, help }) => {
+                    Err(Failure { code, message: message.clone(), help: help.clone() })
+                }
             },
             SecretSource::Generate { .. } => continue,
         };
@@ -102,11 +96,7 @@ async fn resolve_within(
             ),
         }
     }
-    if problems.is_empty() {
-        Ok(values)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(values) } else { Err(problems) }
 }
 
 fn from_environment(value: Option<String>, key: &str) -> Result<Zeroizing<String>, Failure> {
@@ -160,20 +150,13 @@ async fn run(words: &[String], folder: &Path, timeout: Duration) -> Result<Zeroi
     let fail = |reason: String| Failure {
         code: "E153",
         message: format!("command `{shown}`: {reason}"),
-        help: format!(
-            "try it in {}: it must print the value and nothing else",
-            folder.display()
-        ),
+        help: format!("try it in {}: it must print the value and nothing else", folder.display()),
     };
     let Some((program, arguments)) = words.split_first() else {
         return Err(fail("it is empty".to_owned()));
     };
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .stdout(Stdio::piped())
-        .kill_on_drop(true);
+    command.args(arguments).current_dir(folder).stdout(Stdio::piped()).kill_on_drop(true);
     for (key, _) in std::env::vars_os() {
         if key.to_string_lossy().starts_with("ARRPLAN_VAR_") {
             command.env_remove(key);
@@ -262,10 +245,7 @@ mod tests {
         folder: &Path,
         sources: Vec<(&str, SecretSource)>,
     ) -> Result<SecretValues, Diagnostics> {
-        let variables = sources
-            .into_iter()
-            .map(|(name, source)| variable(name, source))
-            .collect();
+        let variables = sources.into_iter().map(|(name, source)| variable(name, source)).collect();
         resolve_within(&variables, folder, &environment, false, Duration::from_secs(2)).await
     }
 
@@ -322,19 +302,12 @@ mod tests {
         )
         .await
         .unwrap();
-        assert!(
-            start.elapsed() < Duration::from_millis(1400),
-            "{:?}",
-            start.elapsed()
-        );
+        assert!(start.elapsed() < Duration::from_millis(1400), "{:?}", start.elapsed());
         assert_eq!(
             (values.get("a"), values.get("b"), values.get("c")),
             (Some("value"), Some("value"), Some("other"))
         );
-        assert_eq!(
-            std::fs::read_to_string(folder.path().join("runs")).unwrap(),
-            "x\n"
-        );
+        assert_eq!(std::fs::read_to_string(folder.path().join("runs")).unwrap(), "x\n");
     }
 
     #[tokio::test]
@@ -349,77 +322,30 @@ mod tests {
         std::fs::write(at("large"), "x".repeat((1 << 20) + 1)).unwrap();
         std::fs::write(at("bad.toml"), "t = \"s3cr3t\nu = 1").unwrap();
         std::fs::write(at("number.toml"), "t = 1\nu = \"\"\n").unwrap();
-        let pipe = std::process::Command::new("mkfifo")
-            .arg(at("pipe"))
-            .status()
-            .unwrap();
+        let pipe = std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap();
         assert!(pipe.success());
         let cases = [
-            (
-                "t",
-                SecretSource::Env("NONE".to_owned()),
-                "environment variable `NONE` is not set",
-            ),
-            (
-                "t",
-                SecretSource::Env("EMPTY".to_owned()),
-                "environment variable `EMPTY` is empty",
-            ),
+            ("t", SecretSource::Env("NONE".to_owned()), "environment variable `NONE` is not set"),
+            ("t", SecretSource::Env("EMPTY".to_owned()), "environment variable `EMPTY` is empty"),
             ("t", SecretSource::File(at("none")), "No such file"),
-            (
-                "t",
-                SecretSource::File(at("link")),
-                "not below the stack's folder",
-            ),
+            ("t", SecretSource::File(at("link")), "not below the stack's folder"),
             ("t", SecretSource::File(at("../x")), "No such file"),
-            (
-                "t",
-                SecretSource::File("/etc/hostname".into()),
-                "not below the stack's folder",
-            ),
-            (
-                "t",
-                SecretSource::File(folder.path().to_owned()),
-                "no regular file",
-            ),
+            ("t", SecretSource::File("/etc/hostname".into()), "not below the stack's folder"),
+            ("t", SecretSource::File(folder.path().to_owned()), "no regular file"),
             ("t", SecretSource::File(at("pipe")), "no regular file"),
             ("t", SecretSource::File(at("binary")), "the value is not text"),
             ("t", SecretSource::File(at("empty")), "the value is empty"),
             ("t", SecretSource::File(at("large")), "larger than 1 MiB"),
             ("t", SecretSource::VarFile(at("bad.toml")), "it is not TOML"),
-            (
-                "t",
-                SecretSource::VarFile(at("number.toml")),
-                "the value is not text",
-            ),
-            (
-                "u",
-                SecretSource::VarFile(at("number.toml")),
-                "the value is empty",
-            ),
-            (
-                "v",
-                SecretSource::VarFile(at("number.toml")),
-                "not there any more",
-            ),
+            ("t", SecretSource::VarFile(at("number.toml")), "the value is not text"),
+            ("u", SecretSource::VarFile(at("number.toml")), "the value is empty"),
+            ("v", SecretSource::VarFile(at("number.toml")), "not there any more"),
             ("t", command(&[]), "it is empty"),
             ("t", command(&["./none"]), "No such file"),
-            (
-                "t",
-                command(&["sh", "-c", "echo s3cr3t; exit 3"]),
-                "it failed with exit status: 3",
-            ),
+            ("t", command(&["sh", "-c", "echo s3cr3t; exit 3"]), "it failed with exit status: 3"),
             ("t", command(&["true"]), "the value is empty"),
-            (
-                "t",
-                command(&["sh", "-c", "echo s3cr3t; sleep 60"]),
-                "it did not end within 2 s",
-            ),
-            (
-                "t",
-                command(&["head", "-c", "2000000", "/dev/zero"]),
-                "it printed more than 1 MiB",
-            ),
+            ("t", command(&["sh", "-c", "echo s3cr3t; sleep 60"]), "it did not end within 2 s"),
+            ("t", command(&["head", "-c", "2000000", "/dev/zero"]), "it printed more than 1 MiB"),
         ];
         let checks = cases.into_iter().map(async |(name, source, expected)| {
             let Err(problems) = resolved(folder.path(), vec![(name, source)]).await else {
@@ -440,14 +366,10 @@ mod tests {
             .map(|name| variable(name, command(&["sh", "-c", "touch ran; exit 1"])))
             .into_iter()
             .collect();
-        let skipped = resolve(&variables, folder.path(), &environment, true)
-            .await
-            .unwrap();
+        let skipped = resolve(&variables, folder.path(), &environment, true).await.unwrap();
         assert_eq!(skipped.get("a"), None);
         assert!(!folder.path().join("ran").exists());
-        let problems = resolve(&variables, folder.path(), &environment, false)
-            .await
-            .unwrap_err();
+        let problems = resolve(&variables, folder.path(), &environment, false).await.unwrap_err();
         assert_eq!(problems.0.len(), 2);
         assert!(problems.0.iter().all(|d| d.labels[0].span.start == 3));
         assert!(folder.path().join("ran").exists());

@@ -120,27 +120,16 @@ pub(super) fn wait(diags: &mut Diagnostics, cell: &Cell) -> Option<Wait> {
                     .help(rule),
             ),
         },
-        Data::Bool(_) => diags.push(
-            Diagnostic::error("E013", "`wait` is not a boolean")
-                .at(cell.span.clone(), "")
-                .help(rule),
-        ),
-        _ => wrong(
-            diags,
-            "`wait`",
-            "`\"ready\"`, `\"applied\"` or `{ cel = \"…\" }`",
-            cell,
-        ),
+        Data::Bool(_) => diags
+            .push(Diagnostic::error("E013", "`wait` is not a boolean").at(cell.span.clone(), "").help(rule)),
+        _ => wrong(diags, "`wait`", "`\"ready\"`, `\"applied\"` or `{ cel = \"…\" }`", cell),
     }
     None
 }
 
 /// The parser's own words without its prefix and its list of all tokens.
 fn cel_reason(text: &str) -> String {
-    let first = text
-        .lines()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or_default();
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let reason = first.split_once("error: ").map_or(first, |(_, reason)| reason);
     reason.split(" expecting ").next().unwrap_or(reason).to_owned()
 }

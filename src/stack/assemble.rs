@@ -23,19 +23,12 @@ pub(super) fn one_object_each(output: &Output, diags: &mut Diagnostics) {
             continue;
         }
         let (group, _) = split_api_version(&identity.api_version);
-        let key = ObjectKey::new(
-            group,
-            &identity.kind,
-            identity.namespace.as_deref(),
-            &identity.name,
-        );
+        let key = ObjectKey::new(group, &identity.kind, identity.namespace.as_deref(), &identity.name);
         let human = key.human();
         if let Some((other, first)) = seen.insert(key.clone(), (address, &compiled.span)) {
-            let mut diagnostic = Diagnostic::error(
-                "E034",
-                format!("`{other}` and `{address}` are one object: {human}"),
-            )
-            .at(compiled.span.clone(), "");
+            let mut diagnostic =
+                Diagnostic::error("E034", format!("`{other}` and `{address}` are one object: {human}"))
+                    .at(compiled.span.clone(), "");
             if *first != compiled.span {
                 diagnostic = diagnostic.at(first.clone(), "the other one");
             }
@@ -50,12 +43,7 @@ pub(super) fn one_object_each(output: &Output, diags: &mut Diagnostics) {
     }
     for (address, (existing, _)) in &output.existing {
         let (group, _) = split_api_version(&existing.api_version);
-        let key = ObjectKey::new(
-            group,
-            &existing.kind,
-            existing.namespace.as_deref(),
-            &existing.name,
-        );
+        let key = ObjectKey::new(group, &existing.kind, existing.namespace.as_deref(), &existing.name);
         let twin = seen.get(&key).copied();
         let namesake = output.compiled.get(address).map(|c| (address, &c.span));
         if let Some((other, span)) = twin.or(namesake) {
@@ -83,15 +71,8 @@ pub(super) fn one_object_each(output: &Output, diags: &mut Diagnostics) {
 pub(super) fn edges(output: &Output, diags: &mut Diagnostics) -> Vec<Edge<Address>> {
     let mut edges = Vec::new();
     let objects = output.compiled.iter().map(|(address, c)| (address, &c.identity));
-    let index = Index::new(
-        objects.chain(
-            output
-                .world
-                .existing
-                .iter()
-                .filter_map(|(a, i)| Some((a, i.as_ref()?))),
-        ),
-    );
+    let index =
+        Index::new(objects.chain(output.world.existing.iter().filter_map(|(a, i)| Some((a, i.as_ref()?)))));
     for (address, compiled) in &output.compiled {
         uses(address, &compiled.uses, &mut edges);
         for (target, span) in &compiled.arguments.depends_on {
@@ -99,19 +80,12 @@ pub(super) fn edges(output: &Output, diags: &mut Diagnostics) -> Vec<Edge<Addres
                 edges.push(Edge {
                     from: address.clone(),
                     to,
-                    reason: Reason {
-                        kind: ReasonKind::DependsOn,
-                        span: Some(span.clone()),
-                    },
+                    reason: Reason { kind: ReasonKind::DependsOn, span: Some(span.clone()) },
                 });
             }
         }
-        let mut inferred = Edges {
-            index: &index,
-            from: address,
-            object: &compiled.identity,
-            found: &mut edges,
-        };
+        let mut inferred =
+            Edges { index: &index, from: address, object: &compiled.identity, found: &mut edges };
         inferred.infer(&compiled.span);
     }
     for (address, (_, used)) in &output.existing {
@@ -126,10 +100,7 @@ fn uses(from: &Address, uses: &[Use], edges: &mut Vec<Edge<Address>>) {
         Edge {
             from: from.clone(),
             to: to.clone(),
-            reason: Reason {
-                kind: ReasonKind::Reference(used.text.clone()),
-                span: Some(used.span.clone()),
-            },
+            reason: Reason { kind: ReasonKind::Reference(used.text.clone()), span: Some(used.span.clone()) },
         }
     }));
 }
@@ -142,11 +113,8 @@ fn dependency(
     diags: &mut Diagnostics,
 ) -> Option<Address> {
     let unknown = |shown: String| {
-        Diagnostic::error(
-            "E050",
-            format!("`depends_on` names `{shown}`, which is not declared"),
-        )
-        .at(span.clone(), "")
+        Diagnostic::error("E050", format!("`depends_on` names `{shown}`, which is not declared"))
+            .at(span.clone(), "")
     };
     match target {
         Target::Existing(address) => {
@@ -173,11 +141,8 @@ fn dependency(
                 diags.push(unknown(address.to_string()).help(near_resource(world, &address.declaration())));
             }
             (Some(_), Some(key)) => diags.push(
-                Diagnostic::error(
-                    "E024",
-                    format!("`{}` has no instance `{key}`", address.declaration()),
-                )
-                .at(span.clone(), ""),
+                Diagnostic::error("E024", format!("`{}` has no instance `{key}`", address.declaration()))
+                    .at(span.clone(), ""),
             ),
         },
     }
@@ -201,12 +166,7 @@ pub(super) fn graph(
     };
     // A cycle is the exception, so the edges are found once more rather than copied every time.
     let edges = self::edges(output, &mut Diagnostics::default());
-    let mut left: BTreeSet<Address> = output
-        .compiled
-        .keys()
-        .chain(output.existing.keys())
-        .cloned()
-        .collect();
+    let mut left: BTreeSet<Address> = output.compiled.keys().chain(output.existing.keys()).cloned().collect();
     for _ in 0..MAX_CYCLES {
         diags.push(cycle_report(&cycle, sources));
         for edge in &cycle.edges {
@@ -264,10 +224,8 @@ pub(super) fn variables(output: &Output, diags: &mut Diagnostics) -> BTreeMap<St
             Given::Secret(Source::Known(source)) => VariableValue::Secret(source.clone()),
             Given::Secret(Source::Generate(length, charset)) => {
                 let found = homes.remove(name).unwrap_or_default();
-                let broken = output
-                    .compiled
-                    .values()
-                    .any(|c| c.identity.broken && c.identity.kind == "Secret");
+                let broken =
+                    output.compiled.values().any(|c| c.identity.broken && c.identity.kind == "Secret");
                 match found.as_slice() {
                     [(address, key, _)] => VariableValue::Secret(SecretSource::Generate {
                         length: *length,

@@ -10,25 +10,13 @@ use super::syntax::{Key, Node, Raw, Table};
 
 impl Collector<'_, '_> {
     pub(super) fn local_name(&mut self, table: &str, key: &Key) {
-        let mended: String = key
-            .name
-            .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || c == '_' {
-                    c
-                } else {
-                    '-'
-                }
-            })
-            .collect();
+        let mended: String =
+            key.name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
         let mut diagnostic = Diagnostic::error("E014", format!("`{}` is not a local name", key.name))
             .at(key.span.clone(), "")
             .help("a local name is made of letters, digits, `_` and `-`");
         if names::is_local(&mended) && kinds::is_resource_table(table) {
-            diagnostic = diagnostic.help(format!(
-                "write `[{table}.{mended}]` and `name = \"{}\"`",
-                key.name
-            ));
+            diagnostic = diagnostic.help(format!("write `[{table}.{mended}]` and `name = \"{}\"`", key.name));
         }
         self.diags.push(diagnostic);
     }
@@ -63,33 +51,20 @@ impl Collector<'_, '_> {
         let place = self.place(table, &node);
         if let Raw::List(_) = node.raw {
             self.diags.push(
-                Diagnostic::error(
-                    "E011",
-                    format!("`{}` holds resources by name, it is no list", table.name),
-                )
-                .at(node.span, "")
-                .help(format!("write `{header}`")),
+                Diagnostic::error("E011", format!("`{}` holds resources by name, it is no list", table.name))
+                    .at(node.span, "")
+                    .help(format!("write `{header}`")),
             );
             return None;
         }
         let entries = self.table(table, node)?.entries;
-        let loose = entries
-            .iter()
-            .find(|(_, node)| !matches!(node.raw, Raw::Table(_) | Raw::Bad));
+        let loose = entries.iter().find(|(_, node)| !matches!(node.raw, Raw::Table(_) | Raw::Bad));
         if let Some((key, _)) = loose {
             self.diags.push(
-                Diagnostic::error(
-                    "E011",
-                    format!("`{}` needs a local name for the resource", table.name),
-                )
-                .at(place, "")
-                .at(
-                    key.span.clone(),
-                    format!("`{}` is read as the name of a resource", key.name),
-                )
-                .help(format!(
-                    "write `{header}`; the local name is what other resources refer to"
-                )),
+                Diagnostic::error("E011", format!("`{}` needs a local name for the resource", table.name))
+                    .at(place, "")
+                    .at(key.span.clone(), format!("`{}` is read as the name of a resource", key.name))
+                    .help(format!("write `{header}`; the local name is what other resources refer to")),
             );
             return None;
         }

@@ -34,10 +34,7 @@ pub(super) type CellMap = BTreeMap<String, (Span, Cell)>;
 
 impl Cell {
     pub(super) fn new(span: &Span, data: Data) -> Self {
-        Self {
-            span: span.clone(),
-            data,
-        }
+        Self { span: span.clone(), data }
     }
 
     pub(super) fn bad(span: &Span) -> Self {
@@ -99,9 +96,8 @@ impl Cell {
         let data = match &self.data {
             Data::List(list) => Data::List(list.iter().map(|cell| cell.placed(span)).collect()),
             Data::Map(map) => {
-                let entries = map
-                    .iter()
-                    .map(|(key, (_, cell))| (key.clone(), (span.clone(), cell.placed(span))));
+                let entries =
+                    map.iter().map(|(key, (_, cell))| (key.clone(), (span.clone(), cell.placed(span))));
                 Data::Map(entries.collect())
             }
             other => other.clone(),
@@ -115,10 +111,7 @@ impl Cell {
         own + match &self.data {
             Data::Text(text) => text.len(),
             Data::List(list) => list.iter().map(Self::size).sum::<usize>(),
-            Data::Map(map) => map
-                .iter()
-                .map(|(key, (_, cell))| own + key.len() + cell.size())
-                .sum::<usize>(),
+            Data::Map(map) => map.iter().map(|(key, (_, cell))| own + key.len() + cell.size()).sum::<usize>(),
             _ => 0,
         }
     }
@@ -141,9 +134,7 @@ impl Cell {
             Value::String(s) => Data::Text(s.clone()),
             Value::Array(list) => Data::List(list.iter().map(|v| Self::from_json(v, span)).collect()),
             Value::Object(map) => {
-                let entries = map
-                    .iter()
-                    .map(|(k, v)| (k.clone(), (span.clone(), Self::from_json(v, span))));
+                let entries = map.iter().map(|(k, v)| (k.clone(), (span.clone(), Self::from_json(v, span))));
                 Data::Map(entries.collect())
             }
         };
@@ -172,10 +163,7 @@ impl Cell {
                         (false, [Part::Field(field)]) => {
                             let mut path_in = field.path.clone();
                             path_in.0.extend_from_slice(&path.0[at..]);
-                            let field = FieldRef {
-                                target: field.target.clone(),
-                                path: path_in,
-                            };
+                            let field = FieldRef { target: field.target.clone(), path: path_in };
                             Ok(Self::new(&cell.span, Data::Late(late_of(Part::Field(field)))))
                         }
                         _ => Err((at, cell)),
@@ -187,10 +175,9 @@ impl Cell {
                     keys.iter()
                         .all(|(key, text)| item.get(key).and_then(Self::scalar_text).as_ref() == Some(text))
                 }),
-                (Segment::Item(text), _) => cell
-                    .list()
-                    .iter()
-                    .find(|item| item.scalar_text().as_ref() == Some(text)),
+                (Segment::Item(text), _) => {
+                    cell.list().iter().find(|item| item.scalar_text().as_ref() == Some(text))
+                }
             };
             cell = next.ok_or((at, cell))?;
         }
@@ -245,10 +232,7 @@ impl Cell {
 
 /// A value that is exactly this part.
 pub(super) fn late_of(part: Part) -> Late {
-    Late {
-        parts: vec![part],
-        base64: false,
-    }
+    Late { parts: vec![part], base64: false }
 }
 
 /// Merges `over` into `base`, map by map; everything else of `over` replaces what `base` has.

@@ -36,18 +36,12 @@ pub(super) fn text_of<'t>(
         Raw::Text(text) => return Some((text, &node.span)),
         Raw::Bad => {}
         Raw::Template(_) => diags.push(
-            Diagnostic::error(
-                "E026",
-                format!("`{key}` of {what} is read before any reference is known"),
-            )
-            .at(node.span.clone(), "write plain text here"),
+            Diagnostic::error("E026", format!("`{key}` of {what} is read before any reference is known"))
+                .at(node.span.clone(), "write plain text here"),
         ),
         _ => diags.push(
-            Diagnostic::error(
-                "E011",
-                format!("`{key}` of {what} must be text, not {}", node.type_name()),
-            )
-            .at(node.span.clone(), ""),
+            Diagnostic::error("E011", format!("`{key}` of {what} must be text, not {}", node.type_name()))
+                .at(node.span.clone(), ""),
         ),
     }
     None

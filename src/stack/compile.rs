@@ -52,10 +52,8 @@ impl Compile<'_> {
 
     /// Resolves the locals that need no resource; returns the names of the others.
     fn early_locals(&mut self, all: &BTreeMap<String, (Span, BTreeSet<Needs>)>) -> BTreeSet<String> {
-        let items: BTreeMap<Needs, BTreeSet<Needs>> = all
-            .iter()
-            .map(|(name, (_, needs))| (Needs::Local(name.clone()), needs.clone()))
-            .collect();
+        let items: BTreeMap<Needs, BTreeSet<Needs>> =
+            all.iter().map(|(name, (_, needs))| (Needs::Local(name.clone()), needs.clone())).collect();
         let mut late = BTreeSet::new();
         for item in order::sorted(&items) {
             let Needs::Local(name) = item else { continue };
@@ -166,11 +164,8 @@ impl Compile<'_> {
 
     fn not_known(&mut self, span: &Span) {
         self.diags.push(
-            Diagnostic::error(
-                "E030",
-                "`for_each` must be known from the files, and cannot be secret",
-            )
-            .at(span.clone(), "known only later"),
+            Diagnostic::error("E030", "`for_each` must be known from the files, and cannot be secret")
+                .at(span.clone(), "known only later"),
         );
     }
 
@@ -184,16 +179,12 @@ impl Compile<'_> {
             }
             let text = |keys: &[&str]| {
                 let (first, rest) = keys.split_first()?;
-                let node = rest
-                    .iter()
-                    .try_fold(decl.body.get(first)?, |node, key| node.table()?.get(key))?;
+                let node = rest.iter().try_fold(decl.body.get(first)?, |node, key| node.table()?.get(key))?;
                 node.text()
             };
-            if let (Some(group), Some(kind), Some(scope)) = (
-                text(&["spec", "group"]),
-                text(&["spec", "names", "kind"]),
-                text(&["spec", "scope"]),
-            ) {
+            if let (Some(group), Some(kind), Some(scope)) =
+                (text(&["spec", "group"]), text(&["spec", "names", "kind"]), text(&["spec", "scope"]))
+            {
                 scopes.insert((group.to_owned(), kind.to_owned()), scope == "Namespaced");
             }
         }
@@ -233,16 +224,11 @@ impl Compile<'_> {
                     items.insert(Needs::Resource(address.clone()), needs);
                 }
                 Some(keys) => items.extend(
-                    keys.keys()
-                        .map(|key| (Needs::Resource(address.instance(key.as_str())), needs.clone())),
+                    keys.keys().map(|key| (Needs::Resource(address.instance(key.as_str())), needs.clone())),
                 ),
             }
         }
-        self.world.existing = document
-            .existing
-            .keys()
-            .map(|address| (address.clone(), None))
-            .collect();
+        self.world.existing = document.existing.keys().map(|address| (address.clone(), None)).collect();
         let mut compiled = BTreeMap::new();
         let mut found_existing = BTreeMap::new();
         for item in order::sorted(&items) {
@@ -275,18 +261,12 @@ impl Compile<'_> {
                         self.files,
                         self.diags,
                     );
-                    self.world
-                        .objects
-                        .insert(address.clone(), result.identity.clone());
+                    self.world.objects.insert(address.clone(), result.identity.clone());
                     compiled.insert(address.clone(), result);
                 }
             }
         }
-        Output {
-            world: self.world,
-            compiled,
-            existing: found_existing,
-        }
+        Output { world: self.world, compiled, existing: found_existing }
     }
 }
 

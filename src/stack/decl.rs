@@ -170,10 +170,7 @@ impl Collector<'_, '_> {
             ("remove", "removed"),
             ("data", "existing"),
         ];
-        let alias = aliases
-            .iter()
-            .find(|(typed, _)| *typed == key.name)
-            .map(|(_, meant)| *meant);
+        let alias = aliases.iter().find(|(typed, _)| *typed == key.name).map(|(_, meant)| *meant);
         let meant = alias
             .or_else(|| nearest(&key.name, TOP.iter().copied()))
             .or_else(|| kinds::nearest_table(&key.name));
@@ -189,11 +186,7 @@ impl Collector<'_, '_> {
         let text = self.sources.text(node.span.file);
         let header = matches!(node.raw, Raw::Table(_))
             && text.get(node.span.start..).is_some_and(|t| t.starts_with('['));
-        if header {
-            node.span.clone()
-        } else {
-            key.span.clone()
-        }
+        if header { node.span.clone() } else { key.span.clone() }
     }
 
     pub(super) fn twice(&mut self, what: &str, again: Span, first: Span) {

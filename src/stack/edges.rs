@@ -53,30 +53,21 @@ impl<'i> Index<'i> {
                 (COZYSTACK, "Tenant") => {
                     let parent = object.namespace.as_deref().unwrap_or_default();
                     let parent = if parent == "tenant-root" { "tenant" } else { parent };
-                    index
-                        .namespaces
-                        .entry(format!("{parent}-{}", object.name))
-                        .or_insert(address);
+                    index.namespaces.entry(format!("{parent}-{}", object.name)).or_insert(address);
                 }
                 ("apiextensions.k8s.io", "CustomResourceDefinition") => {
                     let text = |keys: &[&str]| object.manifest.at(keys).and_then(Cell::text);
                     if let (Some(group), Some(kind)) =
                         (text(&["spec", "group"]), text(&["spec", "names", "kind"]))
                     {
-                        index
-                            .definitions
-                            .insert((group.to_owned(), kind.to_owned()), address);
+                        index.definitions.insert((group.to_owned(), kind.to_owned()), address);
                     }
                 }
                 ("cozystack.io", "ApplicationDefinition") => {
-                    if let Some(kind) = object
-                        .manifest
-                        .at(&["spec", "application", "kind"])
-                        .and_then(Cell::text)
+                    if let Some(kind) =
+                        object.manifest.at(&["spec", "application", "kind"]).and_then(Cell::text)
                     {
-                        index
-                            .definitions
-                            .insert((COZYSTACK.to_owned(), kind.to_owned()), address);
+                        index.definitions.insert((COZYSTACK.to_owned(), kind.to_owned()), address);
                     }
                 }
                 _ => {}
@@ -105,10 +96,7 @@ impl Edges<'_, '_> {
             self.found.push(Edge {
                 from: self.from.clone(),
                 to: to.clone(),
-                reason: Reason {
-                    kind,
-                    span: Some(span.clone()),
-                },
+                reason: Reason { kind, span: Some(span.clone()) },
             });
         }
     }
@@ -131,17 +119,10 @@ impl Edges<'_, '_> {
         let object = self.object;
         let (group, _) = split_api_version(&object.api_version);
         if let Some(namespace) = &object.namespace {
-            let at = object
-                .manifest
-                .at(&["metadata", "namespace"])
-                .map_or(span, |cell| &cell.span);
+            let at = object.manifest.at(&["metadata", "namespace"]).map_or(span, |cell| &cell.span);
             self.namespace(namespace, ReasonKind::Namespace, at);
         }
-        if let Some(to) = self
-            .index
-            .definitions
-            .get(&(group.to_owned(), object.kind.clone()))
-        {
+        if let Some(to) = self.index.definitions.get(&(group.to_owned(), object.kind.clone())) {
             self.push(to, ReasonKind::Definition, span);
         }
         let Some(spec) = object.manifest.get("spec") else {
@@ -168,12 +149,7 @@ impl Edges<'_, '_> {
     ) {
         let Some(cell) = spec.at(keys) else { return };
         let Some(name) = cell.text() else { return };
-        let named = Named {
-            group,
-            kind,
-            namespace,
-            name,
-        };
+        let named = Named { group, kind, namespace, name };
         self.named(&named, &format!("spec.{}", keys.join(".")), &cell.span);
     }
 
@@ -209,13 +185,7 @@ impl Edges<'_, '_> {
         self.references(spec, "valuesFrom", "", "Secret");
         self.name_in(spec, &["kubeConfig", "secretRef", "name"], "", "Secret", own);
         self.name_in(spec, &["serviceAccountName"], "", "ServiceAccount", own);
-        self.name_in(
-            spec,
-            &["chart", "spec", "verify", "secretRef", "name"],
-            "",
-            "Secret",
-            own,
-        );
+        self.name_in(spec, &["chart", "spec", "verify", "secretRef", "name"], "", "Secret", own);
         self.target_namespaces(spec);
     }
 

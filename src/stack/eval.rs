@@ -90,12 +90,9 @@ pub(super) struct Eval<'w> {
 
 /// The message for a date where JSON has no such type.
 pub(super) fn date(text: &str, span: &Span) -> Diagnostic {
-    Diagnostic::error(
-        "E048",
-        format!("`{text}` is read as a date, which no manifest holds"),
-    )
-    .at(span.clone(), "")
-    .help(format!("put it in quotes: `\"{text}\"`"))
+    Diagnostic::error("E048", format!("`{text}` is read as a date, which no manifest holds"))
+        .at(span.clone(), "")
+        .help(format!("put it in quotes: `\"{text}\"`"))
 }
 
 impl<'w> Eval<'w> {

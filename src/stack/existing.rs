@@ -81,11 +81,7 @@ impl Compiler<'_> {
             timeout,
             span: self.decl.span.clone(),
         };
-        Compiled {
-            identity,
-            existing,
-            uses,
-        }
+        Compiled { identity, existing, uses }
     }
 
     fn text(&mut self, key: &str, cell: Option<Cell>) -> Text {

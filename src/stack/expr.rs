@@ -62,11 +62,7 @@ impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let with = |f: &mut fmt::Formatter<'_>, head: &str, path: &FieldPath| {
             let path = path.to_string();
-            let dot = if path.is_empty() || path.starts_with('[') {
-                ""
-            } else {
-                "."
-            };
+            let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
             write!(f, "{head}{dot}{path}")
         };
         match self {
@@ -88,10 +84,7 @@ impl ObjectRef {
     /// What stands before the field: `helm_release.app["sonarr"]`.
     pub(super) fn base(&self) -> String {
         let head = if self.existing { "existing." } else { "" };
-        let index = self
-            .index
-            .as_ref()
-            .map(|i| format!("[{}]", serde_json::Value::String(i.clone())));
+        let index = self.index.as_ref().map(|i| format!("[{}]", serde_json::Value::String(i.clone())));
         format!("{head}{}.{}{}", self.table, self.name, index.unwrap_or_default())
     }
 }
@@ -211,14 +204,8 @@ mod tests {
             ("${var.domain}", "${var.domain}"),
             ("${ var.domain }", "${var.domain}"),
             ("a-${local.x.y[0]}-b", "a-${local.x.y[0]}-b"),
-            (
-                "${helm_release.app[\"sonarr\"].name}",
-                "${helm_release.app[\"sonarr\"].name}",
-            ),
-            (
-                "${helm_release.app['sonarr'].spec.chart}",
-                "${helm_release.app[\"sonarr\"].spec.chart}",
-            ),
+            ("${helm_release.app[\"sonarr\"].name}", "${helm_release.app[\"sonarr\"].name}"),
+            ("${helm_release.app['sonarr'].spec.chart}", "${helm_release.app[\"sonarr\"].spec.chart}"),
             (
                 "${existing.service.ingress.status.loadBalancer.ingress[0].ip}",
                 "${existing.service.ingress.status.loadBalancer.ingress[0].ip}",
@@ -256,11 +243,7 @@ mod tests {
             ("${namespace.a.b[}", "E020"),
         ] {
             let (_, diags) = read(text);
-            assert_eq!(
-                diags.0.iter().map(|d| d.code).collect::<Vec<_>>(),
-                [code],
-                "{text}: {diags:?}"
-            );
+            assert_eq!(diags.0.iter().map(|d| d.code).collect::<Vec<_>>(), [code], "{text}: {diags:?}");
         }
     }
 
@@ -275,11 +258,7 @@ mod tests {
             (0..20_usize).prop_map(Segment::Index),
         ];
         ("[a-z]{1,5}", proptest::collection::vec(segment, 0..3)).prop_map(move |(first, rest)| {
-            let mut all = if least == 0 && rest.is_empty() {
-                Vec::new()
-            } else {
-                vec![Segment::Key(first)]
-            };
+            let mut all = if least == 0 && rest.is_empty() { Vec::new() } else { vec![Segment::Key(first)] };
             all.extend(rest);
             FieldPath(all)
         })
@@ -293,21 +272,11 @@ mod tests {
             (name(), field_path(0)).prop_map(|(n, p)| Expr::Var(n, p)),
             (name(), field_path(0)).prop_map(|(n, p)| Expr::Local(n, p)),
             field_path(1).prop_map(Expr::Stack),
-            (
-                any::<bool>(),
-                name(),
-                proptest::option::of("[^\\\\]{0,6}"),
-                field_path(1)
-            )
-                .prop_map(|(existing, name, index, path)| {
-                    Expr::Object(ObjectRef {
-                        existing,
-                        table: "helm_release".to_owned(),
-                        name,
-                        index,
-                        path,
-                    })
-                }),
+            (any::<bool>(), name(), proptest::option::of("[^\\\\]{0,6}"), field_path(1)).prop_map(
+                |(existing, name, index, path)| {
+                    Expr::Object(ObjectRef { existing, table: "helm_release".to_owned(), name, index, path })
+                }
+            ),
         ]
     }
 

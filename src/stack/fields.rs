@@ -80,9 +80,7 @@ pub(super) fn check_fields(
     let meant: BTreeSet<FieldPath> = violations.iter().filter_map(meant_path).collect();
     for violation in violations {
         if let Problem::Missing { name } = &violation.problem
-            && meant
-                .iter()
-                .any(|path| path.starts_with(&violation.path.key(name)))
+            && meant.iter().any(|path| path.starts_with(&violation.path.key(name)))
         {
             continue;
         }
@@ -108,43 +106,26 @@ fn meant_path(violation: &Violation) -> Option<FieldPath> {
 /// An argument spelt in another way: `dependsOn`, `depend_on`.
 fn misspelt_argument(key: &str) -> Option<&'static str> {
     let folded = super::suggest::fold(key);
-    let same = ARGUMENTS
-        .iter()
-        .find(|a| super::suggest::fold(a) == folded && **a != key)
-        .copied();
-    same.or_else(|| {
-        key.contains('_')
-            .then(|| nearest(key, ARGUMENTS.iter().copied()))
-            .flatten()
-    })
+    let same = ARGUMENTS.iter().find(|a| super::suggest::fold(a) == folded && **a != key).copied();
+    same.or_else(|| key.contains('_').then(|| nearest(key, ARGUMENTS.iter().copied())).flatten())
 }
 
 fn unknown_kind(subject: &Subject<'_>, diags: &mut Diagnostics) {
-    let of_version: Vec<&str> = schema::kinds()
-        .filter(|k| k.api_version == subject.api_version)
-        .map(|k| k.kind)
-        .collect();
+    let of_version: Vec<&str> =
+        schema::kinds().filter(|k| k.api_version == subject.api_version).map(|k| k.kind).collect();
     let diagnostic = if let Some(meant) = nearest(subject.kind, of_version.iter().copied()) {
         Diagnostic::warning(
             "E049",
-            format!(
-                "arrplan does not know the kind `{}` of {}",
-                subject.kind, subject.api_version
-            ),
+            format!("arrplan does not know the kind `{}` of {}", subject.kind, subject.api_version),
         )
-        .help(format!(
-            "did you mean `{meant}`? If not, its fields are checked by the cluster only"
-        ))
+        .help(format!("did you mean `{meant}`? If not, its fields are checked by the cluster only"))
     } else if let Some(other) = schema::kinds().find(|k| {
         let group = |text| crate::address::split_api_version(text).0;
         k.kind == subject.kind && group(k.api_version) == group(subject.api_version)
     }) {
         Diagnostic::warning(
             "E049",
-            format!(
-                "arrplan does not know {} in version {}",
-                subject.kind, subject.api_version
-            ),
+            format!("arrplan does not know {} in version {}", subject.kind, subject.api_version),
         )
         .help(format!(
             "it knows `{}`; the fields of others are checked by the cluster only",
@@ -197,40 +178,26 @@ fn explain(subject: &Subject<'_>, manifest: &Cell, violation: &Violation) -> Opt
                 None => diagnostic,
             }
         }
-        Problem::NotInEnum {
-            got,
-            allowed,
-            suggestion,
-        } => {
+        Problem::NotInEnum { got, allowed, suggestion } => {
             let diagnostic = error("E042", format!("`{got}` is not a value of `{path}`"), value, "");
-            let all = format!(
-                "its values are {}",
-                listed(allowed.iter().map(String::as_str), 12)
-            );
+            let all = format!("its values are {}", listed(allowed.iter().map(String::as_str), 12));
             match suggestion {
                 Some(meant) => diagnostic.help(format!("did you mean `\"{meant}\"`?")).note(all),
                 None => diagnostic.help(all),
             }
         }
         Problem::Missing { name } => {
-            let at = if path.is_root() {
-                subject.span.clone()
-            } else {
-                value
-            };
+            let at = if path.is_root() { subject.span.clone() } else { value };
             let whole = path.key(name);
             error("E043", format!("{kind} needs `{whole}`"), at, "")
         }
         Problem::BadQuantity { got } => {
             error("E045", format!("`{got}` is not a quantity"), value, "").help(scalar::quantity_hint(got))
         }
-        Problem::BadDuration { got, units } => error(
-            "E044",
-            format!("`{got}` is not a duration that `{path}` takes"),
-            value,
-            "",
-        )
-        .help(scalar::duration_hint(got, units)),
+        Problem::BadDuration { got, units } => {
+            error("E044", format!("`{got}` is not a duration that `{path}` takes"), value, "")
+                .help(scalar::duration_hint(got, units))
+        }
         Problem::BadTime { got } => error("E041", format!("`{got}` is not a time"), value, "")
             .help("write it as `\"2024-05-01T12:00:00Z\"`"),
         Problem::BadBase64 if kind == "Secret" => error("E112", format!("`{path}` is not base64"), value, "")
@@ -238,44 +205,25 @@ fn explain(subject: &Subject<'_>, manifest: &Cell, violation: &Violation) -> Opt
         Problem::BadBase64 => error("E041", format!("`{path}` is not base64"), value, ""),
         Problem::BadUrl { schemes } => {
             let schemes: Vec<String> = schemes.iter().map(|s| format!("{s}://")).collect();
-            let diagnostic = error(
-                "E041",
-                format!("`{path}` is not a URL that {kind} reads"),
-                value,
-                "",
-            );
-            diagnostic.help(format!(
-                "it starts with {}",
-                listed(schemes.iter().map(String::as_str), 5)
-            ))
+            let diagnostic = error("E041", format!("`{path}` is not a URL that {kind} reads"), value, "");
+            diagnostic.help(format!("it starts with {}", listed(schemes.iter().map(String::as_str), 5)))
         }
-        Problem::OutOfRange { bits } => error(
-            "E041",
-            format!("`{path}` does not fit into {bits} bits"),
-            value,
-            "",
-        ),
+        Problem::OutOfRange { bits } => {
+            error("E041", format!("`{path}` does not fit into {bits} bits"), value, "")
+        }
         Problem::Null => error("E029", format!("`null` means nothing in `{path}`"), value, "")
             .help("it is legal in free-form fields, such as the values of a release; leave the line out"),
         Problem::Duplicate { first } => {
-            let diagnostic = error(
-                "E041",
-                format!("`{path}` is the same element as `{first}`"),
-                value,
-                "again here",
-            );
+            let diagnostic =
+                error("E041", format!("`{path}` is the same element as `{first}`"), value, "again here");
             match places(manifest, first) {
                 Some((_, span)) => diagnostic.at(span, "first here"),
                 None => diagnostic,
             }
         }
-        Problem::ServerOwned => error(
-            "E037",
-            format!("`{path}` is written by the cluster alone"),
-            key,
-            "",
-        )
-        .help("remove it"),
+        Problem::ServerOwned => {
+            error("E037", format!("`{path}` is written by the cluster alone"), key, "").help("remove it")
+        }
     })
 }
 
@@ -291,14 +239,11 @@ pub(super) fn nested(path: &FieldPath, whole: &str, at: Span) -> Diagnostic {
 }
 
 fn type_help(manifest: &Cell, path: &FieldPath, expected: Expected) -> Option<String> {
-    let (cell, ()) = path
-        .0
-        .iter()
-        .try_fold((manifest, ()), |(cell, ()), segment| match segment {
-            Segment::Key(key) => cell.get(key).map(|c| (c, ())),
-            Segment::Index(at) => cell.list().get(*at).map(|c| (c, ())),
-            _ => None,
-        })?;
+    let (cell, ()) = path.0.iter().try_fold((manifest, ()), |(cell, ()), segment| match segment {
+        Segment::Key(key) => cell.get(key).map(|c| (c, ())),
+        Segment::Index(at) => cell.list().get(*at).map(|c| (c, ())),
+        _ => None,
+    })?;
     let text = match &cell.data {
         Data::Text(text) => format!("\"{text}\""),
         Data::Number(n) => n.to_string(),
@@ -341,11 +286,8 @@ fn unknown_field(
     at: Span,
 ) -> Diagnostic {
     let parent = path.parent().unwrap_or_default();
-    let owner = if parent.is_root() {
-        subject.kind.to_owned()
-    } else {
-        format!("`{parent}` of {}", subject.kind)
-    };
+    let owner =
+        if parent.is_root() { subject.kind.to_owned() } else { format!("`{parent}` of {}", subject.kind) };
     // An argument of the resource that a header above it caught.
     if !parent.is_root()
         && ARGUMENTS.contains(&name)

@@ -23,10 +23,7 @@ pub fn find_stack(arg: Option<&str>, cwd: &Path) -> Result<PathBuf, Box<Diagnost
         return Ok(in_folder);
     }
     let choices = stacks(cwd);
-    let names: Vec<&str> = choices
-        .iter()
-        .filter_map(|path| path.file_stem()?.to_str())
-        .collect();
+    let names: Vec<&str> = choices.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
     let mut diagnostic = if cwd.join(given).is_dir() {
         Diagnostic::error("E070", format!("`{arg}` is a folder, not a stack file"))
     } else {
@@ -77,18 +74,13 @@ fn stacks(cwd: &Path) -> Vec<PathBuf> {
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| {
-            let stem = name
-                .strip_suffix(".toml")
-                .map(|stem| stem.split('.').collect::<Vec<_>>());
+            let stem = name.strip_suffix(".toml").map(|stem| stem.split('.').collect::<Vec<_>>());
             stem.is_some_and(|parts| parts.last() != Some(&"vars") && parts.first() != Some(&""))
         })
         .filter(|name| declares_stack(&folder.join(name)))
         .collect();
     names.sort();
-    names
-        .into_iter()
-        .map(|name| Path::new("stacks").join(name))
-        .collect()
+    names.into_iter().map(|name| Path::new("stacks").join(name)).collect()
 }
 
 /// Whether the file has a `[stack]` table. A file that is broken elsewhere still counts: its mistakes are to

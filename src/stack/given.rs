@@ -38,10 +38,7 @@ fn unknown(name: &str, entries: &BTreeMap<&str, Entry>) -> Diagnostic {
     match nearest(name, entries.keys().copied()) {
         Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
         None if entries.is_empty() => diagnostic.help(format!("declare it: `[variables.{name}]`")),
-        None => diagnostic.help(format!(
-            "its variables are {}",
-            listed(entries.keys().copied(), 10)
-        )),
+        None => diagnostic.help(format!("its variables are {}", listed(entries.keys().copied(), 10))),
     }
 }
 
@@ -63,13 +60,10 @@ pub(super) fn flag<'e>(
     };
     if entry.secret {
         diags.push(
-            Diagnostic::error(
-                "E104",
-                format!("variable `{name}` is secret and cannot be given by `--var`"),
-            )
-            .at(entry.span.clone(), "declared secret here")
-            .note("other users of the machine can read the arguments of a command")
-            .help(format!("set `ARRPLAN_VAR_{name}` in the environment instead")),
+            Diagnostic::error("E104", format!("variable `{name}` is secret and cannot be given by `--var`"))
+                .at(entry.span.clone(), "declared secret here")
+                .note("other users of the machine can read the arguments of a command")
+                .help(format!("set `ARRPLAN_VAR_{name}` in the environment instead")),
         );
         return;
     }
@@ -90,12 +84,9 @@ fn mistyped(name: &str, entry: &Entry, kind: &str, given: &str) -> Diagnostic {
         "integer" => "an integer is written in digits, without a unit",
         _ => "a number is written in digits, with `.` before decimals",
     };
-    Diagnostic::error(
-        "E102",
-        format!("variable `{name}` has the type {kind}, which {given} is not"),
-    )
-    .at(entry.span.clone(), "declared here")
-    .help(help)
+    Diagnostic::error("E102", format!("variable `{name}` has the type {kind}, which {given} is not"))
+        .at(entry.span.clone(), "declared here")
+        .help(help)
 }
 
 pub(super) fn environment<'e>(
@@ -134,10 +125,7 @@ pub(super) fn environment<'e>(
 
 pub(super) fn env_file(request: &LoadRequest, env: &str, diags: &mut Diagnostics) -> Option<PathBuf> {
     if let Some(problem) = names::label_problem(env, 40) {
-        diags.push(Diagnostic::error(
-            "E113",
-            format!("`--env {env}` is not a name: {problem}"),
-        ));
+        diags.push(Diagnostic::error("E113", format!("`--env {env}` is not a name: {problem}")));
         return None;
     }
     let stem = request.file.file_stem()?.to_string_lossy().into_owned();
@@ -145,34 +133,22 @@ pub(super) fn env_file(request: &LoadRequest, env: &str, diags: &mut Diagnostics
     if path.exists() {
         return Some(path);
     }
-    let mut diagnostic = Diagnostic::error(
-        "E113",
-        format!("`--env {env}` needs {}, which is not there", path.display()),
-    );
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let mut diagnostic =
+        Diagnostic::error("E113", format!("`--env {env}` needs {}, which is not there", path.display()));
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut others: Vec<String> = fs_err::read_dir(folder)
         .map(|entries| {
             entries
                 .filter_map(|e| e.ok()?.file_name().into_string().ok())
                 .filter_map(|name| {
-                    Some(
-                        name.strip_prefix(&format!("{stem}."))?
-                            .strip_suffix(".vars.toml")?
-                            .to_owned(),
-                    )
+                    Some(name.strip_prefix(&format!("{stem}."))?.strip_suffix(".vars.toml")?.to_owned())
                 })
                 .collect()
         })
         .unwrap_or_default();
     others.sort();
     if !others.is_empty() {
-        diagnostic = diagnostic.help(format!(
-            "there are {}",
-            listed(others.iter().map(String::as_str), 8)
-        ));
+        diagnostic = diagnostic.help(format!("there are {}", listed(others.iter().map(String::as_str), 8)));
     }
     diags.push(diagnostic);
     None

@@ -39,11 +39,8 @@ pub fn head(request: &LoadRequest) -> (Option<Head>, Diagnostics, SourceMap) {
     let text = files.sources.shared_text(main);
     let mut elsewhere = Diagnostics::default();
     let parsed = syntax::parse(main, &text, &mut elsewhere);
-    let mut collector = Collector {
-        sources: &files.sources,
-        diags: &mut elsewhere,
-        document: Document::default(),
-    };
+    let mut collector =
+        Collector { sources: &files.sources, diags: &mut elsewhere, document: Document::default() };
     collector.file(parsed.table, true);
     let document = collector.document;
     let stack = settings::stack(&document, main, false, &mut diags);
@@ -55,13 +52,8 @@ pub fn head(request: &LoadRequest) -> (Option<Head>, Diagnostics, SourceMap) {
         diags.extend(elsewhere);
         return (None, diags.sorted(), sources);
     }
-    let head = Head {
-        name: stack.name,
-        file: request.file.clone(),
-        env: request.env.clone(),
-        cluster,
-        state,
-    };
+    let head =
+        Head { name: stack.name, file: request.file.clone(), env: request.env.clone(), cluster, state };
     (Some(head), diags.sorted(), sources)
 }
 
@@ -83,10 +75,7 @@ mod tests {
             "[stack]\nname = \"arr\"\n[cluster]\ncontext = \"home\"\n[secret.x]\ndata.y = \"${var.gone}\"\n[nonsense]\n",
         );
         let found = found.unwrap();
-        assert_eq!(
-            (found.name.as_str(), found.cluster.context.as_deref()),
-            ("arr", Some("home"))
-        );
+        assert_eq!((found.name.as_str(), found.cluster.context.as_deref()), ("arr", Some("home")));
     }
 
     #[test]

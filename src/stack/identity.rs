@@ -21,17 +21,11 @@ impl Compiler<'_> {
             if let Some(Ok((text, span))) = &kind
                 && text != row.kind
             {
-                let meant = kinds::KINDS
-                    .iter()
-                    .find(|r| r.kind == text)
-                    .map_or(kinds::MANIFEST, |r| r.table);
+                let meant = kinds::KINDS.iter().find(|r| r.kind == text).map_or(kinds::MANIFEST, |r| r.table);
                 self.eval.diags.push(
-                    Diagnostic::error(
-                        "E049",
-                        format!("a `{}` is a {}, not a {text}", row.table, row.kind),
-                    )
-                    .at(span.clone(), "")
-                    .help(format!("declare it as `[{meant}.{}]`", self.address.name)),
+                    Diagnostic::error("E049", format!("a `{}` is a {}, not a {text}", row.table, row.kind))
+                        .at(span.clone(), "")
+                        .help(format!("declare it as `[{meant}.{}]`", self.address.name)),
                 );
             }
             let api_version = match api_version {
@@ -54,9 +48,7 @@ impl Compiler<'_> {
         let mut read = |key: &str, value: Option<Result<(String, Span), ()>>, example: &str| match value {
             Some(Ok((text, span))) if text.is_empty() || text.contains(char::is_whitespace) => {
                 self.eval.diags.push(
-                    Diagnostic::error("E049", format!("`{text}` is no `{key}`"))
-                        .at(span, "")
-                        .help(example),
+                    Diagnostic::error("E049", format!("`{text}` is no `{key}`")).at(span, "").help(example),
                 );
                 String::new()
             }
@@ -71,11 +63,8 @@ impl Compiler<'_> {
                 String::new()
             }
         };
-        let api_version = read(
-            "apiVersion",
-            api_version,
-            "for example `apiVersion = \"grafana.integreatly.org/v1beta1\"`",
-        );
+        let api_version =
+            read("apiVersion", api_version, "for example `apiVersion = \"grafana.integreatly.org/v1beta1\"`");
         let kind = read("kind", kind, "for example `kind = \"GrafanaDashboard\"`");
         (api_version, kind)
     }
@@ -91,11 +80,7 @@ impl Compiler<'_> {
             Some(Ok((name, span))) => (name, span, false),
             Some(Err(())) => return None,
             None => {
-                let name = self
-                    .address
-                    .index
-                    .clone()
-                    .unwrap_or_else(|| self.address.name.clone());
+                let name = self.address.index.clone().unwrap_or_else(|| self.address.name.clone());
                 (name, self.decl.span.clone(), true)
             }
         };
@@ -104,15 +89,10 @@ impl Compiler<'_> {
                 Diagnostic::error("E033", format!("`{name}` cannot be the name of a {kind}"))
                     .at(span, "")
                     .note(problem);
-            let from = if self.address.index.is_some() {
-                "the key of `for_each`"
-            } else {
-                "the local name"
-            };
+            let from = if self.address.index.is_some() { "the key of `for_each`" } else { "the local name" };
             if derived {
-                diagnostic = diagnostic.note(format!(
-                    "the object is named after {from} unless `name` says otherwise"
-                ));
+                diagnostic =
+                    diagnostic.note(format!("the object is named after {from} unless `name` says otherwise"));
             }
             if let Some(mended) = names::mended(rule, &name) {
                 diagnostic = diagnostic.help(format!("write `name = \"{mended}\"`"));

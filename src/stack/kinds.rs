@@ -30,14 +30,7 @@ const fn row(
     names: NameRule,
     aliases: &'static [&'static str],
 ) -> KindRow {
-    KindRow {
-        table,
-        api_version,
-        kind,
-        namespaced,
-        aliases,
-        names,
-    }
+    KindRow { table, api_version, kind, namespaced, aliases, names }
 }
 
 use NameRule::{Label, PathSegment, Short, Subdomain, Tenant};
@@ -47,14 +40,7 @@ const SOURCE: &str = "source.toolkit.fluxcd.io/v1";
 
 /// Every table with a known kind.
 pub const KINDS: &[KindRow] = &[
-    row(
-        "namespace",
-        "v1",
-        "Namespace",
-        false,
-        Label,
-        &["ns", "namespaces"],
-    ),
+    row("namespace", "v1", "Namespace", false, Label, &["ns", "namespaces"]),
     row(
         "persistent_volume_claim",
         "v1",
@@ -64,31 +50,10 @@ pub const KINDS: &[KindRow] = &[
         &["pvc", "persistentvolumeclaims", "volume_claim"],
     ),
     row("secret", "v1", "Secret", true, Subdomain, &["secrets"]),
-    row(
-        "config_map",
-        "v1",
-        "ConfigMap",
-        true,
-        Subdomain,
-        &["cm", "configmaps"],
-    ),
-    row(
-        "service_account",
-        "v1",
-        "ServiceAccount",
-        true,
-        Subdomain,
-        &["sa", "serviceaccounts"],
-    ),
+    row("config_map", "v1", "ConfigMap", true, Subdomain, &["cm", "configmaps"]),
+    row("service_account", "v1", "ServiceAccount", true, Subdomain, &["sa", "serviceaccounts"]),
     row("service", "v1", "Service", true, Label, &["svc", "services"]),
-    row(
-        "ingress",
-        "networking.k8s.io/v1",
-        "Ingress",
-        true,
-        Subdomain,
-        &["ing", "ingresses"],
-    ),
+    row("ingress", "networking.k8s.io/v1", "Ingress", true, Subdomain, &["ing", "ingresses"]),
     row(
         "network_policy",
         "networking.k8s.io/v1",
@@ -98,64 +63,15 @@ pub const KINDS: &[KindRow] = &[
         &["netpol", "networkpolicies"],
     ),
     row("role", RBAC, "Role", true, PathSegment, &["roles"]),
-    row(
-        "role_binding",
-        RBAC,
-        "RoleBinding",
-        true,
-        PathSegment,
-        &["rolebindings"],
-    ),
-    row(
-        "cluster_role",
-        RBAC,
-        "ClusterRole",
-        false,
-        PathSegment,
-        &["clusterroles"],
-    ),
-    row(
-        "cluster_role_binding",
-        RBAC,
-        "ClusterRoleBinding",
-        false,
-        PathSegment,
-        &["clusterrolebindings"],
-    ),
+    row("role_binding", RBAC, "RoleBinding", true, PathSegment, &["rolebindings"]),
+    row("cluster_role", RBAC, "ClusterRole", false, PathSegment, &["clusterroles"]),
+    row("cluster_role_binding", RBAC, "ClusterRoleBinding", false, PathSegment, &["clusterrolebindings"]),
     // The controller appends 11 characters to the name of each Job.
-    row(
-        "cron_job",
-        "batch/v1",
-        "CronJob",
-        true,
-        Short(52),
-        &["cj", "cronjobs"],
-    ),
+    row("cron_job", "batch/v1", "CronJob", true, Short(52), &["cj", "cronjobs"]),
     row("job", "batch/v1", "Job", true, Short(63), &["jobs"]),
-    row(
-        "deployment",
-        "apps/v1",
-        "Deployment",
-        true,
-        Subdomain,
-        &["deploy", "deployments"],
-    ),
-    row(
-        "stateful_set",
-        "apps/v1",
-        "StatefulSet",
-        true,
-        Subdomain,
-        &["sts", "statefulsets"],
-    ),
-    row(
-        "daemon_set",
-        "apps/v1",
-        "DaemonSet",
-        true,
-        Subdomain,
-        &["ds", "daemonsets"],
-    ),
+    row("deployment", "apps/v1", "Deployment", true, Subdomain, &["deploy", "deployments"]),
+    row("stateful_set", "apps/v1", "StatefulSet", true, Subdomain, &["sts", "statefulsets"]),
+    row("daemon_set", "apps/v1", "DaemonSet", true, Subdomain, &["ds", "daemonsets"]),
     row(
         "custom_resource_definition",
         "apiextensions.k8s.io/v1",
@@ -164,38 +80,10 @@ pub const KINDS: &[KindRow] = &[
         Subdomain,
         &["crd", "crds"],
     ),
-    row(
-        "git_repository",
-        SOURCE,
-        "GitRepository",
-        true,
-        Subdomain,
-        &["gitrepo", "gitrepositories"],
-    ),
-    row(
-        "helm_repository",
-        SOURCE,
-        "HelmRepository",
-        true,
-        Subdomain,
-        &["helmrepo", "helmrepositories"],
-    ),
-    row(
-        "oci_repository",
-        SOURCE,
-        "OCIRepository",
-        true,
-        Subdomain,
-        &["ocirepo", "ocirepositories"],
-    ),
-    row(
-        "helm_chart",
-        SOURCE,
-        "HelmChart",
-        true,
-        Subdomain,
-        &["hc", "helmcharts"],
-    ),
+    row("git_repository", SOURCE, "GitRepository", true, Subdomain, &["gitrepo", "gitrepositories"]),
+    row("helm_repository", SOURCE, "HelmRepository", true, Subdomain, &["helmrepo", "helmrepositories"]),
+    row("oci_repository", SOURCE, "OCIRepository", true, Subdomain, &["ocirepo", "ocirepositories"]),
+    row("helm_chart", SOURCE, "HelmChart", true, Subdomain, &["hc", "helmcharts"]),
     row(
         "helm_release",
         "helm.toolkit.fluxcd.io/v2",
@@ -212,14 +100,7 @@ pub const KINDS: &[KindRow] = &[
         Subdomain,
         &["ks", "kustomizations"],
     ),
-    row(
-        "tenant",
-        "apps.cozystack.io/v1alpha1",
-        "Tenant",
-        true,
-        Tenant,
-        &["tenants"],
-    ),
+    row("tenant", "apps.cozystack.io/v1alpha1", "Tenant", true, Tenant, &["tenants"]),
     row(
         "application_definition",
         "cozystack.io/v1alpha1",
@@ -239,9 +120,7 @@ pub fn by_table(table: &str) -> Option<&'static KindRow> {
 /// The row of a kind, at whatever version.
 #[must_use]
 pub fn by_kind(group: &str, kind: &str) -> Option<&'static KindRow> {
-    KINDS
-        .iter()
-        .find(|row| row.kind == kind && crate::address::split_api_version(row.api_version).0 == group)
+    KINDS.iter().find(|row| row.kind == kind && crate::address::split_api_version(row.api_version).0 == group)
 }
 
 /// Whether all kinds of a group lie in namespaces, where no row says it of a kind: an `ApplicationDefinition` makes
@@ -273,11 +152,7 @@ mod tests {
     #[test]
     fn tables_and_kinds_are_unique() {
         for (at, row) in KINDS.iter().enumerate() {
-            assert!(
-                KINDS[at + 1..]
-                    .iter()
-                    .all(|other| other.table != row.table && other.kind != row.kind)
-            );
+            assert!(KINDS[at + 1..].iter().all(|other| other.table != row.table && other.kind != row.kind));
         }
     }
 

@@ -30,11 +30,7 @@ impl<'c> Compiler<'c> {
         }
         let cell = self.eval.node(node, Shape::Nowhere);
         let name = format!("metadata.{key}");
-        Some(
-            arguments::text(self.eval.diags, &name, &cell)
-                .map(|text| (text, cell.span))
-                .ok_or(()),
-        )
+        Some(arguments::text(self.eval.diags, &name, &cell).map(|text| (text, cell.span)).ok_or(()))
     }
 
     pub(super) fn metadata(&mut self, name: &str, namespace: Option<&str>) -> Cell {
@@ -80,10 +76,7 @@ impl<'c> Compiler<'c> {
             }
         }
         let mut text = |key: &str, value: &str| {
-            map.insert(
-                key.to_owned(),
-                (span.clone(), Cell::new(&span, Data::Text(value.to_owned()))),
-            );
+            map.insert(key.to_owned(), (span.clone(), Cell::new(&span, Data::Text(value.to_owned()))));
         };
         text("name", name);
         if let Some(namespace) = namespace {
@@ -100,10 +93,7 @@ impl<'c> Compiler<'c> {
         let stack_wide = self.defaults.labels.filter(|_| key == "labels");
         let mut layers: Vec<&Node> = stack_wide.into_iter().collect();
         for table in self.base.into_iter().chain([&self.decl.body]) {
-            let pasted = table
-                .get("metadata")
-                .and_then(Node::table)
-                .and_then(|t| t.get(key));
+            let pasted = table.get("metadata").and_then(Node::table).and_then(|t| t.get(key));
             let shortcut = table.get(key);
             if let (Some(pasted), Some(shortcut)) =
                 (pasted.and_then(Node::table), shortcut.and_then(Node::table))
@@ -135,9 +125,8 @@ impl<'c> Compiler<'c> {
         }
         // What is wrong here was reported by `check_texts`.
         let Data::Map(map) = merged?.data else { return None };
-        let good = map
-            .into_iter()
-            .filter(|(_, (_, cell))| matches!(cell.data, Data::Text(_) | Data::Late(_)));
+        let good =
+            map.into_iter().filter(|(_, (_, cell))| matches!(cell.data, Data::Text(_) | Data::Late(_)));
         let good: CellMap = good.collect();
         (!good.is_empty()).then(|| Cell::new(&self.decl.span, Data::Map(good)))
     }
@@ -147,11 +136,8 @@ impl<'c> Compiler<'c> {
         let Data::Map(map) = &cell.data else {
             if !cell.is_bad() {
                 diags.push(
-                    Diagnostic::error(
-                        "E011",
-                        format!("`{key}` must be a table, not {}", cell.type_name()),
-                    )
-                    .at(cell.span.clone(), ""),
+                    Diagnostic::error("E011", format!("`{key}` must be a table, not {}", cell.type_name()))
+                        .at(cell.span.clone(), ""),
                 );
             }
             return;
@@ -191,11 +177,7 @@ impl<'c> Compiler<'c> {
                         whole = format!("{whole}.{name}");
                         inner = below;
                     }
-                    diags.push(fields::nested(
-                        &FieldPath::keys([key, name]),
-                        &whole,
-                        span.clone(),
-                    ));
+                    diags.push(fields::nested(&FieldPath::keys([key, name]), &whole, span.clone()));
                 }
                 Data::Late(_) | Data::Bad => {}
                 other => {

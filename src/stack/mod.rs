@@ -84,10 +84,7 @@ pub struct LoadRequest {
 impl LoadRequest {
     /// A request for `file` alone.
     pub fn new(file: impl Into<PathBuf>) -> Self {
-        Self {
-            file: file.into(),
-            ..Self::default()
-        }
+        Self { file: file.into(), ..Self::default() }
     }
 }
 
@@ -104,26 +101,14 @@ pub fn load(request: &LoadRequest) -> (Option<Stack>, Diagnostics, SourceMap) {
             return (None, diags, files.finish().1);
         }
     };
-    let mut loader = Loader {
-        request,
-        files,
-        diags,
-        damage: BTreeMap::new(),
-        literal: Vec::new(),
-    };
+    let mut loader = Loader { request, files, diags, damage: BTreeMap::new(), literal: Vec::new() };
     let document = loader.documents(main);
     let stack = loader.stack(&document, main);
-    let Loader {
-        files, diags, damage, ..
-    } = loader;
+    let Loader { files, diags, damage, .. } = loader;
     let (digest, sources) = files.finish();
     let quiet = without_noise(&diags, &damage);
     // An error is never without a word, whatever was taken for noise.
-    let diags = if quiet.has_errors() || !diags.has_errors() {
-        quiet
-    } else {
-        diags
-    };
+    let diags = if quiet.has_errors() || !diags.has_errors() { quiet } else { diags };
     let diags = diags.sorted();
     let stack = stack.filter(|_| !diags.has_errors()).map(|stack| Stack {
         digest,
@@ -134,9 +119,8 @@ pub fn load(request: &LoadRequest) -> (Option<Stack>, Diagnostics, SourceMap) {
 }
 
 /// Mistakes that say that something is missing: after damage to a file it may have been there.
-const OF_ABSENCE: &[&str] = &[
-    "E012", "E022", "E023", "E024", "E031", "E043", "E047", "E050", "E053", "E054", "E103", "E109", "E101",
-];
+const OF_ABSENCE: &[&str] =
+    &["E012", "E022", "E023", "E024", "E031", "E043", "E047", "E050", "E053", "E054", "E103", "E109", "E101"];
 
 /// Takes out what only follows from damage that was reported.
 fn without_noise(diags: &Diagnostics, damage: &BTreeMap<FileId, Damage>) -> Diagnostics {
@@ -145,9 +129,7 @@ fn without_noise(diags: &Diagnostics, damage: &BTreeMap<FileId, Damage>) -> Diag
         let own = matches!(d.code, "E004" | "E005" | "E008");
         let absent = lossy && OF_ABSENCE.contains(&d.code);
         let inside = d.labels.first().is_some_and(|label| {
-            damage
-                .get(&label.span.file)
-                .is_some_and(|damage| damage.covers(label.span.start))
+            damage.get(&label.span.file).is_some_and(|damage| damage.covers(label.span.start))
         });
         own || d.severity == Severity::Error && !absent && !inside
             || d.severity == Severity::Warning && !lossy
@@ -192,11 +174,8 @@ impl Loader<'_> {
                 }
             }
         }
-        let mut collector = Collector {
-            sources: &self.files.sources,
-            diags: &mut self.diags,
-            document: Document::default(),
-        };
+        let mut collector =
+            Collector { sources: &self.files.sources, diags: &mut self.diags, document: Document::default() };
         collector.file(table, true);
         for table in tables {
             collector.file(table, false);
@@ -206,13 +185,7 @@ impl Loader<'_> {
 
     /// The files that a pattern of `include` names.
     fn included(&mut self, pattern: &str, span: &Span) -> Vec<String> {
-        let own = self
-            .request
-            .file
-            .file_name()
-            .and_then(|n| n.to_str())
-            .unwrap_or_default()
-            .to_owned();
+        let own = self.request.file.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
         match self.files.matching(pattern) {
             Ok(files) if files.is_empty() => {
                 self.diags.push(
@@ -258,12 +231,8 @@ impl Loader<'_> {
         let cluster = settings::cluster(document, &mut self.diags);
         let state = settings::state(document, &self.files, &mut self.diags);
         let sources = settings::sources(document, &self.files, &mut self.diags);
-        let variables = variables::resolve(
-            self.request,
-            &document.variables,
-            &mut self.files,
-            &mut self.diags,
-        );
+        let variables =
+            variables::resolve(self.request, &document.variables, &mut self.files, &mut self.diags);
         self.literal_references(document);
         let world = World {
             stack_name: settings.name.clone(),
@@ -271,33 +240,21 @@ impl Loader<'_> {
             variables,
             ..World::default()
         };
-        let compile = Compile {
-            document,
-            files: &mut self.files,
-            diags: &mut self.diags,
-            world,
-        };
+        let compile = Compile { document, files: &mut self.files, diags: &mut self.diags, world };
         let mut output = compile.run();
         assemble::one_object_each(&output, &mut self.diags);
         let variables = assemble::variables(&output, &mut self.diags);
         let outputs = outputs::outputs(document, &output.world, &mut self.files, &mut self.diags);
         let (moved, removed) = moves::moved_and_removed(document, &output.world, &mut self.diags);
         let edges = assemble::edges(&output, &mut self.diags);
-        let nodes = output
-            .compiled
-            .keys()
-            .chain(output.existing.keys())
-            .cloned()
-            .collect();
+        let nodes = output.compiled.keys().chain(output.existing.keys()).cloned().collect();
         let graph = assemble::graph(nodes, edges, &output, &self.files.sources, &mut self.diags)?;
         if self.diags.has_errors() {
             return None;
         }
         // The world shares the manifests, which are about to become the resources' own.
         output.world = World::default();
-        let CompileOutput {
-            compiled, existing, ..
-        } = output;
+        let CompileOutput { compiled, existing, .. } = output;
         let resources = compiled
             .into_iter()
             .map(|(address, compiled)| (address.clone(), resource::finish(address, compiled)));
@@ -309,10 +266,7 @@ impl Loader<'_> {
             cluster,
             state,
             resources: resources.collect(),
-            existing: existing
-                .into_iter()
-                .map(|(address, (existing, _))| (address, existing))
-                .collect(),
+            existing: existing.into_iter().map(|(address, (existing, _))| (address, existing)).collect(),
             variables,
             outputs,
             moved,

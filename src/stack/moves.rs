@@ -79,12 +79,9 @@ pub(super) fn moved_and_removed(
             );
         } else if !is_declared(world, &to) {
             diags.push(
-                Diagnostic::error(
-                    "E053",
-                    format!("`{to}` is not declared, so nothing can move there"),
-                )
-                .at(to_span, "")
-                .help(near_resource(world, &to.declaration())),
+                Diagnostic::error("E053", format!("`{to}` is not declared, so nothing can move there"))
+                    .at(to_span, "")
+                    .help(near_resource(world, &to.declaration())),
             );
         } else if let Some(other) = moved.iter().find(|m| m.from == from || m.to == to) {
             let message = if other.from == from {
@@ -98,11 +95,7 @@ pub(super) fn moved_and_removed(
                     .at(other.span.clone(), "the other one"),
             );
         } else {
-            moved.push(Moved {
-                from,
-                to,
-                span: span.clone(),
-            });
+            moved.push(Moved { from, to, span: span.clone() });
         }
     }
     let mut removed: Vec<Removed> = Vec::new();
@@ -120,9 +113,9 @@ pub(super) fn moved_and_removed(
             }
             None => {
                 diags.push(
-                    Diagnostic::error("E012", "`[[removed]]` needs `destroy`")
-                        .at(span.clone(), "")
-                        .help("`destroy = false` leaves the object where it is and forgets it; `true` deletes it"),
+                    Diagnostic::error("E012", "`[[removed]]` needs `destroy`").at(span.clone(), "").help(
+                        "`destroy = false` leaves the object where it is and forgets it; `true` deletes it",
+                    ),
                 );
                 None
             }
@@ -132,20 +125,13 @@ pub(super) fn moved_and_removed(
         };
         if is_declared(world, &resource) {
             diags.push(
-                Diagnostic::error(
-                    "E053",
-                    format!("`{resource}` is still declared, so it is not removed"),
-                )
-                .at(at, "")
-                .help("take away one of the two"),
+                Diagnostic::error("E053", format!("`{resource}` is still declared, so it is not removed"))
+                    .at(at, "")
+                    .help("take away one of the two"),
             );
             continue;
         }
-        removed.push(Removed {
-            resource,
-            destroy,
-            span: span.clone(),
-        });
+        removed.push(Removed { resource, destroy, span: span.clone() });
     }
     (moved, removed)
 }

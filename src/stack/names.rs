@@ -44,14 +44,9 @@ pub(super) fn label_problem(name: &str, most: usize) -> Option<String> {
         return Some("it is empty".to_owned());
     }
     if name.len() > most {
-        return Some(format!(
-            "it has {} characters, at most {most} are allowed",
-            name.len()
-        ));
+        return Some(format!("it has {} characters, at most {most} are allowed", name.len()));
     }
-    let good = name
-        .bytes()
-        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    let good = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !name.starts_with('-')
         && !name.ends_with('-');
     (!good)
@@ -63,10 +58,7 @@ pub(super) fn subdomain_problem(name: &str, most: usize) -> Option<String> {
         return Some("it is empty".to_owned());
     }
     if name.len() > most {
-        return Some(format!(
-            "it has {} characters, at most {most} are allowed",
-            name.len()
-        ));
+        return Some(format!("it has {} characters, at most {most} are allowed", name.len()));
     }
     let good = name.split('.').all(|part| label_problem(part, most).is_none());
     (!good).then(|| {
@@ -126,17 +118,12 @@ fn qualified(text: &str) -> bool {
     text.len() <= 63
         && end(text.bytes().next())
         && end(text.bytes().last())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 /// Whether `text` is a local name of the stack language.
 pub(super) fn is_local(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
 #[cfg(test)]
@@ -154,11 +141,7 @@ mod tests {
             (NameRule::Subdomain, "a..b", false),
             (NameRule::Subdomain, "Media", false),
             (NameRule::Subdomain, "a_b", false),
-            (
-                NameRule::Short(52),
-                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-                false,
-            ),
+            (NameRule::Short(52), "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false),
             (NameRule::PathSegment, "system:node", true),
             (NameRule::PathSegment, "a/b", false),
             (NameRule::Tenant, "media2", true),
@@ -166,10 +149,7 @@ mod tests {
         ] {
             assert_eq!(problem(rule, name).is_none(), good, "{rule:?} {name:?}");
         }
-        assert_eq!(
-            mended(NameRule::Subdomain, "Arr_Stack"),
-            Some("arr-stack".to_owned())
-        );
+        assert_eq!(mended(NameRule::Subdomain, "Arr_Stack"), Some("arr-stack".to_owned()));
         assert_eq!(mended(NameRule::Label, "a.b"), Some("a-b".to_owned()));
         assert_eq!(mended(NameRule::Tenant, "my-media"), Some("mymedia".to_owned()));
         assert_eq!(mended(NameRule::Label, "___"), None);

@@ -35,30 +35,18 @@ impl<'w> Eval<'w> {
             return Cell::bad(span);
         };
         let shown = Expr::Object(object.clone()).to_string();
-        self.uses.push(Use {
-            target: target.clone(),
-            text: shown,
-            span: at.clone(),
-        });
+        self.uses.push(Use { target: target.clone(), text: shown, span: at.clone() });
         let Some(identity) = identity else {
             return Cell::bad(span);
         };
         if object.path.is_root() {
-            let diagnostic = Diagnostic::error(
-                "E023",
-                format!("`{}` names a resource, not a field of it", object.base()),
-            )
-            .at(at.clone(), "");
+            let diagnostic =
+                Diagnostic::error("E023", format!("`{}` names a resource, not a field of it", object.base()))
+                    .at(at.clone(), "");
             let diagnostic = if self.addresses {
-                diagnostic.help(format!(
-                    "an address stands as plain text: `\"{}\"`",
-                    object.base()
-                ))
+                diagnostic.help(format!("an address stands as plain text: `\"{}\"`", object.base()))
             } else {
-                diagnostic.help(format!(
-                    "add the field: `{0}.name`, `{0}.ref`, `{0}.spec.…`",
-                    object.base()
-                ))
+                diagnostic.help(format!("add the field: `{0}.name`, `{0}.ref`, `{0}.spec.…`", object.base()))
             };
             return self.fail(diagnostic, span);
         }
@@ -101,17 +89,14 @@ impl<'w> Eval<'w> {
                     Some(meant) => {
                         diagnostic.help(format!("did you mean `{}`?", declaration.instance(meant)))
                     }
-                    None => diagnostic.help(format!(
-                        "its keys are {}",
-                        listed(keys.iter().map(String::as_str), 8)
-                    )),
+                    None => diagnostic
+                        .help(format!("its keys are {}", listed(keys.iter().map(String::as_str), 8))),
                 };
                 self.diags.push(diagnostic);
                 return None;
             }
             (Some(keys), None) => {
-                self.diags
-                    .push(without_index(declaration, keys).at(at.clone(), ""));
+                self.diags.push(without_index(declaration, keys).at(at.clone(), ""));
                 return None;
             }
             (None, Some(key)) => {
@@ -199,10 +184,7 @@ impl<'w> Eval<'w> {
             _ => {}
         }
         let late = |path: FieldPath| {
-            let field = FieldRef {
-                target: target.clone(),
-                path,
-            };
+            let field = FieldRef { target: target.clone(), path };
             Cell::new(span, Data::Late(late_of(Part::Field(field))))
         };
         let first = object.path.0.first();
@@ -273,10 +255,8 @@ impl<'w> Eval<'w> {
             );
             return self.fail(Diagnostic::error("E028", message).at(at.clone(), ""), span);
         }
-        let entries = values
-            .into_iter()
-            .filter(|(key, _)| fields.contains(key))
-            .filter_map(|(key, value)| {
+        let entries =
+            values.into_iter().filter(|(key, _)| fields.contains(key)).filter_map(|(key, value)| {
                 let cell = Cell::new(span, Data::Text(value?.to_owned()));
                 Some((key.to_owned(), (span.clone(), cell)))
             });
@@ -287,9 +267,7 @@ impl<'w> Eval<'w> {
         self.fail(
             Diagnostic::error("E028", format!("`{base}.ref` has no shape here"))
                 .at(at.clone(), why)
-                .help(format!(
-                    "write out what is needed, for example `name = \"${{{base}.name}}\"`"
-                )),
+                .help(format!("write out what is needed, for example `name = \"${{{base}.name}}\"`")),
             span,
         )
     }
@@ -297,29 +275,20 @@ impl<'w> Eval<'w> {
 
 /// The message for a resource with `for_each` named without one of its keys.
 pub(super) fn without_index(declaration: &Address, keys: &BTreeSet<String>) -> Diagnostic {
-    let diagnostic = Diagnostic::error(
-        "E024",
-        format!("`{declaration}` has `for_each`: name one of its instances"),
-    );
+    let diagnostic =
+        Diagnostic::error("E024", format!("`{declaration}` has `for_each`: name one of its instances"));
     match keys.first() {
         Some(first) => diagnostic
             .help(format!("write `{declaration}['{first}']`"))
-            .note(format!(
-                "its keys are {}",
-                listed(keys.iter().map(String::as_str), 8)
-            )),
+            .note(format!("its keys are {}", listed(keys.iter().map(String::as_str), 8))),
         None => diagnostic.note("it has no instance at all"),
     }
 }
 
 /// What to say about a resource that is not declared.
 pub(super) fn near_resource(world: &World, address: &Address) -> String {
-    let same: Vec<&str> = world
-        .declared
-        .keys()
-        .filter(|a| a.table == address.table)
-        .map(|a| a.name.as_str())
-        .collect();
+    let same: Vec<&str> =
+        world.declared.keys().filter(|a| a.table == address.table).map(|a| a.name.as_str()).collect();
     if let Some(meant) = nearest(&address.name, same.iter().copied()) {
         return format!("did you mean `{}.{meant}`?", address.table);
     }
@@ -331,10 +300,9 @@ pub(super) fn near_resource(world: &World, address: &Address) -> String {
     }
     if !kinds::is_resource_table(&address.table) {
         return match kinds::nearest_table(&address.table) {
-            Some(table) => format!(
-                "`{}` is not a table of resources; did you mean `{table}`?",
-                address.table
-            ),
+            Some(table) => {
+                format!("`{}` is not a table of resources; did you mean `{table}`?", address.table)
+            }
             None => format!("`{}` is not a table of resources", address.table),
         };
     }

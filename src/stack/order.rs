@@ -96,17 +96,11 @@ pub(super) fn report_local_cycles(
                 _ => None,
             })
         });
-        let Err(cycle) = Graph::new(
-            names.iter().map(|name| (*name).clone()),
-            edges.collect::<Vec<_>>(),
-        ) else {
+        let Err(cycle) = Graph::new(names.iter().map(|name| (*name).clone()), edges.collect::<Vec<_>>())
+        else {
             return;
         };
-        let mut path: Vec<String> = cycle
-            .edges
-            .iter()
-            .map(|edge| format!("`{}`", edge.from))
-            .collect();
+        let mut path: Vec<String> = cycle.edges.iter().map(|edge| format!("`{}`", edge.from)).collect();
         path.extend(path.first().cloned());
         let message = match cycle.edges.as_slice() {
             [only] => format!("local `{}` refers to itself", only.from),

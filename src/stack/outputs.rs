@@ -57,11 +57,9 @@ fn is_secret(part: &Part, world: &World) -> bool {
         Part::Field(field) => {
             let kind = match &field.target {
                 Target::Resource(address) => world.objects.get(address).map(|i| i.kind.as_str()),
-                Target::Existing(address) => world
-                    .existing
-                    .get(address)
-                    .and_then(Option::as_ref)
-                    .map(|i| i.kind.as_str()),
+                Target::Existing(address) => {
+                    world.existing.get(address).and_then(Option::as_ref).map(|i| i.kind.as_str())
+                }
             };
             let first = field.path.0.first();
             kind == Some("Secret")

@@ -18,10 +18,9 @@ pub(super) fn walk(edges: &mut Edges<'_, '_>, cell: &Cell, path: &mut Vec<String
                 path.pop();
             }
         }
-        Data::List(items) => items
-            .iter()
-            .filter(|item| is_container(item))
-            .for_each(|item| walk(edges, item, path)),
+        Data::List(items) => {
+            items.iter().filter(|item| is_container(item)).for_each(|item| walk(edges, item, path));
+        }
         _ => {}
     }
 }
@@ -33,50 +32,21 @@ fn pod(edges: &mut Edges<'_, '_>, spec: &Cell, place: &str) {
         };
         let Some(name) = cell.text() else { return };
         let object = edges.object;
-        let named = Named {
-            group: "",
-            kind,
-            namespace: object.namespace.as_deref(),
-            name,
-        };
+        let named = Named { group: "", kind, namespace: object.namespace.as_deref(), name };
         edges.named(&named, &format!("{place}.{field}"), &cell.span);
     };
     let list = |key: &str| spec.get(key).map(Cell::list).unwrap_or_default();
-    name(
-        Some(spec),
-        &["serviceAccountName"],
-        "ServiceAccount",
-        "serviceAccountName",
-    );
-    name(
-        Some(spec),
-        &["serviceAccount"],
-        "ServiceAccount",
-        "serviceAccount",
-    );
+    name(Some(spec), &["serviceAccountName"], "ServiceAccount", "serviceAccountName");
+    name(Some(spec), &["serviceAccount"], "ServiceAccount", "serviceAccount");
     for item in list("imagePullSecrets") {
         name(Some(item), &["name"], "Secret", "imagePullSecrets");
     }
     for volume in list("volumes") {
-        name(
-            Some(volume),
-            &["persistentVolumeClaim", "claimName"],
-            "PersistentVolumeClaim",
-            "volumes",
-        );
+        name(Some(volume), &["persistentVolumeClaim", "claimName"], "PersistentVolumeClaim", "volumes");
         name(Some(volume), &["secret", "secretName"], "Secret", "volumes");
         name(Some(volume), &["configMap", "name"], "ConfigMap", "volumes");
-        name(
-            Some(volume),
-            &["csi", "nodePublishSecretRef", "name"],
-            "Secret",
-            "volumes",
-        );
-        for source in volume
-            .at(&["projected", "sources"])
-            .map(Cell::list)
-            .unwrap_or_default()
-        {
+        name(Some(volume), &["csi", "nodePublishSecretRef", "name"], "Secret", "volumes");
+        for source in volume.at(&["projected", "sources"]).map(Cell::list).unwrap_or_default() {
             name(Some(source), &["secret", "name"], "Secret", "volumes");
             name(Some(source), &["configMap", "name"], "ConfigMap", "volumes");
         }
@@ -85,12 +55,7 @@ fn pod(edges: &mut Edges<'_, '_>, spec: &Cell, place: &str) {
         for container in list(field) {
             for env in container.get("env").map(Cell::list).unwrap_or_default() {
                 name(Some(env), &["valueFrom", "secretKeyRef", "name"], "Secret", "env");
-                name(
-                    Some(env),
-                    &["valueFrom", "configMapKeyRef", "name"],
-                    "ConfigMap",
-                    "env",
-                );
+                name(Some(env), &["valueFrom", "configMapKeyRef", "name"], "ConfigMap", "env");
             }
             for env in container.get("envFrom").map(Cell::list).unwrap_or_default() {
                 name(Some(env), &["secretRef", "name"], "Secret", "envFrom");

@@ -47,13 +47,7 @@ pub(super) struct ReadProblem {
 
 impl ReadProblem {
     fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            notes: Vec::new(),
-            help: Vec::new(),
-            text: None,
-        }
+        Self { code, message: message.into(), notes: Vec::new(), help: Vec::new(), text: None }
     }
 
     fn help(mut self, help: impl Into<String>) -> Self {
@@ -77,11 +71,7 @@ impl Files {
     /// The folder of `file` and the file's own text.
     pub(super) fn open(file: &Path) -> Result<(Self, FileId), Box<(Self, Diagnostic)>> {
         let shown = file.parent().unwrap_or(Path::new("")).to_path_buf();
-        let folder = if shown.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            &shown
-        };
+        let folder = if shown.as_os_str().is_empty() { Path::new(".") } else { &shown };
         let mut files = Self {
             root: folder.to_path_buf(),
             shown: shown.clone(),
@@ -92,10 +82,7 @@ impl Files {
         };
         let result = fs_err::canonicalize(folder)
             .map_err(|error| {
-                ReadProblem::new(
-                    "E001",
-                    format!("cannot read {}: {}", file.display(), reason(&error)),
-                )
+                ReadProblem::new("E001", format!("cannot read {}: {}", file.display(), reason(&error)))
             })
             .and_then(|root| {
                 files.root = root;
@@ -103,11 +90,7 @@ impl Files {
             });
         match result {
             Ok(text) => {
-                let name = file
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
+                let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 files.digest(&name, &text);
                 let id = files.sources.add(file.to_path_buf(), text);
                 Ok((files, id))
@@ -194,16 +177,10 @@ impl Files {
         };
         let metadata = fs_err::metadata(path).map_err(|e| fail(&e))?;
         if metadata.is_dir() {
-            return Err(ReadProblem::new(
-                "E001",
-                format!("cannot read {shown}: it is a folder"),
-            ));
+            return Err(ReadProblem::new("E001", format!("cannot read {shown}: it is a folder")));
         }
         if !metadata.is_file() {
-            return Err(ReadProblem::new(
-                "E001",
-                format!("cannot read {shown}: it is not a regular file"),
-            ));
+            return Err(ReadProblem::new("E001", format!("cannot read {shown}: it is not a regular file")));
         }
         let too_large = || {
             ReadProblem::new("E002", format!("{shown} is larger than 4 MiB"))
@@ -214,9 +191,7 @@ impl Files {
         }
         let file = fs_err::File::open(path).map_err(|e| fail(&e))?;
         let mut bytes = Vec::new();
-        file.take(MAX_FILE + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|e| fail(&e))?;
+        file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|e| fail(&e))?;
         let size = bytes.len() as u64;
         if size > MAX_FILE {
             return Err(too_large());
@@ -259,10 +234,8 @@ impl Files {
         let folder = path.parent().unwrap_or(Path::new(""));
         let name = path.file_name()?.to_str()?;
         let entries = fs_err::read_dir(self.root.join(folder)).ok()?;
-        let mut names: Vec<String> = entries
-            .filter_map(|e| e.ok()?.file_name().into_string().ok())
-            .take(1000)
-            .collect();
+        let mut names: Vec<String> =
+            entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).take(1000).collect();
         names.sort();
         let found = nearest(name, names.iter().map(String::as_str))?;
         Some(format!("there is `{}`", folder.join(found).display()))
@@ -283,11 +256,7 @@ impl Files {
             let mut next = Vec::new();
             for folder in &found {
                 let join = |name: &str| {
-                    if folder.is_empty() {
-                        name.to_owned()
-                    } else {
-                        format!("{folder}/{name}")
-                    }
+                    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
                 };
                 if !part.contains(['*', '?']) {
                     next.push(join(part));
@@ -356,10 +325,7 @@ fn not_utf8(shown: &str, error: &std::string::FromUtf8Error) -> ReadProblem {
     }
     let text = String::from_utf8_lossy(bytes).into_owned();
     problem.text = Some(Box::new((text, at..at + '\u{fffd}'.len_utf8())));
-    problem.notes.push(format!(
-        "byte {at} is 0x{:02x}",
-        bytes.get(at).copied().unwrap_or_default()
-    ));
+    problem.notes.push(format!("byte {at} is 0x{:02x}", bytes.get(at).copied().unwrap_or_default()));
     problem.help("save the file as UTF-8")
 }
 
@@ -388,11 +354,7 @@ mod tests {
             ("", "", true),
             ("*", "", true),
         ] {
-            assert_eq!(
-                wild(pattern.as_bytes(), name.as_bytes()),
-                matches,
-                "{pattern} {name}"
-            );
+            assert_eq!(wild(pattern.as_bytes(), name.as_bytes()), matches, "{pattern} {name}");
         }
     }
 
@@ -400,20 +362,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("stacks");
         fs_err::create_dir_all(inner.join("apps")).unwrap();
-        for (name, text) in [
-            ("s.toml", "x"),
-            ("apps/b.toml", "b"),
-            ("apps/a.toml", "a"),
-            ("apps/.hidden.toml", "h"),
-        ] {
+        for (name, text) in
+            [("s.toml", "x"), ("apps/b.toml", "b"), ("apps/a.toml", "a"), ("apps/.hidden.toml", "h")]
+        {
             fs_err::write(inner.join(name), text).unwrap();
         }
         fs_err::write(folder.path().join("outside.txt"), "o").unwrap();
         std::os::unix::fs::symlink("../outside.txt", inner.join("link.txt")).unwrap();
         std::os::unix::fs::symlink("/dev/zero", inner.join("zero")).unwrap();
-        let Ok((files, _)) = Files::open(&inner.join("s.toml")) else {
-            panic!("the stack is there")
-        };
+        let Ok((files, _)) = Files::open(&inner.join("s.toml")) else { panic!("the stack is there") };
         (folder, files)
     }
 
@@ -436,11 +393,7 @@ mod tests {
         }
         let near = files.text("apps/aa.toml").err().map(|p| p.help.concat()).unwrap();
         assert_eq!(near, "there is `apps/a.toml`");
-        let near = files
-            .text("apps.d/a.toml")
-            .err()
-            .map(|p| p.help.concat())
-            .unwrap();
+        let near = files.text("apps.d/a.toml").err().map(|p| p.help.concat()).unwrap();
         assert_eq!(near, "");
     }
 
@@ -458,13 +411,8 @@ mod tests {
 
     #[test]
     fn a_device_given_as_the_stack_is_refused() {
-        let Err(refused) = Files::open(Path::new("/dev/zero")) else {
-            panic!("a device is no stack")
-        };
+        let Err(refused) = Files::open(Path::new("/dev/zero")) else { panic!("a device is no stack") };
         let (_, diagnostic) = *refused;
-        assert_eq!(
-            diagnostic.message,
-            "cannot read /dev/zero: it is not a regular file"
-        );
+        assert_eq!(diagnostic.message, "cannot read /dev/zero: it is not a regular file");
     }
 }

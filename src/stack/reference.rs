@@ -41,9 +41,8 @@ pub(super) fn expression(text: &str) -> Result<Expr, Problem> {
     if text == "null" {
         return Ok(Expr::Null);
     }
-    let head_len = text
-        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
-        .unwrap_or(text.len());
+    let head_len =
+        text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).unwrap_or(text.len());
     let (head, rest) = text.split_at(head_len);
     if head == "file" || rest.trim_start().starts_with('(') {
         return file(text, head, rest);
@@ -64,11 +63,7 @@ pub(super) fn expression(text: &str) -> Result<Expr, Problem> {
     match head {
         "var" | "local" => {
             let (name, path) = name_and_path(after)?;
-            Ok(if head == "var" {
-                Expr::Var(name, path)
-            } else {
-                Expr::Local(name, path)
-            })
+            Ok(if head == "var" { Expr::Var(name, path) } else { Expr::Local(name, path) })
         }
         "stack" => Ok(Expr::Stack(path(after)?)),
         "each" => {
@@ -111,16 +106,10 @@ fn file(text: &str, head: &str, rest: &str) -> Result<Expr, Problem> {
             "the only one is `file('relative/path')`",
         ));
     }
-    let inner = rest
-        .trim()
-        .strip_prefix('(')
-        .and_then(|r| r.strip_suffix(')'))
-        .map(str::trim);
+    let inner = rest.trim().strip_prefix('(').and_then(|r| r.strip_suffix(')')).map(str::trim);
     let quoted = inner.and_then(|i| {
         let quote = i.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
-        i.strip_prefix(quote)?
-            .strip_suffix(quote)
-            .filter(|p| !p.contains(quote))
+        i.strip_prefix(quote)?.strip_suffix(quote).filter(|p| !p.contains(quote))
     });
     match quoted {
         Some(path) if !path.is_empty() => Ok(Expr::File(path.to_owned())),
@@ -171,12 +160,7 @@ fn unknown_head(head: &str, after: &str) -> Problem {
         (_, Some(meant)) => format!("did you mean `{meant}.{after}`?"),
         _ => SHAPE.to_owned(),
     };
-    problem(
-        "E021",
-        format!("`{head}` is not something a reference can start with"),
-        "",
-        help,
-    )
+    problem("E021", format!("`{head}` is not something a reference can start with"), "", help)
 }
 
 fn object(existing: bool, table: &str, after: &str) -> Result<Expr, Problem> {
@@ -193,12 +177,7 @@ fn object(existing: bool, table: &str, after: &str) -> Result<Expr, Problem> {
     // An index stands in quotes directly behind the name; a key of the manifest stands behind a field.
     if let Some(inner) = rest.strip_prefix('[') {
         let Some(end) = bracket_end(rest) else {
-            return Err(problem(
-                "E020",
-                format!("`[` is not closed in `{table}.{after}`"),
-                "",
-                "",
-            ));
+            return Err(problem("E020", format!("`[` is not closed in `{table}.{after}`"), "", ""));
         };
         let key = rest[..=end].parse::<FieldPath>().map(|path| path.0);
         if let Ok([crate::path::Segment::Key(key)]) = key.as_deref() {
@@ -220,13 +199,7 @@ fn object(existing: bool, table: &str, after: &str) -> Result<Expr, Problem> {
         None if rest.is_empty() => FieldPath::default(),
         None => path(rest)?,
     };
-    Ok(Expr::Object(ObjectRef {
-        existing,
-        table: table.to_owned(),
-        name: name.to_owned(),
-        index,
-        path,
-    }))
+    Ok(Expr::Object(ObjectRef { existing, table: table.to_owned(), name: name.to_owned(), index, path }))
 }
 
 /// Position of the bracket that closes the one `text` starts with.
@@ -247,21 +220,14 @@ fn bracket_end(text: &str) -> Option<usize> {
 }
 
 fn word(text: &str) -> (&str, &str) {
-    let len = text
-        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
-        .unwrap_or(text.len());
+    let len = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).unwrap_or(text.len());
     text.split_at(len)
 }
 
 fn name_and_path(after: &str) -> Result<(String, FieldPath), Problem> {
     let (name, rest) = word(after);
     if !is_local(name) {
-        return Err(problem(
-            "E020",
-            format!("`{after}` does not start with a name"),
-            "",
-            SHAPE,
-        ));
+        return Err(problem("E020", format!("`{after}` does not start with a name"), "", SHAPE));
     }
     let rest = match rest.strip_prefix('.') {
         Some(rest) if !rest.is_empty() => path(rest)?,

@@ -83,10 +83,8 @@ pub(super) fn compile(
     };
     let (identity, namespaced, arguments) = compiler.run();
     let uses = std::mem::take(&mut compiler.eval.uses);
-    let broken = identity.broken
-        || diags.0[before..]
-            .iter()
-            .any(|d| d.severity == crate::diag::Severity::Error);
+    let broken =
+        identity.broken || diags.0[before..].iter().any(|d| d.severity == crate::diag::Severity::Error);
     Compiled {
         identity: Identity { broken, ..identity },
         namespaced,
@@ -114,11 +112,7 @@ impl Compiler<'_> {
 
     pub(super) fn argument_text(&mut self, name: &str) -> Option<Result<(String, Span), ()>> {
         let cell = self.argument(name)?;
-        Some(
-            arguments::text(self.eval.diags, name, &cell)
-                .map(|text| (text, cell.span))
-                .ok_or(()),
-        )
+        Some(arguments::text(self.eval.diags, name, &cell).map(|text| (text, cell.span)).ok_or(()))
     }
 
     fn run(&mut self) -> (Identity, Option<bool>, Arguments) {
@@ -130,12 +124,7 @@ impl Compiler<'_> {
         let namespaced = known
             .map(|row| row.namespaced)
             .or_else(|| schema::lookup(&api_version, &kind).map(|k| k.namespaced))
-            .or_else(|| {
-                self.defaults
-                    .scopes
-                    .get(&(group.to_owned(), kind.clone()))
-                    .copied()
-            })
+            .or_else(|| self.defaults.scopes.get(&(group.to_owned(), kind.clone())).copied())
             .or_else(|| kinds::scope_of_group(group));
         let metadata_name = self.metadata_text("name");
         let name = self.name(metadata_name, rule, &kind);
@@ -146,11 +135,7 @@ impl Compiler<'_> {
             name.as_deref().unwrap_or_default(),
             namespace.as_ref().ok().and_then(Option::as_deref),
         );
-        let shape = if known_type {
-            Shape::of(&api_version, &kind)
-        } else {
-            Shape::Unknown
-        };
+        let shape = if known_type { Shape::of(&api_version, &kind) } else { Shape::Unknown };
         let mut manifest = self.eval.tables(self.base, &self.decl.body, shape, NOT_FIELDS);
         let own = |text: &str, span: &Span| (span.clone(), Cell::new(span, Data::Text(text.to_owned())));
         manifest.insert("apiVersion".to_owned(), own(&api_version, &self.decl.span));
@@ -207,9 +192,7 @@ impl Compiler<'_> {
                 self.eval.addresses = true;
                 let cell = self.eval.node(node, Shape::Nowhere);
                 self.eval.addresses = false;
-                arguments
-                    .depends_on
-                    .extend(arguments::depends_on(self.eval.diags, &cell));
+                arguments.depends_on.extend(arguments::depends_on(self.eval.diags, &cell));
             }
         }
         if let Some((key, _)) = self.decl.body.entry("values_files") {

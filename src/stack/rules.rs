@@ -66,18 +66,12 @@ fn helm_release(
     };
     let derived =
         text("targetNamespace").map_or_else(|| name.to_owned(), |target| format!("{target}-{name}"));
-    let late_target = matches!(
-        spec.get("targetNamespace").map(|c| &c.data),
-        Some(Data::Late(_) | Data::Bad)
-    );
+    let late_target = matches!(spec.get("targetNamespace").map(|c| &c.data), Some(Data::Late(_) | Data::Bad));
     if derived.len() > 53 && !late_target {
         diags.push(
             Diagnostic::warning(
                 "E033",
-                format!(
-                    "the release's name `{derived}` has {} characters, Helm allows 53",
-                    derived.len()
-                ),
+                format!("the release's name `{derived}` has {} characters, Helm allows 53", derived.len()),
             )
             .at(subject.span.clone(), "Flux shortens it with a hash")
             .help("write `spec.releaseName`"),
@@ -94,18 +88,14 @@ fn is_chart(path: &FieldPath) -> bool {
 /// Source: the API server's validation of a definition's name.
 fn definition(manifest: &Cell, diags: &mut Diagnostics) {
     let text = |keys: &[&str]| manifest.at(keys).and_then(Cell::text);
-    let (Some(plural), Some(group), Some(name)) = (
-        text(&["spec", "names", "plural"]),
-        text(&["spec", "group"]),
-        text(&["metadata", "name"]),
-    ) else {
+    let (Some(plural), Some(group), Some(name)) =
+        (text(&["spec", "names", "plural"]), text(&["spec", "group"]), text(&["metadata", "name"]))
+    else {
         return;
     };
     let right = format!("{plural}.{group}");
     if name != right {
-        let span = manifest
-            .at(&["metadata", "name"])
-            .map_or(&manifest.span, |cell| &cell.span);
+        let span = manifest.at(&["metadata", "name"]).map_or(&manifest.span, |cell| &cell.span);
         diags.push(
             Diagnostic::error("E033", format!("`{name}` cannot be the name of this definition"))
                 .at(span.clone(), "")

@@ -3,16 +3,11 @@
 /// The duration that `text` was meant to be, in words that start a help line.
 pub(super) fn duration_hint(text: &str, units: &[&str]) -> String {
     let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let digits = compact
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(compact.len());
+    let digits = compact.find(|c: char| !c.is_ascii_digit()).unwrap_or(compact.len());
     let (number, unit) = compact.split_at(digits);
     let number: Option<u64> = number.parse().ok();
     let units_shown: Vec<String> = units.iter().map(|unit| format!("`{unit}`")).collect();
-    let rule = format!(
-        "a number and a unit ({}), joined without spaces",
-        units_shown.join(", ")
-    );
+    let rule = format!("a number and a unit ({}), joined without spaces", units_shown.join(", "));
     let hours = |n: Option<u64>, factor: u64| {
         if units.contains(&"h") {
             n?.checked_mul(factor).map(|n| format!("{n}h"))
@@ -39,9 +34,7 @@ pub(super) fn quantity_hint(text: &str) -> String {
     let rule =
         "a quantity is a number with an optional suffix: `\"500Gi\"`, `\"1.5\"`, `\"100m\"`".to_owned();
     let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let digits = compact
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(compact.len());
+    let digits = compact.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(compact.len());
     let (number, suffix) = compact.split_at(digits);
     if number.parse::<f64>().is_err() {
         return rule;
@@ -56,10 +49,7 @@ pub(super) fn quantity_hint(text: &str) -> String {
         "p" => ("Pi", "P"),
         _ => return rule,
     };
-    format!(
-        "write `\"{number}{}\"` (powers of 1024) or `\"{number}{}\"` (powers of 1000)",
-        unit.0, unit.1
-    )
+    format!("write `\"{number}{}\"` (powers of 1024) or `\"{number}{}\"` (powers of 1000)", unit.0, unit.1)
 }
 
 #[cfg(test)]

@@ -13,10 +13,7 @@ use super::model::{Late, Part};
 fn encoded(cell: &Cell) -> Cell {
     let data = match &cell.data {
         Data::Text(text) => Data::Text(base64::engine::general_purpose::STANDARD.encode(text)),
-        Data::Late(late) if !late.base64 => Data::Late(Late {
-            parts: late.parts.clone(),
-            base64: true,
-        }),
+        Data::Late(late) if !late.base64 => Data::Late(Late { parts: late.parts.clone(), base64: true }),
         _ => Data::Bad,
     };
     Cell::new(&cell.span, data)
@@ -59,9 +56,7 @@ pub(super) fn compile(manifest: &mut CellMap, diags: &mut Diagnostics) {
         }
         compiled.insert(key.clone(), (span.clone(), encoded(cell)));
     }
-    let place = manifest
-        .get("stringData")
-        .map(|(key, cell)| (key.clone(), cell.span.clone()));
+    let place = manifest.get("stringData").map(|(key, cell)| (key.clone(), cell.span.clone()));
     let Some((key, span)) = place else { return };
     let data = manifest
         .entry("data".to_owned())
@@ -72,11 +67,7 @@ pub(super) fn compile(manifest: &mut CellMap, diags: &mut Diagnostics) {
 }
 
 fn bare_or_quoted(key: &str) -> String {
-    if super::names::is_local(key) {
-        key.to_owned()
-    } else {
-        format!("\"{key}\"")
-    }
+    if super::names::is_local(key) { key.to_owned() } else { format!("\"{key}\"") }
 }
 
 /// Reports secrets where their value would be part of what must be known: names, labels, annotations.

@@ -26,11 +26,8 @@ pub(super) fn source(what: &str, node: &Node, files: &Files, diags: &mut Diagnos
         return None;
     };
     closed(diags, &format!("`from` of {what}"), table, &ways);
-    let known: Vec<&(Key, Node)> = table
-        .entries
-        .iter()
-        .filter(|(key, _)| ways.contains(&key.name.as_str()))
-        .collect();
+    let known: Vec<&(Key, Node)> =
+        table.entries.iter().filter(|(key, _)| ways.contains(&key.name.as_str())).collect();
     let [(key, value)] = known.as_slice() else {
         if table.entries.len() == known.len() {
             wrong(diags, &node.span);
@@ -65,11 +62,8 @@ pub(super) fn source(what: &str, node: &Node, files: &Files, diags: &mut Diagnos
         }
         (way, _) => {
             diags.push(
-                Diagnostic::error(
-                    "E106",
-                    format!("`{way}` of {what} cannot be {}", value.type_name()),
-                )
-                .at(value.span.clone(), ""),
+                Diagnostic::error("E106", format!("`{way}` of {what} cannot be {}", value.type_name()))
+                    .at(value.span.clone(), ""),
             );
             None
         }
@@ -77,12 +71,7 @@ pub(super) fn source(what: &str, node: &Node, files: &Files, diags: &mut Diagnos
 }
 
 fn generate(what: &str, table: &Table, diags: &mut Diagnostics) -> Option<Source> {
-    closed(
-        diags,
-        &format!("`generate` of {what}"),
-        table,
-        &["length", "charset"],
-    );
+    closed(diags, &format!("`generate` of {what}"), table, &["length", "charset"]);
     let length = match table.get("length").map(|n| (&n.raw, &n.span)) {
         None => Some(32),
         Some((Raw::Integer(n), _)) if (8..=4096).contains(n) => usize::try_from(*n).ok(),

@@ -119,12 +119,9 @@ pub(super) fn state(document: &Document, files: &Files, diags: &mut Diagnostics)
     match text_of(diags, "`[state]`", table, "backend") {
         None | Some(("file", _)) => {}
         Some(("kubernetes", span)) => diags.push(
-            Diagnostic::error(
-                "E017",
-                "the backend `kubernetes` is not part of this version of arrplan",
-            )
-            .at(span.clone(), "")
-            .help("leave the line out: the state is kept in a file"),
+            Diagnostic::error("E017", "the backend `kubernetes` is not part of this version of arrplan")
+                .at(span.clone(), "")
+                .help("leave the line out: the state is kept in a file"),
         ),
         Some((other, span)) => {
             let diagnostic =
@@ -135,9 +132,7 @@ pub(super) fn state(document: &Document, files: &Files, diags: &mut Diagnostics)
             });
         }
     }
-    StateSettings {
-        path: text_of(diags, "`[state]`", table, "path").map(|(text, _)| files.root.join(text)),
-    }
+    StateSettings { path: text_of(diags, "`[state]`", table, "path").map(|(text, _)| files.root.join(text)) }
 }
 
 /// Reads `[sources.<name>]`: where the content of a Git source lies locally.

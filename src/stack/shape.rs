@@ -52,16 +52,9 @@ impl Shape {
         match node.node_type() {
             Type::Any => Err("the structure of this field is not known"),
             Type::Object => {
-                let fields: Vec<&str> = REFERENCE
-                    .iter()
-                    .copied()
-                    .filter(|name| node.field(name).is_some())
-                    .collect();
-                if fields.contains(&"name") {
-                    Ok(fields)
-                } else {
-                    Err("this field does not name an object")
-                }
+                let fields: Vec<&str> =
+                    REFERENCE.iter().copied().filter(|name| node.field(name).is_some()).collect();
+                if fields.contains(&"name") { Ok(fields) } else { Err("this field does not name an object") }
             }
             Type::String => Err("this field is text: use `.name`"),
             Type::List | Type::ListMap(_) | Type::Set => {

@@ -25,10 +25,7 @@ pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
 
 /// The word without what people vary: letter case, `_`, `-`.
 pub(super) fn fold(word: &str) -> String {
-    word.chars()
-        .filter(|c| !matches!(c, '_' | '-'))
-        .flat_map(char::to_lowercase)
-        .collect()
+    word.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
 /// `` `a`, `b` and `c` ``, at most `most` of them.
@@ -51,17 +48,9 @@ mod tests {
     #[test]
     fn finds_what_was_meant_and_nothing_else() {
         for (word, candidates, found) in [
-            (
-                "storageClasName",
-                &["storageClassName", "volumeName"][..],
-                Some("storageClassName"),
-            ),
+            ("storageClasName", &["storageClassName", "volumeName"][..], Some("storageClassName")),
             ("dependsOn", &["depends_on", "protect"], Some("depends_on")),
-            (
-                "helmRelease",
-                &["helm_release", "helm_chart"],
-                Some("helm_release"),
-            ),
+            ("helmRelease", &["helm_release", "helm_chart"], Some("helm_release")),
             ("prowlar", &["prowlarr", "radarr"], Some("prowlarr")),
             ("xy", &["ab"], None),
             ("completely-different", &["namespace"], None),

@@ -117,25 +117,10 @@ pub(super) struct Parsed {
 pub(super) fn parse(file: FileId, text: &str, diags: &mut Diagnostics) -> Parsed {
     let (root, errors) = DeTable::parse_recoverable(text);
     let damage = toml_errors::report(file, text, &errors, &root, diags);
-    let mut reader = Reader {
-        file,
-        text,
-        damage: &damage,
-        diags,
-        literal: Vec::new(),
-        too_deep: false,
-    };
-    let table = if damage.hopeless {
-        Table::default()
-    } else {
-        reader.table(root.get_ref(), 0)
-    };
+    let mut reader = Reader { file, text, damage: &damage, diags, literal: Vec::new(), too_deep: false };
+    let table = if damage.hopeless { Table::default() } else { reader.table(root.get_ref(), 0) };
     let literal = reader.literal;
-    Parsed {
-        table,
-        damage,
-        literal,
-    }
+    Parsed { table, damage, literal }
 }
 
 struct Reader<'t, 'd> {
@@ -153,17 +138,11 @@ impl Reader<'_, '_> {
         for (key, value) in table {
             let span = Span::new(self.file, key.span());
             let node = if self.damage.covers(span.start) {
-                Node {
-                    span: span.clone(),
-                    raw: Raw::Bad,
-                }
+                Node { span: span.clone(), raw: Raw::Bad }
             } else {
                 self.node(value.span(), value.get_ref(), depth)
             };
-            let key = Key {
-                name: key.get_ref().to_string(),
-                span,
-            };
+            let key = Key { name: key.get_ref().to_string(), span };
             entries.push((key, node));
         }
         Table { entries }
@@ -196,20 +175,14 @@ impl Reader<'_, '_> {
             ),
             DeValue::Float(float) => match float.as_str().parse::<f64>() {
                 Ok(number) if number.is_finite() => Raw::Float(number),
-                _ => self.bad(
-                    format!("`{}` is no number that JSON can carry", float.as_str()),
-                    &span,
-                    "",
-                ),
+                _ => self.bad(format!("`{}` is no number that JSON can carry", float.as_str()), &span, ""),
             },
             DeValue::Boolean(value) => Raw::Bool(*value),
             DeValue::Datetime(_) => {
                 Raw::Date(self.text.get(span.start..span.end).unwrap_or_default().to_owned())
             }
             DeValue::Array(items) => {
-                let items = items
-                    .iter()
-                    .map(|item| self.node(item.span(), item.get_ref(), depth + 1));
+                let items = items.iter().map(|item| self.node(item.span(), item.get_ref(), depth + 1));
                 Raw::List(items.collect())
             }
             DeValue::Table(table) => Raw::Table(self.table(table, depth + 1)),
@@ -236,11 +209,9 @@ impl Reader<'_, '_> {
             for head in ["var", "local"] {
                 let marker = format!("${{{head}.");
                 if let Some((_, after)) = text.split_once(&marker) {
-                    let name = after
-                        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
-                        .next();
-                    self.literal
-                        .push((span.clone(), format!("{head}.{}", name.unwrap_or_default())));
+                    let name =
+                        after.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).next();
+                    self.literal.push((span.clone(), format!("{head}.{}", name.unwrap_or_default())));
                 }
             }
             return Raw::Text(text.to_owned());
@@ -248,13 +219,7 @@ impl Reader<'_, '_> {
         let template = expr::parse(text, raw, span, self.diags);
         match template.pieces.as_slice() {
             [Piece::Text(text)] => Raw::Text(text.clone()),
-            pieces
-                if pieces
-                    .iter()
-                    .any(|p| matches!(p, Piece::Expr(expr::Expr::Bad, _))) =>
-            {
-                Raw::Bad
-            }
+            pieces if pieces.iter().any(|p| matches!(p, Piece::Expr(expr::Expr::Bad, _))) => Raw::Bad,
             _ => Raw::Template(template),
         }
     }
@@ -269,15 +234,8 @@ pub(super) fn parse_plain(
     let (root, errors) = DeTable::parse_recoverable(text);
     let damage = toml_errors::report(file, text, &errors, &root, diags);
     let entries = root.get_ref().iter().map(|(key, value)| {
-        let name = Key {
-            name: key.get_ref().to_string(),
-            span: Span::new(file, key.span()),
-        };
-        (
-            name,
-            Span::new(file, value.span()),
-            plain_json(value.get_ref(), 0),
-        )
+        let name = Key { name: key.get_ref().to_string(), span: Span::new(file, key.span()) };
+        (name, Span::new(file, value.span()), plain_json(value.get_ref(), 0))
     });
     (entries.collect(), damage)
 }
@@ -289,17 +247,13 @@ pub(super) fn plain_json(value: &DeValue<'_>, depth: usize) -> Option<serde_json
     }
     Some(match value {
         DeValue::String(text) => text.to_string().into(),
-        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
-            .ok()?
-            .into(),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok()?.into(),
         DeValue::Float(float) => serde_json::Number::from_f64(float.as_str().parse().ok()?)?.into(),
         DeValue::Boolean(value) => (*value).into(),
         DeValue::Datetime(_) => return None,
-        DeValue::Array(items) => items
-            .iter()
-            .map(|item| plain_json(item.get_ref(), depth + 1))
-            .collect::<Option<Vec<_>>>()?
-            .into(),
+        DeValue::Array(items) => {
+            items.iter().map(|item| plain_json(item.get_ref(), depth + 1)).collect::<Option<Vec<_>>>()?.into()
+        }
         DeValue::Table(table) => {
             let entries = table.iter().map(|(key, value)| {
                 Some((key.get_ref().to_string(), plain_json(value.get_ref(), depth + 1)?))

@@ -21,15 +21,11 @@ impl Report<'_, '_> {
         let name = self.text.get(at.clone()).unwrap_or_default();
         let mut diagnostic = Diagnostic::error("E005", String::new());
         self.searched += 1;
-        let earlier = (self.searched <= MAX_SEARCHES)
-            .then(|| self.first_definition(start, line, name))
-            .flatten();
+        let earlier =
+            (self.searched <= MAX_SEARCHES).then(|| self.first_definition(start, line, name)).flatten();
         if let Some(value) = error.message().strip_prefix("cannot extend value of type ") {
             let kind = value.split(" with").next().unwrap_or_default();
-            diagnostic.message = format!(
-                "`{name}` is {} {kind} already and cannot hold keys",
-                article(kind)
-            );
+            diagnostic.message = format!("`{name}` is {} {kind} already and cannot hold keys", article(kind));
             diagnostic = diagnostic.at(self.span(at), "used as a table here");
             diagnostic = match earlier {
                 Some(first) => diagnostic.at(self.span(first), "its value is set here"),
@@ -42,9 +38,7 @@ impl Report<'_, '_> {
         let (message, help) = match &earlier {
             Some(first)
                 if header
-                    && !self.text[line_start(self.text, first.start)..]
-                        .trim_start()
-                        .starts_with('[') =>
+                    && !self.text[line_start(self.text, first.start)..].trim_start().starts_with('[') =>
             {
                 (
                     format!("the table `{name}` was made by a dotted key already"),
@@ -83,19 +77,10 @@ impl Report<'_, '_> {
         };
         if !line.starts_with('[') {
             let header = before.rfind("\n[").map_or(0, |at| at + 1);
-            return find_key(
-                header,
-                start,
-                line.split(['=', ' ']).next().unwrap_or(name).trim(),
-            )
-            .or_else(|| find_key(header, start, name));
+            return find_key(header, start, line.split(['=', ' ']).next().unwrap_or(name).trim())
+                .or_else(|| find_key(header, start, name));
         }
-        let inner = line
-            .trim_start_matches('[')
-            .split(']')
-            .next()
-            .unwrap_or_default()
-            .trim();
+        let inner = line.trim_start_matches('[').split(']').next().unwrap_or_default().trim();
         let mut at = 0;
         for candidate in before.split_inclusive('\n') {
             let text = candidate.trim();
@@ -117,9 +102,5 @@ impl Report<'_, '_> {
 }
 
 fn article(word: &str) -> &'static str {
-    if word.starts_with(['a', 'e', 'i', 'o']) {
-        "an"
-    } else {
-        "a"
-    }
+    if word.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" }
 }

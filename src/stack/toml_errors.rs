@@ -40,10 +40,7 @@ impl Damage {
                 _ => merged.push(range),
             }
         }
-        Self {
-            ranges: merged,
-            ..self
-        }
+        Self { ranges: merged, ..self }
     }
 }
 
@@ -58,13 +55,7 @@ pub(super) fn report(
     if errors.is_empty() {
         return Damage::default();
     }
-    let mut report = Report {
-        file,
-        text,
-        diags,
-        damage: Damage::default(),
-        searched: 0,
-    };
+    let mut report = Report { file, text, diags, damage: Damage::default(), searched: 0 };
     if report.foreign_format() {
         return report.damage;
     }
@@ -116,10 +107,7 @@ fn text_by_end(value: &Spanned<DeValue<'_>>, found: &mut BTreeMap<usize, Range<u
 
 /// The value whose closing quote the error misses.
 fn unterminated(error: &Error, texts: &BTreeMap<usize, Range<usize>>) -> Option<Range<usize>> {
-    texts
-        .get(&error.span()?.end)
-        .filter(|_| misses_quote(error))
-        .cloned()
+    texts.get(&error.span()?.end).filter(|_| misses_quote(error)).cloned()
 }
 
 fn misses_quote(error: &Error) -> bool {
@@ -184,11 +172,7 @@ impl Report<'_, '_> {
         if !json && (yaml * 2 <= all || !is_yaml(first)) {
             return false;
         }
-        let (what, label) = if json {
-            ("JSON", "a JSON object starts here")
-        } else {
-            ("YAML", "a YAML key")
-        };
+        let (what, label) = if json { ("JSON", "a JSON object starts here") } else { ("YAML", "a YAML key") };
         let mut diagnostic = self.error(format!("this is {what}; a stack is TOML"), at, label);
         diagnostic = diagnostic.help("a pasted manifest goes below a table header, one `key = value` per line: `[config_map.NAME]`, then `data.key = \"value\"`");
         self.diags.push(diagnostic);
@@ -201,11 +185,7 @@ impl Report<'_, '_> {
     fn unclosed_bracket(&mut self) -> Option<usize> {
         let (open, next) = unclosed(self.text)?;
         let list = self.text[open..].starts_with('[');
-        let (what, close) = if list {
-            ("list", "]")
-        } else {
-            ("inline table", "}")
-        };
+        let (what, close) = if list { ("list", "]") } else { ("inline table", "}") };
         let mut diagnostic = self.error(
             format!("this {what} is not closed"),
             open..open + 1,
@@ -217,9 +197,7 @@ impl Report<'_, '_> {
         }
         self.diags.push(diagnostic);
         self.damage.lossy = true;
-        self.damage
-            .ranges
-            .push(line_start(self.text, open)..self.text.len() + 1);
+        self.damage.ranges.push(line_start(self.text, open)..self.text.len() + 1);
         Some(line_start(self.text, open))
     }
 
@@ -232,21 +210,17 @@ impl Report<'_, '_> {
             self.unterminated_text(range);
             return;
         }
-        if let Some(error) = errors
-            .iter()
-            .find(|e| e.message() == "duplicate key" || e.message().starts_with("cannot extend"))
+        if let Some(error) =
+            errors.iter().find(|e| e.message() == "duplicate key" || e.message().starts_with("cannot extend"))
         {
             self.duplicate(error);
             return;
         }
-        let control = line
-            .char_indices()
-            .find(|(_, c)| c.is_control() && !matches!(c, '\t' | '\r'));
+        let control = line.char_indices().find(|(_, c)| c.is_control() && !matches!(c, '\t' | '\r'));
         if let Some((at, c)) = control {
             let range = start + at..start + at + c.len_utf8();
             let diagnostic = self.error("a control character cannot stand in TOML", range, "");
-            self.diags
-                .push(diagnostic.help(format!("in `\"…\"` it is written `\\u{:04X}`", u32::from(c))));
+            self.diags.push(diagnostic.help(format!("in `\"…\"` it is written `\\u{:04X}`", u32::from(c))));
             self.damage.lossy = true;
             self.damage.ranges.push(start..end + 1);
             return;
@@ -254,8 +228,7 @@ impl Report<'_, '_> {
         let message = errors.iter().map(|e| e.message()).next().unwrap_or_default();
         if message.contains("recursion") {
             let at = errors[0].span().unwrap_or(start..end);
-            self.diags
-                .push(Diagnostic::error("E008", "nested deeper than 80 levels").at(self.span(at), ""));
+            self.diags.push(Diagnostic::error("E008", "nested deeper than 80 levels").at(self.span(at), ""));
             self.damage.lossy = true;
             self.damage.ranges.push(start..end + 1);
             return;
@@ -266,9 +239,7 @@ impl Report<'_, '_> {
         if header {
             self.header(start + indent, line.trim_start());
             // Keys below a header that was not understood belong nowhere.
-            let next = self.text[end..]
-                .find("\n[")
-                .map_or(self.text.len() + 1, |at| end + at + 1);
+            let next = self.text[end..].find("\n[").map_or(self.text.len() + 1, |at| end + at + 1);
             self.damage.ranges.push(start..next);
             self.damage.lossy = true;
             return;
@@ -280,21 +251,10 @@ impl Report<'_, '_> {
     fn unterminated_text(&mut self, range: Range<usize>) {
         let raw = &self.text[range.clone()];
         let triple = raw.starts_with("\"\"\"") || raw.starts_with("'''");
-        let quote = if triple {
-            &raw[..3]
-        } else {
-            &raw[..1.min(raw.len())]
-        };
-        let shown = if triple {
-            range.start..range.start + 3
-        } else {
-            range.clone()
-        };
-        let mut diagnostic = self.error(
-            "this text is not closed",
-            shown,
-            &format!("the closing `{quote}` is missing"),
-        );
+        let quote = if triple { &raw[..3] } else { &raw[..1.min(raw.len())] };
+        let shown = if triple { range.start..range.start + 3 } else { range.clone() };
+        let mut diagnostic =
+            self.error("this text is not closed", shown, &format!("the closing `{quote}` is missing"));
         if triple {
             diagnostic = diagnostic.note("everything below it was read as part of the text");
             self.damage.lossy = true;

@@ -27,12 +27,8 @@ impl Report<'_, '_> {
             self.error("this table header is not well formed", range, "")
                 .help(format!("quote what is not a bare word: `{right}`"))
         } else if closing < open.len() {
-            self.error(
-                "this table header is not closed",
-                range,
-                &format!("`{close}` is missing"),
-            )
-            .help(format!("write `{right}`"))
+            self.error("this table header is not closed", range, &format!("`{close}` is missing"))
+                .help(format!("write `{right}`"))
         } else {
             self.error("this table header is not well formed", range, "")
                 .help(format!("write `{right}`, alone on its line"))
@@ -45,10 +41,7 @@ impl Report<'_, '_> {
         let whole = start + indent..start + line.len();
         let body = line.trim_start();
         if body.starts_with("//") || body.starts_with("/*") || body.starts_with("--") {
-            self.diags.push(
-                self.error("not a comment of TOML", whole, "")
-                    .help("a comment starts with `#`"),
-            );
+            self.diags.push(self.error("not a comment of TOML", whole, "").help("a comment starts with `#`"));
             return;
         }
         let Some(equals) = find_equals(body) else {
@@ -62,10 +55,8 @@ impl Report<'_, '_> {
                 } else {
                     mended_value(value).unwrap_or_else(|| value.to_owned())
                 };
-                diagnostic = diagnostic.help(format!(
-                    "`key: value` is YAML; in TOML: `{} = {value}`",
-                    mended_key(key.trim())
-                ));
+                diagnostic = diagnostic
+                    .help(format!("`key: value` is YAML; in TOML: `{} = {value}`", mended_key(key.trim())));
             } else if body.starts_with("- ") {
                 diagnostic =
                     diagnostic.help("`- item` is YAML; in TOML a list is `key = [\"item\", \"item\"]`");
@@ -86,8 +77,7 @@ impl Report<'_, '_> {
         {
             let range = start + indent..start + indent + key.len();
             let diagnostic = self.error("this key must stand in quotes", range, "not a bare word");
-            self.diags
-                .push(diagnostic.help(format!("quote the key: `{} = {value}`", mended_key(key))));
+            self.diags.push(diagnostic.help(format!("quote the key: `{} = {value}`", mended_key(key))));
             return;
         }
         let at = errors[0].span().unwrap_or_else(|| value_range.clone());
@@ -105,9 +95,9 @@ impl Report<'_, '_> {
     ) -> Diagnostic {
         if value.is_empty() {
             self.damage.lossy = true;
-            return self.error(format!("`{key}` has no value"), at, "").help(format!(
-                "an empty text is `{key} = \"\"`; leave the line out if nothing is meant"
-            ));
+            return self
+                .error(format!("`{key}` has no value"), at, "")
+                .help(format!("an empty text is `{key} = \"\"`; leave the line out if nothing is meant"));
         }
         if message.contains("escaped value") {
             return self
@@ -132,24 +122,17 @@ impl Report<'_, '_> {
             ));
         }
         if message.contains("leading zero") {
-            return self
-                .error(message_for("no number: it starts with a zero"), range, "")
-                .help(format!(
-                    "write `{key} = \"{value}\"` for text, or `0o{}` for an octal number",
-                    value.trim_start_matches('0')
-                ));
+            return self.error(message_for("no number: it starts with a zero"), range, "").help(format!(
+                "write `{key} = \"{value}\"` for text, or `0o{}` for an octal number",
+                value.trim_start_matches('0')
+            ));
         }
         if let Some(right) = mended_value(value) {
             let (what, label) = match right.as_str() {
-                "true" | "false" => (
-                    "no boolean of TOML",
-                    "a boolean is `true` or `false`, in lower case",
-                ),
+                "true" | "false" => ("no boolean of TOML", "a boolean is `true` or `false`, in lower case"),
                 _ => ("no value of TOML", "text must stand in quotes"),
             };
-            return self
-                .error(message_for(what), range, label)
-                .help(format!("write `{key} = {right}`"));
+            return self.error(message_for(what), range, label).help(format!("write `{key} = {right}`"));
         }
         let words = message.split(", expected").next().unwrap_or(message);
         self.error(words.to_owned(), at, "")

@@ -11,9 +11,7 @@ pub(super) fn line_start(text: &str, at: usize) -> usize {
 
 /// Where the line ends that holds the byte.
 pub(super) fn line_end(text: &str, at: usize) -> usize {
-    text.get(at..)
-        .and_then(|rest| rest.find('\n'))
-        .map_or(text.len(), |len| at + len)
+    text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |len| at + len)
 }
 
 pub(super) fn is_yaml(line: &str) -> bool {
@@ -55,18 +53,8 @@ pub(super) fn mended_key(key: &str) -> String {
         return key.to_owned();
     }
     // A known parent of maps stays in front; what follows it is the key that was meant.
-    let parents = [
-        "labels",
-        "annotations",
-        "data",
-        "stringData",
-        "matchLabels",
-        "nodeSelector",
-    ];
-    let head = parts
-        .iter()
-        .rposition(|part| parents.contains(&part.trim()))
-        .map_or(0, |at| at + 1);
+    let parents = ["labels", "annotations", "data", "stringData", "matchLabels", "nodeSelector"];
+    let head = parts.iter().rposition(|part| parents.contains(&part.trim())).map_or(0, |at| at + 1);
     let tail = parts[head..].join(".").replace(['"', '\''], "");
     let mut all: Vec<String> = parts[..head].iter().map(|p| (*p).to_owned()).collect();
     all.push(format!("\"{}\"", tail.trim()));
@@ -88,14 +76,7 @@ pub(super) fn mended_header(header: &str) -> String {
 
 /// The value that was meant, where that is plain.
 pub(super) fn mended_value(value: &str) -> Option<String> {
-    let value = value
-        .split(" #")
-        .next()
-        .unwrap_or(value)
-        .split(" //")
-        .next()
-        .unwrap_or(value)
-        .trim();
+    let value = value.split(" #").next().unwrap_or(value).split(" //").next().unwrap_or(value).trim();
     let lower = value.to_lowercase();
     match lower.as_str() {
         "true" | "yes" | "on" => return Some("true".to_owned()),
@@ -107,10 +88,7 @@ pub(super) fn mended_value(value: &str) -> Option<String> {
         return Some(format!("\"{smart}\""));
     }
     if value.starts_with("${") && value.ends_with('}') || value.starts_with("file(") && value.ends_with(')') {
-        let inner = value
-            .trim_start_matches("${")
-            .trim_end_matches('}')
-            .replace('"', "'");
+        let inner = value.trim_start_matches("${").trim_end_matches('}').replace('"', "'");
         return Some(format!("\"${{{inner}}}\""));
     }
     if value.starts_with(['"', '\'', '[', '{', '=']) || value.contains(['"', '=', '\\']) {
@@ -184,9 +162,7 @@ pub(super) fn unclosed(text: &str) -> Option<(usize, Option<usize>)> {
 fn begins_elsewhere(line: &str, table: bool, comma: bool) -> bool {
     let header = line.starts_with('[')
         && line.ends_with(']')
-        && line
-            .trim_start_matches('[')
-            .starts_with(|c: char| c.is_ascii_alphabetic());
+        && line.trim_start_matches('[').starts_with(|c: char| c.is_ascii_alphabetic());
     let key = find_equals(line).is_some_and(|at| {
         let key = line[..at].trim();
         !key.is_empty() && key.split('.').all(|part| is_local(part.trim().trim_matches('"')))

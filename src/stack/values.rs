@@ -161,20 +161,14 @@ pub(super) fn missing(base: &str, path: &FieldPath, found: usize, inside: &Cell)
         }
         (Data::List(list), Segment::Index(_)) => Diagnostic::error(
             "E023",
-            format!(
-                "`{reached}` has {} elements, so there is no `{segment}`",
-                list.len()
-            ),
+            format!("`{reached}` has {} elements, so there is no `{segment}`", list.len()),
         ),
         (Data::List(_), Segment::Select(_) | Segment::Item(_)) => {
             Diagnostic::error("E023", format!("`{reached}` has no element `{segment}`"))
         }
         _ => Diagnostic::error(
             "E023",
-            format!(
-                "`{reached}` is {}, so there is no `{segment}` in it",
-                inside.type_name()
-            ),
+            format!("`{reached}` is {}, so there is no `{segment}` in it", inside.type_name()),
         ),
     }
 }

@@ -87,11 +87,7 @@ pub(super) fn resolve(
             files.digest_value(&format!("var.{name}"), value);
         }
         let value = if entry.broken { Given::Bad } else { value };
-        let declared = Declared {
-            description: entry.description,
-            span: entry.span,
-            value,
-        };
+        let declared = Declared { description: entry.description, span: entry.span, value };
         all.insert(name.to_owned(), declared);
     }
     all
@@ -122,12 +118,7 @@ fn fallback(name: &str, entry: &Entry, diags: &mut Diagnostics) -> Given {
 fn entry(name: &str, span: &Span, table: &Table, files: &Files, diags: &mut Diagnostics) -> Entry {
     let what = format!("variable `{name}`");
     let before = diags.0.len();
-    closed(
-        diags,
-        &what,
-        table,
-        &["type", "default", "description", "secret", "from"],
-    );
+    closed(diags, &what, table, &["type", "default", "description", "secret", "from"]);
     let secret = match table.get("secret").map(|node| (&node.raw, &node.span)) {
         None => false,
         Some((Raw::Bool(secret), _)) => *secret,
@@ -144,9 +135,7 @@ fn entry(name: &str, span: &Span, table: &Table, files: &Files, diags: &mut Diag
     if let Some((text, span)) = text_of(diags, &what, table, "type") {
         kind = type_name(&what, text, span, diags);
     }
-    let default = table
-        .entry("default")
-        .and_then(|(key, node)| default(&what, key, node, secret, diags));
+    let default = table.entry("default").and_then(|(key, node)| default(&what, key, node, secret, diags));
     if let (Some(kind), Some(value)) = (kind, &default)
         && !fits(kind, value)
     {
@@ -250,11 +239,9 @@ fn node_json(node: &Node, diags: &mut Diagnostics) -> Option<Value> {
         Raw::Integer(n) => (*n).into(),
         Raw::Float(n) => serde_json::Number::from_f64(*n)?.into(),
         Raw::Bool(b) => (*b).into(),
-        Raw::List(items) => items
-            .iter()
-            .map(|item| node_json(item, diags))
-            .collect::<Option<Vec<_>>>()?
-            .into(),
+        Raw::List(items) => {
+            items.iter().map(|item| node_json(item, diags)).collect::<Option<Vec<_>>>()?.into()
+        }
         Raw::Table(table) => {
             let mut map = serde_json::Map::new();
             for (key, node) in &table.entries {

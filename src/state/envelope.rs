@@ -30,12 +30,8 @@ pub(super) fn unseal(bytes: &[u8]) -> Result<String, &'static str> {
         return Err("it is empty");
     }
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not text")?;
-    let rest = text
-        .strip_suffix(DOCUMENT_END)
-        .ok_or("it ends before its checksum")?;
-    let (body, sum) = rest
-        .rsplit_once(DOCUMENT_MEMBER)
-        .ok_or("it has no checksum at its end")?;
+    let rest = text.strip_suffix(DOCUMENT_END).ok_or("it ends before its checksum")?;
+    let (body, sum) = rest.rsplit_once(DOCUMENT_MEMBER).ok_or("it has no checksum at its end")?;
     if hex(&Sha256::digest(body.as_bytes())) != sum {
         return Err("its checksum does not match its content");
     }
@@ -97,14 +93,8 @@ mod tests {
     fn a_line_belongs_behind_its_predecessor() {
         let (first, sum) = seal_line(r#"{"a":1}"#, "");
         let (second, _) = seal_line(r#"{"a":2}"#, &sum);
-        assert_eq!(
-            unseal_line(second.trim_end().as_bytes(), &sum).unwrap().0,
-            r#"{"a":2}"#
-        );
+        assert_eq!(unseal_line(second.trim_end().as_bytes(), &sum).unwrap().0, r#"{"a":2}"#);
         assert!(unseal_line(second.trim_end().as_bytes(), "").is_none());
-        assert!(
-            unseal_line(first.as_bytes(), "").is_none(),
-            "the newline is not part of it"
-        );
+        assert!(unseal_line(first.as_bytes(), "").is_none(), "the newline is not part of it");
     }
 }

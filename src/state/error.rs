@@ -142,9 +142,7 @@ impl Error {
                 }
                 _ => vec!["mend that and run the same command again".to_owned()],
             },
-            Self::Corrupt {
-                path, previous, what, ..
-            } => match previous {
+            Self::Corrupt { path, previous, what, .. } => match previous {
                 Some(previous) if *what == "state file" => vec![
                     "nothing was changed; put back a copy of it from a backup".to_owned(),
                     format!(
@@ -161,10 +159,7 @@ impl Error {
             Self::Newer { .. } => vec!["use the version of arrplan that wrote it, or a newer one".to_owned()],
             Self::Missing { path, witness } => vec![
                 format!("put {} back from a backup", path.display()),
-                format!(
-                    "or, to begin anew and own nothing, move {} away too",
-                    witness.display()
-                ),
+                format!("or, to begin anew and own nothing, move {} away too", witness.display()),
             ],
             Self::OtherStack { .. } => vec!["name the state of this stack with --state".to_owned()],
             Self::TwoFiles { .. } => {
@@ -215,8 +210,6 @@ impl Error {
             diagnostic = diagnostic.note(error.to_string());
             cause = error.source();
         }
-        self.help()
-            .into_iter()
-            .fold(diagnostic, crate::diag::Diagnostic::help)
+        self.help().into_iter().fold(diagnostic, crate::diag::Diagnostic::help)
     }
 }

@@ -50,12 +50,8 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 
 /// A new, empty file for the owner alone.
 pub(super) fn create(path: &Path) -> Result<File, Error> {
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(no_follow())
-        .open(path);
+    let made =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).custom_flags(no_follow()).open(path);
     made.map_err(failed("create", path))
 }
 
@@ -74,10 +70,7 @@ pub(super) fn open_or_create(path: &Path) -> Result<File, Error> {
 
 /// An existing file to append to.
 pub(super) fn open_append(path: &Path) -> Result<File, Error> {
-    let opened = OpenOptions::new()
-        .append(true)
-        .custom_flags(no_follow())
-        .open(path);
+    let opened = OpenOptions::new().append(true).custom_flags(no_follow()).open(path);
     opened.map_err(failed("open", path))
 }
 
@@ -118,10 +111,8 @@ pub(super) fn replace(path: &Path, bytes: &[u8], reserved: Option<File>) -> Resu
         remove(&temporary)?;
         create(&temporary)?
     };
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| file.set_len(bytes.len() as u64))
-        .and_then(|()| file.sync_all());
+    let written =
+        file.write_all(bytes).and_then(|()| file.set_len(bytes.len() as u64)).and_then(|()| file.sync_all());
     written.map_err(failed("write", &temporary))?;
     fs::rename(&temporary, path).map_err(failed("replace", path))
 }

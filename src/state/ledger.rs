@@ -24,10 +24,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(state: State) -> Self {
-        let places = state
-            .objects()
-            .map(|(key, address, _)| (key.clone(), address.clone()))
-            .collect();
+        let places = state.objects().map(|(key, address, _)| (key.clone(), address.clone())).collect();
         Self { state, places }
     }
 
@@ -109,11 +106,7 @@ fn demote(old: Owned) -> Vec<Former> {
         key: old.key,
         api_version: old.api_version,
         uid: old.uid,
-        status: if old.protect {
-            FormerStatus::Kept
-        } else {
-            FormerStatus::Deleting
-        },
+        status: if old.protect { FormerStatus::Kept } else { FormerStatus::Deleting },
     });
     former
 }
@@ -150,24 +143,13 @@ mod tests {
             };
             ledger.record(&begin(operation, address, object, uid), &outcome);
             assert_eq!(ledger.state().check(), Ok(()));
-            let places: BTreeMap<_, _> = ledger
-                .state()
-                .objects()
-                .map(|(key, address, _)| (key.clone(), address.clone()))
-                .collect();
+            let places: BTreeMap<_, _> =
+                ledger.state().objects().map(|(key, address, _)| (key.clone(), address.clone())).collect();
             assert_eq!(ledger.places, places);
         }
         let lines = ledger.state().resources.iter().map(|(address, owned)| {
-            let former = owned
-                .former
-                .iter()
-                .map(|f| format!(", {} {:?}", f.key.name, f.status));
-            format!(
-                "{}: {}{}",
-                address.name,
-                owned.key.name,
-                former.collect::<String>()
-            )
+            let former = owned.former.iter().map(|f| format!(", {} {:?}", f.key.name, f.status));
+            format!("{}: {}{}", address.name, owned.key.name, former.collect::<String>())
         });
         lines.collect::<Vec<_>>().join("; ")
     }
@@ -178,31 +160,11 @@ mod tests {
             (&[(Create, 1, 1, 1, false)], "a1: o1"),
             (&[(Create, 1, 1, 1, false), (Update, 1, 1, 1, true)], "a1: o1"),
             // Another object under the address: the old one waits for its delete, or was protected.
-            (
-                &[(Create, 1, 1, 1, false), (Create, 1, 2, 2, false)],
-                "a1: o2, o1 Deleting",
-            ),
-            (
-                &[(Create, 1, 1, 1, true), (Create, 1, 2, 2, false)],
-                "a1: o2, o1 Kept",
-            ),
-            (
-                &[
-                    (Create, 1, 1, 1, false),
-                    (Create, 1, 2, 2, false),
-                    (Delete, 1, 1, 1, false),
-                ],
-                "a1: o2",
-            ),
+            (&[(Create, 1, 1, 1, false), (Create, 1, 2, 2, false)], "a1: o2, o1 Deleting"),
+            (&[(Create, 1, 1, 1, true), (Create, 1, 2, 2, false)], "a1: o2, o1 Kept"),
+            (&[(Create, 1, 1, 1, false), (Create, 1, 2, 2, false), (Delete, 1, 1, 1, false)], "a1: o2"),
             // The current object goes first: the former one does not get lost.
-            (
-                &[
-                    (Create, 1, 1, 1, true),
-                    (Create, 1, 2, 2, false),
-                    (Delete, 1, 2, 2, false),
-                ],
-                "a1: o1",
-            ),
+            (&[(Create, 1, 1, 1, true), (Create, 1, 2, 2, false), (Delete, 1, 2, 2, false)], "a1: o1"),
             (
                 &[
                     (Create, 1, 1, 1, true),
@@ -214,29 +176,17 @@ mod tests {
             ),
             // And back to the first object.
             (
-                &[
-                    (Create, 1, 1, 1, false),
-                    (Create, 1, 2, 2, false),
-                    (Update, 1, 1, 1, false),
-                ],
+                &[(Create, 1, 1, 1, false), (Create, 1, 2, 2, false), (Update, 1, 1, 1, false)],
                 "a1: o1, o2 Deleting",
             ),
             // An object that moves to another address.
             (&[(Create, 1, 1, 1, false), (Update, 2, 1, 1, false)], "a2: o1"),
             (
-                &[
-                    (Create, 1, 1, 1, false),
-                    (Create, 1, 2, 2, false),
-                    (Update, 2, 2, 2, false),
-                ],
+                &[(Create, 1, 1, 1, false), (Create, 1, 2, 2, false), (Update, 2, 2, 2, false)],
                 "a2: o2, o1 Deleting",
             ),
             (
-                &[
-                    (Create, 1, 1, 1, false),
-                    (Create, 1, 2, 2, false),
-                    (Update, 2, 1, 1, false),
-                ],
+                &[(Create, 1, 1, 1, false), (Create, 1, 2, 2, false), (Update, 2, 1, 1, false)],
                 "a1: o2; a2: o1",
             ),
             // Two that change places.
@@ -251,23 +201,9 @@ mod tests {
             ),
             // Another uid is another object; one that is recreated takes the place.
             (&[(Create, 1, 1, 1, false), (Delete, 1, 1, 9, false)], "a1: o1"),
-            (
-                &[
-                    (Create, 1, 1, 1, false),
-                    (Create, 1, 1, 2, false),
-                    (Delete, 1, 1, 1, false),
-                ],
-                "a1: o1",
-            ),
+            (&[(Create, 1, 1, 1, false), (Create, 1, 1, 2, false), (Delete, 1, 1, 1, false)], "a1: o1"),
             // A delete follows its object to the address it moved to.
-            (
-                &[
-                    (Create, 1, 1, 1, false),
-                    (Update, 2, 1, 1, false),
-                    (Delete, 1, 1, 1, false),
-                ],
-                "",
-            ),
+            (&[(Create, 1, 1, 1, false), (Update, 2, 1, 1, false), (Delete, 1, 1, 1, false)], ""),
             (&[(Create, 1, 1, 1, false), (Forget, 1, 1, 1, false)], ""),
             (&[(Delete, 1, 1, 1, false)], ""),
         ];

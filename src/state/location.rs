@@ -48,11 +48,7 @@ pub fn locate(
             project.join("state").join(name)
         }
     };
-    Ok(Location {
-        project,
-        stack_file,
-        state,
-    })
+    Ok(Location { project, stack_file, state })
 }
 
 impl Location {
@@ -95,8 +91,7 @@ impl Location {
     }
 
     fn beside(&self, suffix: &str) -> PathBuf {
-        self.state
-            .with_file_name(format!("{}.{suffix}", stem(&self.state)))
+        self.state.with_file_name(format!("{}.{suffix}", stem(&self.state)))
     }
 }
 
@@ -106,19 +101,11 @@ fn stem(path: &Path) -> String {
 }
 
 fn check_env(env: &str) -> Result<(), Error> {
-    let fail = |reason| {
-        Err(Error::Environment {
-            env: env.to_owned(),
-            reason,
-        })
-    };
+    let fail = |reason| Err(Error::Environment { env: env.to_owned(), reason });
     if env.is_empty() {
         return fail("it is empty");
     }
-    if !env
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-    {
+    if !env.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
         return fail("it would be part of a file name");
     }
     if env == "prev" {
@@ -138,9 +125,7 @@ fn absolute(file: &Path) -> PathBuf {
 
 fn project(stack_file: &Path) -> PathBuf {
     let folder = stack_file.parent().unwrap_or(Path::new("/"));
-    let stacks = folder
-        .ancestors()
-        .find(|a| a.file_name().is_some_and(|n| n == "stacks"));
+    let stacks = folder.ancestors().find(|a| a.file_name().is_some_and(|n| n == "stacks"));
     stacks.and_then(Path::parent).unwrap_or(folder).to_owned()
 }
 
@@ -184,24 +169,13 @@ mod tests {
 
     #[test]
     fn the_other_files_stand_beside_the_state() {
-        let location = locate(
-            Path::new("/p/arr.toml"),
-            "arr",
-            Some("prod"),
-            None,
-            Some(Path::new("/s/x")),
-        )
-        .unwrap();
-        let names: Vec<_> = [
-            location.previous(),
-            location.lock(),
-            location.journal(),
-            location.key(),
-            location.revision(7),
-        ]
-        .iter()
-        .map(|p| p.to_string_lossy().into_owned())
-        .collect();
+        let location =
+            locate(Path::new("/p/arr.toml"), "arr", Some("prod"), None, Some(Path::new("/s/x"))).unwrap();
+        let names: Vec<_> =
+            [location.previous(), location.lock(), location.journal(), location.key(), location.revision(7)]
+                .iter()
+                .map(|p| p.to_string_lossy().into_owned())
+                .collect();
         assert_eq!(
             names,
             [
@@ -218,10 +192,7 @@ mod tests {
     #[test]
     fn an_environment_is_a_plain_name() {
         for env in ["", "a/b", "..", "prev", "a.b"] {
-            assert!(
-                locate(Path::new("/p/a.toml"), "a", Some(env), None, None).is_err(),
-                "{env}"
-            );
+            assert!(locate(Path::new("/p/a.toml"), "a", Some(env), None, None).is_err(), "{env}");
         }
     }
 }

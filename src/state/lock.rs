@@ -42,9 +42,7 @@ impl Holder {
     /// This process, doing `operation`.
     #[must_use]
     pub fn this_process(operation: &str, now: Timestamp) -> Self {
-        let user = ["USER", "LOGNAME"]
-            .iter()
-            .find_map(|name| std::env::var(name).ok());
+        let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
         Self {
             pid: std::process::id(),
             user: user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw())),
@@ -114,10 +112,7 @@ impl Lock {
                     let other = read_holder(path).unwrap_or_else(unknown);
                     let waited = start.elapsed();
                     if waited >= wait.timeout.max(GRACE) {
-                        return Err(Error::Locked {
-                            path: path.to_owned(),
-                            holder: other,
-                        });
+                        return Err(Error::Locked { path: path.to_owned(), holder: other });
                     }
                     if waited >= GRACE && told.as_ref() != Some(&other) {
                         (wait.waiting)(&other);
@@ -125,10 +120,7 @@ impl Lock {
                     }
                 }
                 Err(TryLockError::Error(source)) => {
-                    return Err(Error::NoLocks {
-                        path: path.to_owned(),
-                        source,
-                    });
+                    return Err(Error::NoLocks { path: path.to_owned(), source });
                 }
             }
             tokio::time::sleep(RETRY).await;
@@ -204,10 +196,7 @@ mod tests {
     }
 
     async fn take(path: &Path, timeout: Duration, calls: &mut Vec<String>) -> Result<Lock, Error> {
-        let wait = LockWait {
-            timeout,
-            waiting: &mut |h: &Holder| calls.push(h.operation.clone()),
-        };
+        let wait = LockWait { timeout, waiting: &mut |h: &Holder| calls.push(h.operation.clone()) };
         Lock::acquire(path, &holder("apply"), wait).await
     }
 
@@ -255,9 +244,7 @@ mod tests {
             .map(|_| {
                 let (path, inside) = (path.clone(), inside.clone());
                 tokio::spawn(async move {
-                    let lock = take(&path, Duration::from_mins(1), &mut Vec::new())
-                        .await
-                        .unwrap();
+                    let lock = take(&path, Duration::from_mins(1), &mut Vec::new()).await.unwrap();
                     assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                     tokio::time::sleep(Duration::from_millis(5)).await;
                     inside.fetch_sub(1, Ordering::SeqCst);
@@ -277,9 +264,7 @@ mod tests {
     #[ignore = "runs as a child of killing_the_holder_frees_the_lock"]
     async fn child_that_holds_the_lock() {
         let Ok(path) = std::env::var(CHILD) else { return };
-        let _lock = take(Path::new(&path), Duration::ZERO, &mut Vec::new())
-            .await
-            .unwrap();
+        let _lock = take(Path::new(&path), Duration::ZERO, &mut Vec::new()).await.unwrap();
         println!("\nheld");
         std::thread::sleep(Duration::from_mins(1));
     }
@@ -289,12 +274,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.lock");
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "state::lock::tests::child_that_holds_the_lock",
-                "--exact",
-                "--ignored",
-                "--nocapture",
-            ])
+            .args(["state::lock::tests::child_that_holds_the_lock", "--exact", "--ignored", "--nocapture"])
             .env(CHILD, &path)
             .stdout(Stdio::piped())
             .spawn()

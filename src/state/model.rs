@@ -194,8 +194,7 @@ impl Owned {
 
     /// Remembers how long an apply took; the oldest is forgotten.
     pub fn took(&mut self, duration: Duration) {
-        self.durations
-            .push(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        self.durations.push(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
         let surplus = self.durations.len().saturating_sub(DURATIONS);
         self.durations.drain(..surplus);
     }

@@ -36,11 +36,7 @@ pub fn settle_adopt(begin: &Begin, state: &State, live: Option<&Object>) -> Outc
 /// A delete happened if the object with that uid is absent.
 #[must_use]
 pub fn settle_delete(begin: &Begin, live: Option<&Object>) -> Outcome {
-    if is_other(begin, live) {
-        Outcome::Gone
-    } else {
-        Outcome::Unchanged
-    }
+    if is_other(begin, live) { Outcome::Gone } else { Outcome::Unchanged }
 }
 
 /// A forget happened if our entry among the field managers is gone.
@@ -54,10 +50,7 @@ pub fn settle_forget(begin: &Begin, live: Option<&Object>) -> Outcome {
 }
 
 fn ours_if_marked(begin: &Begin, state: &State, live: Option<&Object>) -> Outcome {
-    let ours = Mark {
-        stack: state.stack.clone(),
-        lineage: state.lineage.clone(),
-    };
+    let ours = Mark { stack: state.stack.clone(), lineage: state.lineage.clone() };
     let Some(live) = live.filter(|object| object.mark().as_ref() == Some(&ours)) else {
         return Outcome::Unchanged;
     };
@@ -80,14 +73,9 @@ fn is_other(begin: &Begin, live: Option<&Object>) -> bool {
 }
 
 fn has_our_entry(object: &Object) -> bool {
-    let entries = object
-        .0
-        .pointer("/metadata/managedFields")
-        .and_then(Value::as_array);
+    let entries = object.0.pointer("/metadata/managedFields").and_then(Value::as_array);
     entries.is_some_and(|entries| {
-        entries
-            .iter()
-            .any(|entry| entry.get("manager").and_then(Value::as_str) == Some(FIELD_MANAGER))
+        entries.iter().any(|entry| entry.get("manager").and_then(Value::as_str) == Some(FIELD_MANAGER))
     })
 }
 
@@ -168,10 +156,7 @@ mod tests {
         let mut copy = live("u1", "arr", "L", "arrplan");
         copy.0["metadata"]["ownerReferences"] = json!([{"controller": true, "uid": "x"}]);
         let state = State::new("L", "arr", "arr.toml");
-        assert_eq!(
-            settle(&begin(Operation::Create), &state, Some(&copy)),
-            Outcome::Unchanged
-        );
+        assert_eq!(settle(&begin(Operation::Create), &state, Some(&copy)), Outcome::Unchanged);
     }
 
     #[test]

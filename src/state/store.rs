@@ -25,10 +25,7 @@ impl Store {
     /// The state of `stack` in files at `location`.
     #[must_use]
     pub fn new(location: Location, stack: impl Into<String>) -> Self {
-        Self {
-            location,
-            stack: stack.into(),
-        }
+        Self { location, stack: stack.into() }
     }
 
     /// Where it is, for people.
@@ -70,10 +67,7 @@ impl Store {
         holder: &Holder,
         lineage: impl FnOnce() -> String + Send,
     ) -> Result<LockedStore, Error> {
-        let wait = LockWait {
-            timeout: Duration::ZERO,
-            waiting: &mut |_| {},
-        };
+        let wait = LockWait { timeout: Duration::ZERO, waiting: &mut |_| {} };
         self.open_locked(holder, wait, lineage).await
     }
 

@@ -48,10 +48,8 @@ pub fn compile(expression: &str) -> Result<Program, String> {
     }
     let program = ENV.compile(expression).map_err(|errors| {
         let first = errors.errors.first();
-        let text = first.map_or_else(
-            || errors.to_string(),
-            |error| format!("{}: {}", error.pos.1, error.msg),
-        );
+        let text =
+            first.map_or_else(|| errors.to_string(), |error| format!("{}: {}", error.pos.1, error.msg));
         text.lines().next().unwrap_or_default().to_owned()
     })?;
     if let Some(name) = unknown_function(&program) {
@@ -82,9 +80,7 @@ fn unknown_function(program: &cel::Program) -> Option<String> {
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     });
     let undeclared = |call: &str, name: &str| {
-        let result = ENV
-            .compile(call)
-            .map(|call| call.execute(&Context::with_env(ENV.clone())));
+        let result = ENV.compile(call).map(|call| call.execute(&Context::with_env(ENV.clone())));
         matches!(result, Ok(Err(ExecutionError::UndeclaredReference(unknown))) if unknown.as_str() == name)
     };
     let mut unknown = named
@@ -150,10 +146,8 @@ fn to_cel(value: &Value) -> Cel {
         Value::String(text) => Cel::String(Arc::new(text.clone())),
         Value::Array(list) => Cel::List(Arc::new(list.iter().map(to_cel).collect())),
         Value::Object(map) => {
-            let map: HashMap<String, Cel> = map
-                .iter()
-                .map(|(key, value)| (key.clone(), to_cel(value)))
-                .collect();
+            let map: HashMap<String, Cel> =
+                map.iter().map(|(key, value)| (key.clone(), to_cel(value))).collect();
             Cel::from(map)
         }
     }

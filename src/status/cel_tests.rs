@@ -48,32 +48,20 @@ fn expressions_over_an_object() {
     }
     for expression in ["status.phase", "status.replicas == 3 ? 1 : 2", "status.phase > 3"] {
         let verdict = compile(expression).map(|program| program.eval(&object()));
-        assert!(
-            matches!(verdict, Ok(Verdict::Mistake(_)) | Err(_)),
-            "{expression}: {verdict:?}"
-        );
+        assert!(matches!(verdict, Ok(Verdict::Mistake(_)) | Err(_)), "{expression}: {verdict:?}");
     }
 }
 
 #[test]
 fn mistakes_show_without_a_cluster() {
-    for known in [
-        "size(status.x) > 1",
-        "status.x.matches('a')",
-        "int(status.x) == 1",
-        "status.x.endsWith('a')",
-    ] {
+    for known in
+        ["size(status.x) > 1", "status.x.matches('a')", "int(status.x) == 1", "status.x.endsWith('a')"]
+    {
         assert_eq!(check(known), Ok(()), "{known}");
     }
-    for expression in [
-        "",
-        "status.phase ==",
-        "(status",
-        "status.phase == 'x",
-        "1 + 1",
-        "nonsense(status)",
-        "'text'",
-    ] {
+    for expression in
+        ["", "status.phase ==", "(status", "status.phase == 'x", "1 + 1", "nonsense(status)", "'text'"]
+    {
         let why = check(expression).expect_err(expression);
         assert!(!why.is_empty() && !why.contains('\n'), "{expression}: {why:?}");
     }

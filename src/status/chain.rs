@@ -46,10 +46,9 @@ pub fn behind(object: &Object) -> Behind {
     let (group, _) = split_api_version(object.api_version());
     match (group, object.kind()) {
         ("helm.toolkit.fluxcd.io", "HelmRelease") => behind_release(object),
-        ("kustomize.toolkit.fluxcd.io", "Kustomization") | (SOURCES, "HelmChart") => Behind {
-            chart: None,
-            source: reference(object, "/spec/sourceRef"),
-        },
+        ("kustomize.toolkit.fluxcd.io", "Kustomization") | (SOURCES, "HelmChart") => {
+            Behind { chart: None, source: reference(object, "/spec/sourceRef") }
+        }
         _ => Behind::default(),
     }
 }
@@ -69,12 +68,7 @@ fn behind_release(object: &Object) -> Behind {
         (Some((namespace, name)), _) => Some(ObjectKey::new(SOURCES, "HelmChart", Some(namespace), name)),
         (None, Some(source)) => {
             let name = format!("{}-{}", object.namespace().unwrap_or_default(), object.name());
-            Some(ObjectKey::new(
-                SOURCES,
-                "HelmChart",
-                source.namespace.as_deref(),
-                &name,
-            ))
+            Some(ObjectKey::new(SOURCES, "HelmChart", source.namespace.as_deref(), &name))
         }
         (None, None) => None,
     };
@@ -83,12 +77,7 @@ fn behind_release(object: &Object) -> Behind {
 
 fn reference(object: &Object, pointer: &str) -> Option<ObjectKey> {
     let reference = object.0.pointer(pointer)?;
-    let text = |key: &str| {
-        reference
-            .get(key)
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty())
-    };
+    let text = |key: &str| reference.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let group = match text("apiVersion") {
         Some(version) => split_api_version(version).0,
         None => SOURCES,
@@ -128,14 +117,8 @@ pub fn explain(object: &Object, context: &Context, chart: &Seen, source: &Seen) 
             }
         }
     }
-    let reason = chain
-        .last()
-        .map(|(_, reason, _)| reason.clone())
-        .unwrap_or_default();
-    Some(Explained {
-        not_ready: NotReady { reason, chain, since },
-        terminal,
-    })
+    let reason = chain.last().map(|(_, reason, _)| reason.clone()).unwrap_or_default();
+    Some(Explained { not_ready: NotReady { reason, chain, since }, terminal })
 }
 
 /// Reasons of `BuildFailed` and `FetchFailed` that the next try meets again.
@@ -170,12 +153,10 @@ fn fault(object: &Object) -> Status {
 
 /// Whether a chart is already the one the release asks for: helm-controller may not have updated it yet.
 fn is_for(chart: &Object, release: &Object) -> bool {
-    ["chart", "version", "valuesFiles", "reconcileStrategy"]
-        .iter()
-        .all(|field| {
-            let wanted = release.0.pointer(&format!("/spec/chart/spec/{field}"));
-            wanted.is_none_or(|wanted| chart.0.pointer(&format!("/spec/{field}")) == Some(wanted))
-        })
+    ["chart", "version", "valuesFiles", "reconcileStrategy"].iter().all(|field| {
+        let wanted = release.0.pointer(&format!("/spec/chart/spec/{field}"));
+        wanted.is_none_or(|wanted| chart.0.pointer(&format!("/spec/{field}")) == Some(wanted))
+    })
 }
 
 /// Whether the chart was built from another revision than the source has now: it will be built again.
@@ -183,10 +164,8 @@ fn is_outdated(chart: &Object, source: &Seen) -> bool {
     let Seen::Present(source) = source else {
         return false;
     };
-    let (built, now) = (
-        text(chart, "/status/observedSourceArtifactRevision"),
-        text(source, "/status/artifact/revision"),
-    );
+    let (built, now) =
+        (text(chart, "/status/observedSourceArtifactRevision"), text(source, "/status/artifact/revision"));
     !built.is_empty() && !now.is_empty() && built != now
 }
 

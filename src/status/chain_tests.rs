@@ -1,7 +1,4 @@
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "the arguments are `json!` temporaries"
-)]
+#![expect(clippy::needless_pass_by_value, reason = "the arguments are `json!` temporaries")]
 
 use serde_json::{Value, json};
 
@@ -51,11 +48,7 @@ fn ok() -> Value {
 
 fn told(object: &Object, chart: &Seen, source: &Seen) -> (Vec<String>, bool) {
     let explained = explain(object, &Context::default(), chart, source).unwrap();
-    let chain = explained
-        .not_ready
-        .chain
-        .iter()
-        .map(|(key, reason, _)| format!("{} {reason}", key.kind));
+    let chain = explained.not_ready.chain.iter().map(|(key, reason, _)| format!("{} {reason}", key.kind));
     (chain.collect(), explained.terminal)
 }
 
@@ -63,34 +56,21 @@ fn told(object: &Object, chart: &Seen, source: &Seen) -> (Vec<String>, bool) {
 fn what_is_behind() {
     let keys = |object: &Object| {
         let behind = behind(object);
-        (
-            behind.chart.map(|key| key.human()),
-            behind.source.map(|key| key.human()),
-        )
+        (behind.chart.map(|key| key.human()), behind.source.map(|key| key.human()))
     };
     let some = |text: &str| Some(text.to_owned());
     let mut object = waiting();
-    let both = (
-        some("HelmChart cozy-public/media-arr"),
-        some("GitRepository cozy-public/catalog"),
-    );
+    let both = (some("HelmChart cozy-public/media-arr"), some("GitRepository cozy-public/catalog"));
     assert_eq!(keys(&object), both);
     object.0["status"] = json!({});
-    assert_eq!(
-        keys(&object),
-        both,
-        "the name follows from helm-controller's rule"
-    );
+    assert_eq!(keys(&object), both, "the name follows from helm-controller's rule");
     object.0["spec"] = json!({ "chartRef": { "kind": "OCIRepository", "name": "o" } });
     assert_eq!(keys(&object), (None, some("OCIRepository media/o")));
     object.0["spec"] = json!({ "chartRef": { "kind": "HelmChart", "name": "c", "namespace": "n" } });
     assert_eq!(keys(&object), (some("HelmChart n/c"), None));
     object.0["spec"] = json!({});
     assert_eq!(keys(&object), (None, None));
-    assert_eq!(
-        behind(&Object(json!({ "apiVersion": "v1", "kind": "ConfigMap" }))),
-        Behind::default()
-    );
+    assert_eq!(behind(&Object(json!({ "apiVersion": "v1", "kind": "ConfigMap" }))), Behind::default());
 }
 
 #[test]
@@ -99,15 +79,9 @@ fn a_chart_that_cannot_be_built_ends_the_wait_and_is_named() {
         condition("Stalled", "True", "InvalidChartReference"),
         condition("Ready", "False", "InvalidChartReference"),
     ]);
-    let (chain, terminal) = told(
-        &waiting(),
-        &chart("./packages/arr", "r1", stalled.clone()),
-        &source("r1", ok()),
-    );
-    assert_eq!(
-        chain,
-        ["HelmRelease SourceNotReady", "HelmChart InvalidChartReference"]
-    );
+    let (chain, terminal) =
+        told(&waiting(), &chart("./packages/arr", "r1", stalled.clone()), &source("r1", ok()));
+    assert_eq!(chain, ["HelmRelease SourceNotReady", "HelmChart InvalidChartReference"]);
     assert!(terminal);
     let explained = explain(
         &waiting(),
@@ -119,69 +93,32 @@ fn a_chart_that_cannot_be_built_ends_the_wait_and_is_named() {
     assert_eq!(explained.not_ready.reason, "InvalidChartReference");
     assert_eq!(explained.not_ready.since.as_deref(), Some("2026-01-01T00:00:00Z"));
     // It will be built again from the source's new revision, or for the release's new path.
-    assert!(
-        !told(
-            &waiting(),
-            &chart("./packages/arr", "r1", stalled.clone()),
-            &source("r2", ok())
-        )
-        .1
-    );
-    assert!(
-        !told(
-            &waiting(),
-            &chart("./packages/old", "r1", stalled),
-            &source("r1", ok())
-        )
-        .1
-    );
+    assert!(!told(&waiting(), &chart("./packages/arr", "r1", stalled.clone()), &source("r2", ok())).1);
+    assert!(!told(&waiting(), &chart("./packages/old", "r1", stalled), &source("r1", ok())).1);
 }
 
 #[test]
 fn what_keeps_failing_is_told_from_what_may_pass() {
-    let failed = |reason: &str| {
-        json!([
-            condition("BuildFailed", "True", reason),
-            condition("Ready", "False", reason)
-        ])
-    };
-    for (reason, terminal) in [
-        ("DependencyBuildError", true),
-        ("ValuesFilesError", true),
-        ("ChartPullError", false),
-    ] {
-        let told = told(
-            &waiting(),
-            &chart("./packages/arr", "r1", failed(reason)),
-            &source("r1", ok()),
-        );
+    let failed =
+        |reason: &str| json!([condition("BuildFailed", "True", reason), condition("Ready", "False", reason)]);
+    for (reason, terminal) in
+        [("DependencyBuildError", true), ("ValuesFilesError", true), ("ChartPullError", false)]
+    {
+        let told = told(&waiting(), &chart("./packages/arr", "r1", failed(reason)), &source("r1", ok()));
         assert_eq!(
             told,
-            (
-                vec![
-                    "HelmRelease SourceNotReady".to_owned(),
-                    format!("HelmChart {reason}")
-                ],
-                terminal
-            )
+            (vec!["HelmRelease SourceNotReady".to_owned(), format!("HelmChart {reason}")], terminal)
         );
     }
-    let fetch = |reason: &str| {
-        json!([
-            condition("FetchFailed", "True", reason),
-            condition("Ready", "False", reason)
-        ])
-    };
+    let fetch =
+        |reason: &str| json!([condition("FetchFailed", "True", reason), condition("Ready", "False", reason)]);
     let unavailable = json!([
         condition("FetchFailed", "True", "NoSourceArtifact"),
         condition("Ready", "False", "NoSourceArtifact")
     ]);
     for (reason, terminal) in [("AuthenticationFailed", true), ("GitOperationFailed", false)] {
-        let told = told(
-            &waiting(),
-            &chart("./packages/arr", "", unavailable.clone()),
-            &source("", fetch(reason)),
-        );
+        let told =
+            told(&waiting(), &chart("./packages/arr", "", unavailable.clone()), &source("", fetch(reason)));
         let chain = [
             "HelmRelease SourceNotReady".to_owned(),
             "HelmChart NoSourceArtifact".to_owned(),
@@ -201,24 +138,10 @@ fn the_release_itself() {
         told(&own, &chart("./packages/arr", "r1", ok()), &source("r1", ok())),
         (vec!["HelmRelease RetriesExceeded".to_owned()], true)
     );
-    assert_eq!(
-        explain(&release(ok()), &Context::default(), &Seen::Unread, &Seen::Unread),
-        None
-    );
-    let missing = Seen::Absent(ObjectKey::new(
-        SOURCES,
-        "GitRepository",
-        Some("cozy-public"),
-        "catalog",
-    ));
+    assert_eq!(explain(&release(ok()), &Context::default(), &Seen::Unread, &Seen::Unread), None);
+    let missing = Seen::Absent(ObjectKey::new(SOURCES, "GitRepository", Some("cozy-public"), "catalog"));
     assert_eq!(
         told(&waiting(), &Seen::Unread, &missing),
-        (
-            vec![
-                "HelmRelease SourceNotReady".to_owned(),
-                "GitRepository NotFound".to_owned()
-            ],
-            false
-        )
+        (vec!["HelmRelease SourceNotReady".to_owned(), "GitRepository NotFound".to_owned()], false)
     );
 }

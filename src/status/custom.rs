@@ -16,10 +16,9 @@ pub(super) fn definition(object: &Object) -> Status {
         return Status::by(State::Failed, &names);
     }
     match condition(object, "Established") {
-        Some(established) if established.is_true() => Status {
-            reason: "Established".to_owned(),
-            ..Status::by(State::Ready, &established)
-        },
+        Some(established) if established.is_true() => {
+            Status { reason: "Established".to_owned(), ..Status::by(State::Ready, &established) }
+        }
         Some(established) => Status::by(State::InProgress, &established),
         None => Status::in_progress("NoStatus", "its names are not accepted yet"),
     }

@@ -22,10 +22,7 @@ fn is_static(object: &Object, group: &str) -> bool {
 pub(super) fn status(object: &Object, group: &str, context: &Context) -> Status {
     if flag(object, "/spec/suspend") {
         return if context.suspended_by_stack {
-            Status::accepted(
-                "Suspended",
-                "spec.suspend is true, as the stack says: Flux does not act on it",
-            )
+            Status::accepted("Suspended", "spec.suspend is true, as the stack says: Flux does not act on it")
         } else {
             Status::failed("Suspended", "spec.suspend is true: Flux does not act on it")
         };

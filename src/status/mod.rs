@@ -68,13 +68,7 @@ pub struct Context {
 
 impl Status {
     fn new(state: State, reason: &str, message: impl Into<String>) -> Self {
-        Self {
-            state,
-            reason: reason.to_owned(),
-            message: message.into(),
-            since: None,
-            accepted_only: false,
-        }
+        Self { state, reason: reason.to_owned(), message: message.into(), since: None, accepted_only: false }
     }
 
     fn ready(reason: &str, message: impl Into<String>) -> Self {
@@ -90,22 +84,14 @@ impl Status {
     }
 
     fn accepted(reason: &str, message: impl Into<String>) -> Self {
-        Self {
-            accepted_only: true,
-            ..Self::ready(reason, message)
-        }
+        Self { accepted_only: true, ..Self::ready(reason, message) }
     }
 
     /// What a condition says, with its own reason, message and time.
     fn by(state: State, condition: &Condition<'_>) -> Self {
         Self {
             state,
-            reason: if condition.reason.is_empty() {
-                condition.kind
-            } else {
-                condition.reason
-            }
-            .to_owned(),
+            reason: if condition.reason.is_empty() { condition.kind } else { condition.reason }.to_owned(),
             message: condition.message.to_owned(),
             since: condition.since.map(str::to_owned),
             accepted_only: false,
@@ -161,11 +147,7 @@ fn conditions(object: &Object) -> impl Iterator<Item = Condition<'_>> {
 }
 
 fn text<'o>(object: &'o Object, pointer: &str) -> &'o str {
-    object
-        .0
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    object.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn number(object: &Object, pointer: &str) -> Option<i64> {
@@ -177,11 +159,7 @@ fn flag(object: &Object, pointer: &str) -> bool {
 }
 
 fn is_empty(object: &Object, pointer: &str) -> bool {
-    object
-        .0
-        .pointer(pointer)
-        .and_then(Value::as_array)
-        .is_none_or(Vec::is_empty)
+    object.0.pointer(pointer).and_then(Value::as_array).is_none_or(Vec::is_empty)
 }
 
 /// How far an object is.
@@ -193,17 +171,11 @@ pub fn compute(object: &Object, context: &Context) -> Status {
             ..Status::new(State::Terminating, "Terminating", finalizers(object))
         };
     }
-    let malformed = [("/status", "an object"), ("/status/conditions", "a list")]
-        .into_iter()
-        .find(|(pointer, kind)| {
+    let malformed =
+        [("/status", "an object"), ("/status/conditions", "a list")].into_iter().find(|(pointer, kind)| {
             let value = object.0.pointer(pointer);
             value.is_some_and(|value| {
-                !value.is_null()
-                    && if *kind == "a list" {
-                        !value.is_array()
-                    } else {
-                        !value.is_object()
-                    }
+                !value.is_null() && if *kind == "a list" { !value.is_array() } else { !value.is_object() }
             })
         });
     if let Some((pointer, kind)) = malformed {
@@ -255,10 +227,8 @@ fn common(object: &Object) -> Option<Status> {
 }
 
 /// Kinds whose controller always publishes `Ready`: without it, it has not looked yet.
-const PUBLISH_READY: &[(&str, &[&str])] = &[(
-    "cert-manager.io",
-    &["Certificate", "CertificateRequest", "ClusterIssuer", "Issuer"],
-)];
+const PUBLISH_READY: &[(&str, &[&str])] =
+    &[("cert-manager.io", &["Certificate", "CertificateRequest", "ClusterIssuer", "Issuer"])];
 
 fn generic(object: &Object, group: &str) -> Status {
     match condition(object, "Ready") {
@@ -271,9 +241,7 @@ fn generic(object: &Object, group: &str) -> Status {
 }
 
 fn publishes_ready(group: &str, kind: &str) -> bool {
-    PUBLISH_READY
-        .iter()
-        .any(|(known, kinds)| *known == group && kinds.contains(&kind))
+    PUBLISH_READY.iter().any(|(known, kinds)| *known == group && kinds.contains(&kind))
 }
 
 /// What `Ready` says, if it is about the present generation.
@@ -289,11 +257,7 @@ fn by_ready(object: &Object, ready: &Condition<'_>) -> Status {
             ..Status::by(State::InProgress, ready)
         };
     }
-    if ready.is_true() {
-        Status::by(State::Ready, ready)
-    } else {
-        Status::by(State::InProgress, ready)
-    }
+    if ready.is_true() { Status::by(State::Ready, ready) } else { Status::by(State::InProgress, ready) }
 }
 
 fn finalizers(object: &Object) -> String {

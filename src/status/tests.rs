@@ -1,7 +1,4 @@
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "the arguments are `json!` temporaries"
-)]
+#![expect(clippy::needless_pass_by_value, reason = "the arguments are `json!` temporaries")]
 
 use serde_json::json;
 
@@ -22,10 +19,7 @@ fn short(status: &Status) -> String {
 }
 
 fn table(rows: Vec<(&str, &str, Value, Value, &str)>) {
-    let context = Context {
-        wait_for_first_consumer: ["local".to_owned()].into(),
-        suspended_by_stack: false,
-    };
+    let context = Context { wait_for_first_consumer: ["local".to_owned()].into(), suspended_by_stack: false };
     for (version, kind, spec, status, expected) in rows {
         let object = object(version, kind, spec, status);
         assert_eq!(short(&compute(&object, &context)), expected, "{}", object.0);
@@ -42,10 +36,7 @@ fn workloads() {
     let deployment = |status| ("apps/v1", "Deployment", json!({ "replicas": 2 }), status);
     let row = |(a, b, c, d): (&'static str, &'static str, Value, Value), expected| (a, b, c, d, expected);
     table(vec![
-        row(
-            deployment(json!({})),
-            "InProgress NoStatus: no controller has looked at it yet",
-        ),
+        row(deployment(json!({})), "InProgress NoStatus: no controller has looked at it yet"),
         row(
             deployment(
                 json!({ "observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2 }),
@@ -149,13 +140,7 @@ fn workloads() {
             json!({ "observedGeneration": 2, "replicas": 1, "fullyLabeledReplicas": 1, "readyReplicas": 1, "availableReplicas": 1 }),
             "Ready Available: 1 replicas available",
         ),
-        (
-            "batch/v1",
-            "Job",
-            json!({}),
-            json!({}),
-            "InProgress NotStarted: not started yet",
-        ),
+        ("batch/v1", "Job", json!({}), json!({}), "InProgress NotStarted: not started yet"),
         (
             "batch/v1",
             "Job",
@@ -193,45 +178,25 @@ fn pods() {
     let waiting = |reason: &str| json!({ "phase": "Pending", "containerStatuses": [{ "name": "c", "state": { "waiting": { "reason": reason, "message": "m" } } }] });
     let rows = vec![
         (json!({}), "InProgress NoStatus: "),
-        (
-            json!({ "phase": "Succeeded" }),
-            "Ready Succeeded: it ran to its end",
-        ),
-        (
-            json!({ "phase": "Failed", "reason": "Evicted", "message": "disk" }),
-            "Failed Evicted: disk",
-        ),
+        (json!({ "phase": "Succeeded" }), "Ready Succeeded: it ran to its end"),
+        (json!({ "phase": "Failed", "reason": "Evicted", "message": "disk" }), "Failed Evicted: disk"),
         (
             json!({ "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] }),
             "Ready Ready: ",
         ),
-        (
-            waiting("CrashLoopBackOff"),
-            "Failed CrashLoopBackOff: container c: m",
-        ),
-        (
-            waiting("ImagePullBackOff"),
-            "Failed ImagePullBackOff: container c: m",
-        ),
-        (
-            waiting("CreateContainerConfigError"),
-            "InProgress CreateContainerConfigError: container c: m",
-        ),
+        (waiting("CrashLoopBackOff"), "Failed CrashLoopBackOff: container c: m"),
+        (waiting("ImagePullBackOff"), "Failed ImagePullBackOff: container c: m"),
+        (waiting("CreateContainerConfigError"), "InProgress CreateContainerConfigError: container c: m"),
         (waiting("ContainerCreating"), "InProgress Pending: "),
         (
             json!({ "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes" }] }),
             "InProgress Unschedulable: 0/1 nodes",
         ),
     ];
-    table(
-        rows.into_iter()
-            .map(|(status, expected)| ("v1", "Pod", json!({}), status, expected))
-            .collect(),
-    );
+    table(rows.into_iter().map(|(status, expected)| ("v1", "Pod", json!({}), status, expected)).collect());
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn storage_network_and_room_makers() {
     table(vec![
         (
@@ -262,13 +227,7 @@ fn storage_network_and_room_makers() {
             json!({ "phase": "Lost" }),
             "Failed Lost: the volume behind it is gone",
         ),
-        (
-            "v1",
-            "Service",
-            json!({ "type": "ClusterIP" }),
-            json!({ "loadBalancer": {} }),
-            "Ready Current: ",
-        ),
+        ("v1", "Service", json!({ "type": "ClusterIP" }), json!({ "loadBalancer": {} }), "Ready Current: "),
         (
             "v1",
             "Service",
@@ -290,20 +249,8 @@ fn storage_network_and_room_makers() {
             json!({ "loadBalancer": { "ingress": [{ "ip": "10.0.0.1" }, { "hostname": "h" }] } }),
             "Ready Address: 10.0.0.1, h",
         ),
-        (
-            "v1",
-            "Namespace",
-            json!({}),
-            json!({ "phase": "Active" }),
-            "Ready Active: ",
-        ),
-        (
-            "v1",
-            "Namespace",
-            json!({}),
-            json!({}),
-            "InProgress NoStatus: not active yet",
-        ),
+        ("v1", "Namespace", json!({}), json!({ "phase": "Active" }), "Ready Active: "),
+        ("v1", "Namespace", json!({}), json!({}), "InProgress NoStatus: not active yet"),
         (
             "apiextensions.k8s.io/v1",
             "CustomResourceDefinition",
@@ -337,32 +284,19 @@ fn storage_network_and_room_makers() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn flux() {
     let release = |status| ("helm.toolkit.fluxcd.io/v2", "HelmRelease", json!({}), status);
     let row = |(a, b, c, d): (&'static str, &'static str, Value, Value), expected| (a, b, c, d, expected);
     let with = |observed: i64, conditions: Value| json!({ "observedGeneration": observed, "conditions": conditions });
     table(vec![
-        row(
-            release(json!({})),
-            "InProgress NoStatus: no controller has looked at it yet",
-        ),
+        row(release(json!({})), "InProgress NoStatus: no controller has looked at it yet"),
         row(
             release(json!({ "observedGeneration": -1 })),
             "InProgress NoStatus: no controller has looked at it yet",
         ),
-        row(
-            release(with(-1, json!([ready("False", "ArtifactFailed", 2)]))),
-            "InProgress ArtifactFailed: m",
-        ),
-        row(
-            release(with(2, json!([]))),
-            "InProgress NoStatus: no controller has looked at it yet",
-        ),
-        row(
-            release(with(2, json!([ready("True", "InstallSucceeded", 2)]))),
-            "Ready InstallSucceeded: m",
-        ),
+        row(release(with(-1, json!([ready("False", "ArtifactFailed", 2)]))), "InProgress ArtifactFailed: m"),
+        row(release(with(2, json!([]))), "InProgress NoStatus: no controller has looked at it yet"),
+        row(release(with(2, json!([ready("True", "InstallSucceeded", 2)]))), "Ready InstallSucceeded: m"),
         // Lingers after success; says nothing of what runs.
         row(
             release(with(
@@ -380,10 +314,7 @@ fn flux() {
             release(with(2, json!([ready("True", "InstallSucceeded", 1)]))),
             "InProgress LatestGenerationNotObserved: generation 2 is not observed yet, the last was 2",
         ),
-        row(
-            release(with(1, json!([ready("Unknown", "Progressing", 2)]))),
-            "InProgress Progressing: m",
-        ),
+        row(release(with(1, json!([ready("Unknown", "Progressing", 2)]))), "InProgress Progressing: m"),
         row(
             release(with(
                 1,
@@ -398,10 +329,7 @@ fn flux() {
             )),
             "Failed RetriesExceeded: s",
         ),
-        row(
-            release(with(2, json!([ready("False", "InstallFailed", 2)]))),
-            "InProgress InstallFailed: m",
-        ),
+        row(release(with(2, json!([ready("False", "InstallFailed", 2)]))), "InProgress InstallFailed: m"),
         (
             "helm.toolkit.fluxcd.io/v2",
             "HelmRelease",
@@ -430,24 +358,11 @@ fn flux() {
             with(2, json!([ready("True", "Succeeded", 2)])),
             "Ready Succeeded: m",
         ),
-        (
-            "notification.toolkit.fluxcd.io/v1beta3",
-            "Alert",
-            json!({}),
-            json!(null),
-            "Ready Current: ",
-        ),
+        ("notification.toolkit.fluxcd.io/v1beta3", "Alert", json!({}), json!(null), "Ready Current: "),
     ]);
-    let suspended = object(
-        "source.toolkit.fluxcd.io/v1",
-        "GitRepository",
-        json!({ "suspend": true }),
-        json!({}),
-    );
-    let context = Context {
-        suspended_by_stack: true,
-        ..Context::default()
-    };
+    let suspended =
+        object("source.toolkit.fluxcd.io/v1", "GitRepository", json!({ "suspend": true }), json!({}));
+    let context = Context { suspended_by_stack: true, ..Context::default() };
     assert!(compute(&suspended, &context).accepted_only);
 }
 
@@ -478,20 +393,8 @@ fn others() {
             ),
             "InProgress PodsPending: p",
         ),
-        (
-            "example.com/v1",
-            "Widget",
-            json!({}),
-            json!({}),
-            "Ready Current: ",
-        ),
-        (
-            "example.com/v1",
-            "Widget",
-            json!({}),
-            with(json!([ready("False", "Why", 2)])),
-            "InProgress Why: m",
-        ),
+        ("example.com/v1", "Widget", json!({}), json!({}), "Ready Current: "),
+        ("example.com/v1", "Widget", json!({}), with(json!([ready("False", "Why", 2)])), "InProgress Why: m"),
         (
             "example.com/v1",
             "Widget",
@@ -522,13 +425,7 @@ fn others() {
             json!({}),
             "InProgress NoStatus: no controller has looked at it yet",
         ),
-        (
-            "example.com/v1",
-            "Widget",
-            json!({}),
-            json!("odd"),
-            "Unknown Malformed: status is not an object",
-        ),
+        ("example.com/v1", "Widget", json!({}), json!("odd"), "Unknown Malformed: status is not an object"),
         (
             "example.com/v1",
             "Widget",
@@ -545,9 +442,6 @@ fn what_is_being_deleted_is_nothing_else() {
     dying.0["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     dying.0["metadata"]["finalizers"] = json!(["a/b", "c"]);
     let status = compute(&dying, &Context::default());
-    assert_eq!(
-        short(&status),
-        "Terminating Terminating: is being deleted, held by a/b, c"
-    );
+    assert_eq!(short(&status), "Terminating Terminating: is being deleted, held by a/b, c");
     assert_eq!(status.since.as_deref(), Some("2026-01-01T00:00:00Z"));
 }

@@ -71,22 +71,13 @@ fn parse(text: &str) -> Option<Duration> {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let number: f64 = rest[..end].parse().ok()?;
         rest = &rest[end..];
-        let units = [
-            ("ms", 0.001),
-            ("us", 1e-6),
-            ("µs", 1e-6),
-            ("ns", 1e-9),
-            ("h", 3600.0),
-            ("m", 60.0),
-            ("s", 1.0),
-        ];
+        let units =
+            [("ms", 0.001), ("us", 1e-6), ("µs", 1e-6), ("ns", 1e-9), ("h", 3600.0), ("m", 60.0), ("s", 1.0)];
         let (unit, factor) = units.into_iter().find(|(unit, _)| rest.starts_with(unit))?;
         total += number * factor;
         rest = &rest[unit.len()..];
     }
-    (!text.is_empty())
-        .then(|| Duration::try_from_secs_f64(total).ok())
-        .flatten()
+    (!text.is_empty()).then(|| Duration::try_from_secs_f64(total).ok()).flatten()
 }
 
 #[cfg(test)]
@@ -96,13 +87,9 @@ mod tests {
 
     #[test]
     fn durations_as_go_writes_them() {
-        for (text, seconds) in [
-            ("90s", 90.0),
-            ("1h30m", 5400.0),
-            ("1.5m", 90.0),
-            ("500ms", 0.5),
-            ("5m0s", 300.0),
-        ] {
+        for (text, seconds) in
+            [("90s", 90.0), ("1h30m", 5400.0), ("1.5m", 90.0), ("500ms", 0.5), ("5m0s", 300.0)]
+        {
             assert_eq!(parse(text), Some(Duration::from_secs_f64(seconds)), "{text}");
         }
         for text in ["", "5", "m", "5x", "1..2s", "9999999999999999999999h"] {
@@ -119,45 +106,26 @@ mod tests {
         };
         assert_eq!(timeout(json!({})), 360);
         assert_eq!(timeout(json!({ "timeout": "2m" })), 180);
-        assert_eq!(
-            timeout(json!({ "timeout": "2m", "install": { "remediation": { "retries": 3 } } })),
-            540
-        );
-        assert_eq!(
-            timeout(json!({ "timeout": "2m", "upgrade": { "remediation": { "retries": -1 } } })),
-            300
-        );
+        assert_eq!(timeout(json!({ "timeout": "2m", "install": { "remediation": { "retries": 3 } } })), 540);
+        assert_eq!(timeout(json!({ "timeout": "2m", "upgrade": { "remediation": { "retries": -1 } } })), 300);
         assert_eq!(
             timeout(
                 json!({ "timeout": "2m", "install": { "strategy": { "name": "RetryOnFailure" }, "remediation": { "retries": 9 } } })
             ),
             300
         );
-        assert_eq!(
-            timeout(json!({ "timeout": "2m", "install": { "timeout": "20m" } })),
-            1260
-        );
+        assert_eq!(timeout(json!({ "timeout": "2m", "install": { "timeout": "20m" } })), 1260);
     }
 
     #[test]
     fn other_kinds() {
         for (version, kind, spec, seconds) in [
             ("v1", "ConfigMap", json!({}), 300),
-            (
-                "apps/v1",
-                "Deployment",
-                json!({ "progressDeadlineSeconds": 30 }),
-                90,
-            ),
+            ("apps/v1", "Deployment", json!({ "progressDeadlineSeconds": 30 }), 90),
             ("apps/v1", "Deployment", json!({}), 660),
             ("batch/v1", "Job", json!({ "activeDeadlineSeconds": 30 }), 90),
             ("source.toolkit.fluxcd.io/v1", "GitRepository", json!({}), 120),
-            (
-                "kustomize.toolkit.fluxcd.io/v1",
-                "Kustomization",
-                json!({ "interval": "10m" }),
-                660,
-            ),
+            ("kustomize.toolkit.fluxcd.io/v1", "Kustomization", json!({ "interval": "10m" }), 660),
             ("apps.cozystack.io/v1alpha1", "Tenant", json!({}), 900),
         ] {
             let manifest = json!({ "apiVersion": version, "kind": kind, "spec": spec });

@@ -79,10 +79,7 @@ pub(super) fn stateful_set(object: &Object) -> Status {
     if partition > 0 {
         let share = (want - partition).max(0);
         return short(is("updatedReplicas"), share, "Updating", "replicas updated").unwrap_or_else(|| {
-            Status::ready(
-                "PartitionReady",
-                format!("{share} replicas updated, as its partition says"),
-            )
+            Status::ready("PartitionReady", format!("{share} replicas updated, as its partition says"))
         });
     }
     if text(object, "/status/currentRevision") != text(object, "/status/updateRevision") {
@@ -142,10 +139,7 @@ pub(super) fn job(object: &Object, context: &Context) -> Status {
         return Status::by(State::Failed, &failed);
     }
     if let Some(complete) = is("Complete") {
-        return Status {
-            reason: "Complete".to_owned(),
-            ..Status::by(State::Ready, &complete)
-        };
+        return Status { reason: "Complete".to_owned(), ..Status::by(State::Ready, &complete) };
     }
     if flag(object, "/spec/suspend") {
         let message = "spec.suspend is true: it does not run";
@@ -164,23 +158,13 @@ pub(super) fn job(object: &Object, context: &Context) -> Status {
         since: Some(text(object, "/status/startTime").to_owned()),
         ..Status::in_progress(
             "Running",
-            format!(
-                "{} of {want} done, {} running, {} failed",
-                is("succeeded"),
-                is("active"),
-                is("failed")
-            ),
+            format!("{} of {want} done, {} running, {} failed", is("succeeded"), is("active"), is("failed")),
         )
     }
 }
 
 /// Reasons a container waits for that only a change of something else ends.
-const STUCK: &[&str] = &[
-    "CrashLoopBackOff",
-    "ImagePullBackOff",
-    "InvalidImageName",
-    "ErrImageNeverPull",
-];
+const STUCK: &[&str] = &["CrashLoopBackOff", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"];
 
 pub(super) fn pod(object: &Object) -> Status {
     let waiting = |pointer: &str| -> Option<(String, String, String)> {
@@ -188,11 +172,7 @@ pub(super) fn pod(object: &Object) -> Status {
         list.iter().find_map(|container| {
             let state = container.pointer("/state/waiting")?;
             let text = |value: &Value, key: &str| {
-                value
-                    .get(key)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned()
+                value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
             };
             let reason = text(state, "reason");
             let normal = ["", "ContainerCreating", "PodInitializing"].contains(&reason.as_str());
@@ -208,10 +188,7 @@ pub(super) fn pod(object: &Object) -> Status {
         _ => {}
     }
     if let Some(ready) = condition(object, "Ready").filter(Condition::is_true) {
-        return Status {
-            reason: "Ready".to_owned(),
-            ..Status::by(State::Ready, &ready)
-        };
+        return Status { reason: "Ready".to_owned(), ..Status::by(State::Ready, &ready) };
     }
     let found = waiting("/status/initContainerStatuses").or_else(|| waiting("/status/containerStatuses"));
     if let Some((container, reason, message)) = found {

@@ -37,15 +37,13 @@ pub fn describe(key: &ObjectKey, body: &Value) -> Description {
         ("rbac.authorization.k8s.io", _) => said.lines.extend(binding(body)),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => {
             let line = [spec.text("/spec/names/kind"), spec.text("/spec/group")];
-            said.lines
-                .extend((line[0].is_some()).then(|| join(&line, " of ")));
+            said.lines.extend((line[0].is_some()).then(|| join(&line, " of ")));
         }
         ("source.toolkit.fluxcd.io", _) => said.lines.extend(source(&spec)),
         ("helm.toolkit.fluxcd.io", "HelmRelease") => said.lines.extend(release(&spec)),
         ("kustomize.toolkit.fluxcd.io", "Kustomization") => {
             let path = spec.text("/spec/path").unwrap_or("./");
-            said.lines
-                .push(format!("path {path}{}", from_source(&spec, "/spec/sourceRef")));
+            said.lines.push(format!("path {path}{}", from_source(&spec, "/spec/sourceRef")));
         }
         _ => {}
     }
@@ -61,10 +59,7 @@ impl<'a> Spec<'a> {
     }
 
     fn list(&self, pointer: &str) -> &'a [Value] {
-        self.0
-            .pointer(pointer)
-            .and_then(Value::as_array)
-            .map_or(&[], Vec::as_slice)
+        self.0.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -79,20 +74,12 @@ fn keys<'a>(body: &'a Value, fields: &[&str]) -> Vec<&'a str> {
 }
 
 fn claim(spec: &Spec<'_>) -> Option<String> {
-    let modes: Vec<&str> = spec
-        .list("/spec/accessModes")
-        .iter()
-        .filter_map(Value::as_str)
-        .collect();
+    let modes: Vec<&str> = spec.list("/spec/accessModes").iter().filter_map(Value::as_str).collect();
     let size = spec.0.pointer("/spec/resources/requests/storage");
     let size = size.map(super::value::inline);
     let modes = modes.join(",");
     let class = spec.text("/spec/storageClassName").unwrap_or("default class");
-    let line = [
-        size.as_deref(),
-        (!modes.is_empty()).then_some(modes.as_str()),
-        Some(class),
-    ];
+    let line = [size.as_deref(), (!modes.is_empty()).then_some(modes.as_str()), Some(class)];
     size.is_some().then(|| join(&line, " "))
 }
 
@@ -109,57 +96,33 @@ fn secret(spec: &Spec<'_>, said: &mut Description) {
 }
 
 fn service(spec: &Spec<'_>) -> Option<String> {
-    let ports: Vec<String> = spec
-        .list("/spec/ports")
-        .iter()
-        .filter_map(|p| Some(p.get("port")?.to_string()))
-        .collect();
+    let ports: Vec<String> =
+        spec.list("/spec/ports").iter().filter_map(|p| Some(p.get("port")?.to_string())).collect();
     let kind = spec.text("/spec/type").unwrap_or("ClusterIP");
     (!ports.is_empty()).then(|| format!("{kind}, port {}", ports.join(", ")))
 }
 
 fn ingress(spec: &Spec<'_>) -> Option<String> {
-    let hosts: Vec<&str> = spec
-        .list("/spec/rules")
-        .iter()
-        .filter_map(|rule| rule.get("host")?.as_str())
-        .collect();
-    let class = spec
-        .text("/spec/ingressClassName")
-        .map(|class| format!("class {class}"));
+    let hosts: Vec<&str> =
+        spec.list("/spec/rules").iter().filter_map(|rule| rule.get("host")?.as_str()).collect();
+    let class = spec.text("/spec/ingressClassName").map(|class| format!("class {class}"));
     let hosts = hosts.join(", ");
-    let line = join(
-        &[(!hosts.is_empty()).then_some(hosts.as_str()), class.as_deref()],
-        ", ",
-    );
+    let line = join(&[(!hosts.is_empty()).then_some(hosts.as_str()), class.as_deref()], ", ");
     (!line.is_empty()).then_some(line)
 }
 
 /// Deployment, StatefulSet, DaemonSet, Job and `CronJob`.
 fn workload(spec: &Spec<'_>) -> Option<String> {
-    let pod = [
-        "/spec/template/spec/containers",
-        "/spec/jobTemplate/spec/template/spec/containers",
-    ];
+    let pod = ["/spec/template/spec/containers", "/spec/jobTemplate/spec/template/spec/containers"];
     let containers = pod.iter().map(|at| spec.list(at)).find(|list| !list.is_empty())?;
-    let mut images: Vec<&str> = containers
-        .iter()
-        .filter_map(|c| c.get("image")?.as_str())
-        .collect();
+    let mut images: Vec<&str> = containers.iter().filter_map(|c| c.get("image")?.as_str()).collect();
     images.dedup();
     let replicas = spec.0.pointer("/spec/replicas").and_then(Value::as_u64);
-    let replicas = replicas.map(|n| {
-        format!(
-            "{} of",
-            count(usize::try_from(n).unwrap_or(0), "replica", "replicas")
-        )
-    });
+    let replicas =
+        replicas.map(|n| format!("{} of", count(usize::try_from(n).unwrap_or(0), "replica", "replicas")));
     let schedule = spec.text("/spec/schedule").map(|s| format!("at `{s}`:"));
     let images = images.join(", ");
-    Some(join(
-        &[replicas.as_deref(), schedule.as_deref(), Some(images.as_str())],
-        " ",
-    ))
+    Some(join(&[replicas.as_deref(), schedule.as_deref(), Some(images.as_str())], " "))
 }
 
 fn binding(body: &Value) -> Option<String> {
@@ -197,10 +160,7 @@ fn release(spec: &Spec<'_>) -> Option<String> {
     if let Some(chart) = spec.text("/spec/chart/spec/chart") {
         let version = spec.text("/spec/chart/spec/version").filter(|v| *v != "*");
         let chart = join(&[Some(chart), version], " ");
-        return Some(format!(
-            "chart {chart}{}",
-            from_source(spec, "/spec/chart/spec/sourceRef")
-        ));
+        return Some(format!("chart {chart}{}", from_source(spec, "/spec/chart/spec/sourceRef")));
     }
     let reference = from_source(spec, "/spec/chartRef");
     (!reference.is_empty()).then(|| format!("chart{reference}"))

@@ -36,18 +36,12 @@ fn summary(diagnostics: &Diagnostics) -> String {
     let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     let count =
         |n: usize, word: &str| (n > 0).then(|| format!("{n} {word}{}", if n == 1 { "" } else { "s" }));
-    let counts: Vec<String> = [count(errors, "error"), count(warnings, "warning")]
-        .into_iter()
-        .flatten()
-        .collect();
+    let counts: Vec<String> =
+        [count(errors, "error"), count(warnings, "warning")].into_iter().flatten().collect();
     let Some(first) = diagnostics.0.first() else {
         return String::new();
     };
-    format!(
-        "{}; `arrplan help {}` explains the first\n",
-        counts.join(", "),
-        first.code
-    )
+    format!("{}; `arrplan help {}` explains the first\n", counts.join(", "), first.code)
 }
 
 /// Where the lines of each file begin, found once per file.
@@ -58,17 +52,13 @@ impl Lines {
     fn of<'l>(&'l mut self, file: FileId, sources: &SourceMap) -> &'l [usize] {
         self.0.entry(file).or_insert_with(|| {
             let text = sources.text(file);
-            std::iter::once(0)
-                .chain(text.match_indices('\n').map(|(at, _)| at + 1))
-                .collect()
+            std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect()
         })
     }
 
     /// Index of the line that holds the byte.
     fn line(&mut self, file: FileId, at: usize, sources: &SourceMap) -> usize {
-        self.of(file, sources)
-            .partition_point(|start| *start <= at)
-            .saturating_sub(1)
+        self.of(file, sources).partition_point(|start| *start <= at).saturating_sub(1)
     }
 }
 
@@ -87,32 +77,16 @@ fn one(diagnostic: &Diagnostic, sources: &SourceMap, lines: &mut Lines, layout: 
     };
     let pieces = pieces(&diagnostic.labels, sources, lines);
     let message = clean(&diagnostic.message).into_owned();
-    let notes: Vec<String> = diagnostic
-        .notes
-        .iter()
-        .flat_map(|n| n.lines())
-        .map(|n| clean(n).into_owned())
-        .collect();
-    let helps: Vec<String> = diagnostic
-        .help
-        .iter()
-        .flat_map(|h| h.lines())
-        .map(|h| clean(h).into_owned())
-        .collect();
+    let notes: Vec<String> =
+        diagnostic.notes.iter().flat_map(|n| n.lines()).map(|n| clean(n).into_owned()).collect();
+    let helps: Vec<String> =
+        diagnostic.help.iter().flat_map(|h| h.lines()).map(|h| clean(h).into_owned()).collect();
     let mut group: Group<'_> = Group::with_title(level.primary_title(message).id(diagnostic.code));
     for piece in &pieces {
         let annotations = piece.marks.iter().map(|(range, text, primary)| {
-            let kind = if *primary {
-                AnnotationKind::Primary
-            } else {
-                AnnotationKind::Context
-            };
+            let kind = if *primary { AnnotationKind::Primary } else { AnnotationKind::Context };
             let annotation = kind.span(range.clone());
-            if text.is_empty() {
-                annotation
-            } else {
-                annotation.label(text.as_str())
-            }
+            if text.is_empty() { annotation } else { annotation.label(text.as_str()) }
         });
         let snippet = Snippet::source(piece.text.as_str())
             .line_start(piece.first_line)
@@ -126,11 +100,7 @@ fn one(diagnostic: &Diagnostic, sources: &SourceMap, lines: &mut Lines, layout: 
     for help in &helps {
         group = group.element(Level::HELP.message(help.as_str()));
     }
-    let renderer = if layout.color {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
+    let renderer = if layout.color { Renderer::styled() } else { Renderer::plain() };
     renderer.term_width(layout.width).render(&[group])
 }
 
@@ -145,10 +115,8 @@ fn pieces(labels: &[Label], sources: &SourceMap, lines: &mut Lines) -> Vec<Piece
     let mut open: Vec<Open> = Vec::new();
     for (at, label) in labels.iter().enumerate() {
         let Span { file, start, end } = label.span;
-        let (first, last) = (
-            lines.line(file, start, sources),
-            lines.line(file, end.max(start + 1) - 1, sources),
-        );
+        let (first, last) =
+            (lines.line(file, start, sources), lines.line(file, end.max(start + 1) - 1, sources));
         // What is underlined over many lines is shown by its first.
         let last = if last > first + NEAR { first } else { last };
         let near = open
@@ -160,12 +128,7 @@ fn pieces(labels: &[Label], sources: &SourceMap, lines: &mut Lines) -> Vec<Piece
                 piece.last = piece.last.max(last);
                 piece.labels.push(at);
             }
-            None => open.push(Open {
-                file,
-                first,
-                last,
-                labels: vec![at],
-            }),
+            None => open.push(Open { file, first, last, labels: vec![at] }),
         }
     }
     open.into_iter()
@@ -206,14 +169,10 @@ fn sanitised(raw: &str, spans: &[Range<usize>]) -> (String, Vec<Range<usize>>) {
     let mut at = 0;
     for line in raw.split_inclusive('\n') {
         let here = at..at + line.len();
-        let inside: Vec<&Range<usize>> = spans
-            .iter()
-            .filter(|s| s.start < here.end && s.end >= here.start)
-            .collect();
+        let inside: Vec<&Range<usize>> =
+            spans.iter().filter(|s| s.start < here.end && s.end >= here.start).collect();
         let near = |offset: usize| {
-            inside
-                .iter()
-                .any(|s| offset + SIDE >= s.start && offset <= s.end.min(s.start + SIDE) + SIDE)
+            inside.iter().any(|s| offset + SIDE >= s.start && offset <= s.end.min(s.start + SIDE) + SIDE)
         };
         let long = line.len() > 4 * SIDE;
         let mut cut = false;
@@ -264,9 +223,8 @@ mod tests {
     fn page(text: &str, spans: &[Range<usize>]) -> String {
         let mut sources = SourceMap::default();
         let file = sources.add("a\u{1b}b.toml".into(), text.to_owned());
-        let mut diagnostic = Diagnostic::error("E001", text.to_owned())
-            .note(text.to_owned())
-            .help(text.to_owned());
+        let mut diagnostic =
+            Diagnostic::error("E001", text.to_owned()).note(text.to_owned()).help(text.to_owned());
         for span in spans {
             diagnostic = diagnostic.at(Span::new(file, span.clone()), text.to_owned());
         }
@@ -275,7 +233,7 @@ mod tests {
 
     #[test]
     fn escapes_stay_under_their_line() {
-        insta::assert_snapshot!(page("a = \"\u{1b}[31m\" x", &[12..13]), @r#"
+        insta::assert_snapshot!(page("a = \"\u{1b}[31m\" x", std::slice::from_ref(&(12..13))), @r#"
         error[E001]: a = "\u{1b}[31m" x
          --> a\u{1b}b.toml:1:18
           |
@@ -291,10 +249,7 @@ mod tests {
 
     #[test]
     fn nothing_to_say_is_nothing() {
-        assert_eq!(
-            render(&Diagnostics::default(), &SourceMap::default(), Layout::PLAIN),
-            ""
-        );
+        assert_eq!(render(&Diagnostics::default(), &SourceMap::default(), Layout::PLAIN), "");
     }
 
     proptest! {

@@ -14,12 +14,7 @@ use crate::graph::{Graph, Reason, ReasonKind};
 /// than one place is unfolded at the first.
 #[must_use]
 pub fn tree(graph: &Graph<Address>, sources: &SourceMap, layout: Layout) -> String {
-    let mut tree = Tree {
-        graph,
-        sources,
-        page: Page::new(layout),
-        seen: BTreeSet::new(),
-    };
+    let mut tree = Tree { graph, sources, page: Page::new(layout), seen: BTreeSet::new() };
     // In reverse order of creation the last things come first, and their causes below them.
     for root in graph.order().iter().rev() {
         if graph.dependents(root).is_empty() {
@@ -46,33 +41,22 @@ impl<'a> Tree<'a> {
             left = left.add(Tone::Dim, " (above)");
         }
         let why = reasons.and_then(|reasons| reasons.first());
-        let right = why.map_or_else(Text::default, |reason| {
-            Text::tone(Tone::Dim, &said(reason, self.sources))
-        });
+        let right =
+            why.map_or_else(Text::default, |reason| Text::tone(Tone::Dim, &said(reason, self.sources)));
         // A line that is too long stays whole: wrapped, it would cut through the branches.
         let gap = 46usize.saturating_sub(left.width()).max(2);
         if right.is_empty() {
             self.page.line(0, &left);
         } else {
-            self.page
-                .line(0, &left.add(Tone::Plain, &" ".repeat(gap)).join(right));
+            self.page.line(0, &left.add(Tone::Plain, &" ".repeat(gap)).join(right));
         }
         if !first {
             return;
         }
         let last = dependencies.len();
         for (at, (dependency, reasons)) in dependencies.into_iter().enumerate() {
-            let (branch, trunk) = if at + 1 == last {
-                ("`- ", "   ")
-            } else {
-                ("|- ", "|  ")
-            };
-            self.node(
-                dependency,
-                Some(reasons),
-                &format!("{below}{branch}"),
-                &format!("{below}{trunk}"),
-            );
+            let (branch, trunk) = if at + 1 == last { ("`- ", "   ") } else { ("|- ", "|  ") };
+            self.node(dependency, Some(reasons), &format!("{below}{branch}"), &format!("{below}{trunk}"));
         }
     }
 }
@@ -106,10 +90,7 @@ pub fn dot(name: &str, graph: &Graph<Address>) -> String {
     }
     for node in graph.order() {
         for (to, reasons) in graph.dependencies(node) {
-            let label = reasons
-                .first()
-                .map(|reason| words(&reason.kind))
-                .unwrap_or_default();
+            let label = reasons.first().map(|reason| words(&reason.kind)).unwrap_or_default();
             let (from, to) = (quote(&node.to_string()), quote(&to.to_string()));
             writeln!(out, "  {from} -> {to} [label = {}];", quote(&label))
                 .expect("writing to a String cannot fail");
@@ -178,24 +159,9 @@ mod tests {
                     ReasonKind::Namespace,
                     None,
                 ),
-                edge(
-                    "secret.arr-secrets",
-                    "namespace.tenant-media",
-                    ReasonKind::Namespace,
-                    None,
-                ),
-                edge(
-                    "helm_release.arr",
-                    "namespace.tenant-media",
-                    ReasonKind::Namespace,
-                    None,
-                ),
-                edge(
-                    "helm_release.arr",
-                    "persistent_volume_claim.media-pvc",
-                    ReasonKind::DependsOn,
-                    Some(2),
-                ),
+                edge("secret.arr-secrets", "namespace.tenant-media", ReasonKind::Namespace, None),
+                edge("helm_release.arr", "namespace.tenant-media", ReasonKind::Namespace, None),
+                edge("helm_release.arr", "persistent_volume_claim.media-pvc", ReasonKind::DependsOn, Some(2)),
                 edge(
                     "helm_release.arr",
                     "git_repository.catalog",
@@ -222,10 +188,6 @@ mod tests {
     #[test]
     fn as_dot_and_json() {
         let (graph, sources) = sample();
-        insta::assert_snapshot!(format!(
-            "{}\n{:#}",
-            dot("arr", &graph),
-            json("arr", &graph, &sources)
-        ));
+        insta::assert_snapshot!(format!("{}\n{:#}", dot("arr", &graph), json("arr", &graph, &sources)));
     }
 }

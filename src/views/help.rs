@@ -10,9 +10,7 @@ pub fn code(code: &Code, layout: Layout) -> String {
     page.wrapped(
         0,
         2,
-        &Text::tone(Tone::Strong, code.code)
-            .add(Tone::Plain, ": ")
-            .add(Tone::Strong, code.title),
+        &Text::tone(Tone::Strong, code.code).add(Tone::Plain, ": ").add(Tone::Strong, code.title),
     );
     page.blank();
     for line in code.text.lines() {
@@ -32,12 +30,7 @@ pub fn code(code: &Code, layout: Layout) -> String {
 pub fn codes<'c>(codes: impl Iterator<Item = &'c Code>, layout: Layout) -> String {
     let mut page = Page::new(layout);
     for code in codes {
-        page.columns(
-            0,
-            &Text::tone(Tone::Strong, code.code),
-            6,
-            &Text::plain(code.title),
-        );
+        page.columns(0, &Text::tone(Tone::Strong, code.code), 6, &Text::plain(code.title));
     }
     page.finish()
 }

@@ -36,12 +36,7 @@ pub fn outputs(outputs: &BTreeMap<String, Value>, layout: Layout) -> String {
 #[must_use]
 pub fn resources(state: &State, layout: Layout) -> String {
     let mut page = Page::new(layout);
-    let widest = state
-        .resources
-        .keys()
-        .map(|address| address.to_string().chars().count())
-        .max()
-        .unwrap_or(0);
+    let widest = state.resources.keys().map(|address| address.to_string().chars().count()).max().unwrap_or(0);
     for (address, owned) in &state.resources {
         let left = Text::tone(Tone::Strong, &address.to_string());
         let mut right = Text::plain(&owned.key.human());
@@ -71,10 +66,7 @@ pub fn resource(address: &Address, owned: &Owned, layout: Layout) -> String {
     row("object", &owned.key.human());
     row("apiVersion", &owned.api_version);
     row("uid", &owned.uid);
-    row(
-        "resourceVersion",
-        owned.resource_version.as_deref().unwrap_or("not known"),
-    );
+    row("resourceVersion", owned.resource_version.as_deref().unwrap_or("not known"));
     row("last written", &format!("serial {}", owned.since_serial));
     row("worked then", if owned.was_ready { "yes" } else { "no" });
     row("protected", if owned.protect { "yes" } else { "no" });
@@ -91,10 +83,7 @@ pub fn resource(address: &Address, owned: &Owned, layout: Layout) -> String {
         row("taken back", &format!("{path} from {manager}"));
     }
     if !owned.owned.is_empty() {
-        page.line(
-            2,
-            &Text::tone(Tone::Dim, &format!("fields we own ({})", owned.owned.len())),
-        );
+        page.line(2, &Text::tone(Tone::Dim, &format!("fields we own ({})", owned.owned.len())));
         for path in owned.owned.keys() {
             page.line(4, &Text::plain(&path.to_string()));
         }
@@ -114,32 +103,22 @@ pub fn histories(
         page.line(0, &Text::plain("Nothing was applied yet."));
         return page.finish();
     }
-    let head = format!(
-        "{:>6}  {:<20}  {:<16}  {:<20}  {:>6}  works",
-        "serial", "when", "by", "what", "took"
-    );
+    let head = format!("{:>6}  {:<20}  {:<16}  {:<20}  {:>6}  works", "serial", "when", "by", "what", "took");
     page.line(0, &Text::tone(Tone::Dim, &head));
     for (serial, revision) in revisions {
         match revision {
             Ok(revision) => {
                 let at = revision.at.to_string();
                 let said = ago(&at, now);
-                let when = if said.contains("ago") || said == "just now" {
-                    said
-                } else {
-                    moment(&at)
-                };
+                let when = if said.contains("ago") || said == "just now" { said } else { moment(&at) };
                 let took = exact(std::time::Duration::from_millis(revision.took));
                 let line = format!(
                     "{serial:>6}  {when:<20}  {:<16}  {:<20}  {took:>6}  ",
                     revision.by,
                     what(&revision.operation, &revision.changes)
                 );
-                let works = if revision.ready {
-                    Text::tone(Tone::Good, "yes")
-                } else {
-                    Text::tone(Tone::Bad, "no")
-                };
+                let works =
+                    if revision.ready { Text::tone(Tone::Good, "yes") } else { Text::tone(Tone::Bad, "no") };
                 page.line(0, &Text::plain(&line).join(works));
             }
             Err(error) => {
@@ -165,11 +144,7 @@ fn what(operation: &str, counts: &ChangeCounts) -> String {
     .filter(|(_, n)| *n > 0)
     .map(|(symbol, n)| format!("{symbol}{n}"))
     .collect();
-    let mut text = if parts.is_empty() {
-        "nothing".to_owned()
-    } else {
-        parts.join(" ")
-    };
+    let mut text = if parts.is_empty() { "nothing".to_owned() } else { parts.join(" ") };
     if operation != "apply" {
         text = format!("{operation} {text}");
     }
@@ -205,11 +180,8 @@ mod tests {
 
     fn state() -> State {
         let mut state = State::new("5f0c8a52", "arr", "stacks/arr.toml");
-        let mut claim = Owned::new(
-            "PersistentVolumeClaim/tenant-media/media-pvc".parse().unwrap(),
-            "v1",
-            "0a1b",
-        );
+        let mut claim =
+            Owned::new("PersistentVolumeClaim/tenant-media/media-pvc".parse().unwrap(), "v1", "0a1b");
         claim.protect = true;
         claim.was_ready = true;
         claim.since_serial = 3;
@@ -227,19 +199,13 @@ mod tests {
             uid: "9z".into(),
             status: FormerStatus::Kept,
         }];
-        state
-            .resources
-            .insert("persistent_volume_claim.media-pvc".parse().unwrap(), claim);
+        state.resources.insert("persistent_volume_claim.media-pvc".parse().unwrap(), claim);
         let release = Owned::new(
-            "HelmRelease.helm.toolkit.fluxcd.io/tenant-media/arr"
-                .parse()
-                .unwrap(),
+            "HelmRelease.helm.toolkit.fluxcd.io/tenant-media/arr".parse().unwrap(),
             "helm.toolkit.fluxcd.io/v2",
             "7c",
         );
-        state
-            .resources
-            .insert("helm_release.app[\"sonarr\"]".parse().unwrap(), release);
+        state.resources.insert("helm_release.app[\"sonarr\"]".parse().unwrap(), release);
         state
     }
 
@@ -281,32 +247,21 @@ mod tests {
                 3,
                 "2026-11-22T11:40:00Z",
                 "destroy",
-                ChangeCounts {
-                    delete: 3,
-                    ..ChangeCounts::default()
-                },
+                ChangeCounts { delete: 3, ..ChangeCounts::default() },
                 true,
             ),
             revision(
                 2,
                 "2026-11-21T12:40:00Z",
                 "apply",
-                ChangeCounts {
-                    update: 1,
-                    replace: 1,
-                    failed: 2,
-                    ..ChangeCounts::default()
-                },
+                ChangeCounts { update: 1, replace: 1, failed: 2, ..ChangeCounts::default() },
                 false,
             ),
             revision(
                 1,
                 "2026-01-03T10:00:00Z",
                 "apply",
-                ChangeCounts {
-                    create: 5,
-                    ..ChangeCounts::default()
-                },
+                ChangeCounts { create: 5, ..ChangeCounts::default() },
                 true,
             ),
         ];

@@ -54,10 +54,7 @@ pub struct Layout {
 
 impl Layout {
     /// No colour, 80 columns.
-    pub const PLAIN: Self = Self {
-        color: false,
-        width: 80,
-    };
+    pub const PLAIN: Self = Self { color: false, width: 80 };
 }
 
 /// One line's content. Everything that enters is sanitised.
@@ -136,10 +133,7 @@ impl Page {
     /// An empty page.
     #[must_use]
     pub fn new(layout: Layout) -> Self {
-        Self {
-            out: String::new(),
-            layout,
-        }
+        Self { out: String::new(), layout }
     }
 
     /// Columns of a line.
@@ -252,10 +246,7 @@ impl Text {
 #[must_use]
 pub fn chunks(text: &str, width: usize) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();
-    chars
-        .chunks(width.max(1))
-        .map(|piece| piece.iter().collect())
-        .collect()
+    chars.chunks(width.max(1)).map(|piece| piece.iter().collect()).collect()
 }
 
 /// `1 claim`, `2 claims`.
@@ -270,19 +261,9 @@ mod tests {
 
     #[test]
     fn wraps_between_words_and_keeps_long_words_whole() {
-        let mut page = Page::new(Layout {
-            color: false,
-            width: 20,
-        });
-        page.wrapped(
-            2,
-            4,
-            &Text::plain("one two three four https://example.org/very/long end"),
-        );
-        assert_eq!(
-            page.finish(),
-            "  one two three four\n    https://example.org/very/long\n    end\n"
-        );
+        let mut page = Page::new(Layout { color: false, width: 20 });
+        page.wrapped(2, 4, &Text::plain("one two three four https://example.org/very/long end"));
+        assert_eq!(page.finish(), "  one two three four\n    https://example.org/very/long\n    end\n");
     }
 
     #[test]

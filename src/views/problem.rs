@@ -19,10 +19,7 @@ pub struct Failure {
 impl Failure {
     /// A failure that is only a sentence.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            ..Self::default()
-        }
+        Self { message: message.into(), ..Self::default() }
     }
 
     /// With a code.
@@ -52,12 +49,7 @@ impl Failure {
 pub fn failure(failure: &Failure, layout: Layout) -> String {
     let mut page = Page::new(layout);
     let mut message = failure.message.lines();
-    headline(
-        Severity::Error,
-        failure.code,
-        message.next().unwrap_or_default(),
-        &mut page,
-    );
+    headline(Severity::Error, failure.code, message.next().unwrap_or_default(), &mut page);
     for line in message {
         page.wrapped(2, 4, &Text::plain(line));
     }
@@ -76,12 +68,7 @@ pub fn failure(failure: &Failure, layout: Layout) -> String {
 
 /// One diagnostic in short, without the source text: for lists.
 pub(super) fn diagnostic(diagnostic: &Diagnostic, sources: Option<&SourceMap>, page: &mut Page) {
-    headline(
-        diagnostic.severity,
-        Some(diagnostic.code),
-        &diagnostic.message,
-        page,
-    );
+    headline(diagnostic.severity, Some(diagnostic.code), &diagnostic.message, page);
     for label in &diagnostic.labels {
         let Some(sources) = sources else { continue };
         let place = Text::tone(Tone::Dim, &sources.location(&label.span));
@@ -105,9 +92,7 @@ fn headline(severity: Severity, code: Option<&str>, message: &str, page: &mut Pa
         Severity::Error => ("error", Tone::Danger),
         Severity::Warning => ("warning", Tone::Change),
     };
-    let code = code
-        .filter(|code| !code.is_empty())
-        .map(|code| format!("[{code}]"));
+    let code = code.filter(|code| !code.is_empty()).map(|code| format!("[{code}]"));
     let text = Text::tone(tone, word)
         .add(tone, code.as_deref().unwrap_or_default())
         .add(Tone::Plain, ": ")

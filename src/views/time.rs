@@ -53,20 +53,14 @@ fn date(time: Timestamp) -> String {
 /// `2026-11-22 13:40 UTC`: a moment that must be told apart from its neighbours.
 #[must_use]
 pub fn moment(time: &str) -> String {
-    time.parse::<Timestamp>().map_or_else(
-        |_| time.to_owned(),
-        |t| t.strftime("%Y-%m-%d %H:%M UTC").to_string(),
-    )
+    time.parse::<Timestamp>()
+        .map_or_else(|_| time.to_owned(), |t| t.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 /// `0.1s`, `41.0s`, `1m12s`, `1h02m`.
 #[must_use]
 pub fn exact(duration: Duration) -> String {
-    if duration.as_millis() < 59_950 {
-        format!("{:.1}s", duration.as_secs_f64())
-    } else {
-        whole(duration)
-    }
+    if duration.as_millis() < 59_950 { format!("{:.1}s", duration.as_secs_f64()) } else { whole(duration) }
 }
 
 /// `6s`, `1m12s`, `1h02m`.
@@ -102,13 +96,9 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (millis, text) in [
-            (100, "0.1s"),
-            (41_000, "41.0s"),
-            (59_960, "1m00s"),
-            (72_000, "1m12s"),
-            (3_720_000, "1h02m"),
-        ] {
+        for (millis, text) in
+            [(100, "0.1s"), (41_000, "41.0s"), (59_960, "1m00s"), (72_000, "1m12s"), (3_720_000, "1h02m")]
+        {
             assert_eq!(exact(Duration::from_millis(millis)), text);
         }
     }

@@ -89,9 +89,7 @@ fn is_block(text: &str) -> bool {
         && !text.ends_with("\n\n")
         && !text.chars().any(|c| c.is_control() && c != '\n')
         && !text.contains(['\u{feff}', '\u{2028}', '\u{2029}', '\u{85}'])
-        && !text
-            .lines()
-            .any(|line| !line.is_empty() && line.trim().is_empty())
+        && !text.lines().any(|line| !line.is_empty() && line.trim().is_empty())
 }
 
 fn block(text: &str, indent: usize, out: &mut String) {

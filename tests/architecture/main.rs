@@ -27,12 +27,7 @@ mod rules {
         assert!(files.len() > 50, "the sources were not found");
         files
             .iter()
-            .map(|path| {
-                (
-                    path.strip_prefix(&root).unwrap().display().to_string(),
-                    without_tests(path),
-                )
-            })
+            .map(|path| (path.strip_prefix(&root).unwrap().display().to_string(), without_tests(path)))
             .filter(|(name, _)| !is_test(name))
             .collect()
     }
@@ -83,10 +78,7 @@ mod rules {
     #[test]
     fn only_apply_writes() {
         let found = named_outside(&["Writer"], &["cluster/", "apply/", "ops/", "state/"]);
-        assert_none(
-            &found,
-            "the writer is named in apply, and handed on by ops, alone",
-        );
+        assert_none(&found, "the writer is named in apply, and handed on by ops, alone");
         let writes = [
             "writer.apply(",
             "writer.delete(",
@@ -95,10 +87,7 @@ mod rules {
             "writer.merge_patch(",
             "writer.json_patch(",
         ];
-        assert_none(
-            &named_outside(&writes, &["apply/"]),
-            "requests that write are made in apply alone",
-        );
+        assert_none(&named_outside(&writes, &["apply/"]), "requests that write are made in apply alone");
     }
 
     #[test]
@@ -121,10 +110,7 @@ mod rules {
 
     #[test]
     fn only_the_command_line_names_clap() {
-        assert_none(
-            &named_outside(&["clap::"], &["cli/"]),
-            "clap is named in src/cli alone",
-        );
+        assert_none(&named_outside(&["clap::"], &["cli/"]), "clap is named in src/cli alone");
     }
 
     #[test]
@@ -144,10 +130,8 @@ mod rules {
                 "crate::stack",
                 "crate::ops",
             ];
-            let found: Vec<String> = named_outside(&engine, &[])
-                .into_iter()
-                .filter(|line| line[4..].starts_with(leaf))
-                .collect();
+            let found: Vec<String> =
+                named_outside(&engine, &[]).into_iter().filter(|line| line[4..].starts_with(leaf)).collect();
             assert_none(&found, "leaves import no engine");
         }
     }

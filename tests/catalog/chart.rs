@@ -89,10 +89,7 @@ fn every_pod_runs_without_rights_and_is_probed() {
         for deployment in of_kind(&helm.objects(APP, &values), "Deployment") {
             seen += 1;
             let spec = &deployment["spec"];
-            assert_eq!(
-                (&spec["replicas"], &spec["strategy"]["type"]),
-                (&json!(1), &json!("Recreate"))
-            );
+            assert_eq!((&spec["replicas"], &spec["strategy"]["type"]), (&json!(1), &json!("Recreate")));
             let pod = &spec["template"]["spec"];
             assert_eq!(pod["automountServiceAccountToken"], false);
             assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
@@ -101,12 +98,8 @@ fn every_pod_runs_without_rights_and_is_probed() {
             for id in ["runAsUser", "runAsGroup", "fsGroup"] {
                 assert!(pod["securityContext"][id].as_u64() > Some(0), "{id} of {pod}");
             }
-            let mounts: BTreeSet<&str> = pod["volumes"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|v| v["name"].as_str())
-                .collect();
+            let mounts: BTreeSet<&str> =
+                pod["volumes"].as_array().into_iter().flatten().filter_map(|v| v["name"].as_str()).collect();
             for container in pod["containers"].as_array().expect("a pod has containers") {
                 let context = &container["securityContext"];
                 assert_eq!(context["readOnlyRootFilesystem"], true);
@@ -120,24 +113,14 @@ fn every_pod_runs_without_rights_and_is_probed() {
                     );
                 }
                 let image = container["image"].as_str().expect("an image is text");
-                assert!(
-                    !image.ends_with(":latest") && image.contains(':'),
-                    "{image} is not pinned"
-                );
+                assert!(!image.ends_with(":latest") && image.contains(':'), "{image} is not pinned");
                 for mount in container["volumeMounts"].as_array().expect("there are mounts") {
-                    assert!(
-                        mounts.contains(mount["name"].as_str().expect("a name is text")),
-                        "{mount}"
-                    );
+                    assert!(mounts.contains(mount["name"].as_str().expect("a name is text")), "{mount}");
                 }
             }
         }
     }
-    assert_eq!(
-        seen,
-        3 * variants().len() - 1,
-        "fewer Deployments than the variants ask for"
-    );
+    assert_eq!(seen, 3 * variants().len() - 1, "fewer Deployments than the variants ask for");
 }
 
 /// Another release of the same chart must not touch this one's objects, and a Service must find its own pods only.
@@ -149,10 +132,7 @@ fn names_and_selectors_are_the_releases_own() {
     for object in &objects {
         let name = object["metadata"]["name"].as_str().expect("a name is text");
         assert!(name.starts_with("arr-stack-"), "{name}");
-        assert!(
-            names.insert((object["kind"].to_string(), name.to_owned())),
-            "{name} twice"
-        );
+        assert!(names.insert((object["kind"].to_string(), name.to_owned())), "{name} twice");
     }
     assert_eq!(names.len(), 12);
     for service in of_kind(&objects, "Service") {
@@ -175,18 +155,12 @@ fn names_and_selectors_are_the_releases_own() {
 #[test]
 fn config_volumes_outlive_the_release_unless_told_otherwise() {
     let Some(helm) = Helm::find() else { return };
-    for (values, policy) in [
-        (json!({}), json!("keep")),
-        (json!({ "retain": false }), Value::Null),
-    ] {
+    for (values, policy) in [(json!({}), json!("keep")), (json!({ "retain": false }), Value::Null)] {
         let objects = helm.objects(APP, &values);
         let claims = of_kind(&objects, "PersistentVolumeClaim");
         assert_eq!(claims.len(), 3);
         for claim in claims {
-            assert_eq!(
-                claim["metadata"]["annotations"]["helm.sh/resource-policy"],
-                policy
-            );
+            assert_eq!(claim["metadata"]["annotations"]["helm.sh/resource-policy"], policy);
             assert_eq!(claim["spec"]["accessModes"], json!(["ReadWriteOnce"]));
         }
     }
@@ -197,19 +171,9 @@ fn config_volumes_outlive_the_release_unless_told_otherwise() {
 fn where_the_certificate_comes_from() {
     let Some(helm) = Helm::find() else { return };
     let cases = [
-        (
-            json!({}),
-            false,
-            json!(null),
-            json!([{ "hosts": ["sonarr.a.example"] }]),
-        ),
+        (json!({}), false, json!(null), json!([{ "hosts": ["sonarr.a.example"] }])),
         (json!({ "tls": false }), false, json!(null), json!(null)),
-        (
-            json!({ "tls": false, "clusterIssuer": "le" }),
-            false,
-            json!(null),
-            json!(null),
-        ),
+        (json!({ "tls": false, "clusterIssuer": "le" }), false, json!(null), json!(null)),
         (
             json!({ "clusterIssuer": "le" }),
             false,
@@ -244,10 +208,7 @@ fn where_the_certificate_comes_from() {
             .into_iter()
             .find(|object| object["metadata"]["name"] == "arr-stack-sonarr")
             .expect("sonarr has one");
-        assert_eq!(
-            sonarr["metadata"]["annotations"]["cert-manager.io/cluster-issuer"], issuer,
-            "{ingress}"
-        );
+        assert_eq!(sonarr["metadata"]["annotations"]["cert-manager.io/cluster-issuer"], issuer, "{ingress}");
         assert_eq!(sonarr["spec"]["tls"], tls, "{ingress}");
     }
 }
@@ -277,10 +238,8 @@ fn wrong_values_are_refused_by_name() {
     let mut said = String::new();
     for values in wrong {
         let error = helm.template(APP, &values).expect_err("it is refused");
-        let lines: Vec<&str> = error
-            .lines()
-            .filter(|line| !line.is_empty() && !line.starts_with("Use --debug"))
-            .collect();
+        let lines: Vec<&str> =
+            error.lines().filter(|line| !line.is_empty() && !line.starts_with("Use --debug")).collect();
         writeln!(said, "{values}\n    {}", lines.join("\n    ")).expect("a String takes all");
     }
     insta::assert_snapshot!(said);

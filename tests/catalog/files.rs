@@ -6,9 +6,7 @@ use serde_json::{Map, Value};
 
 /// A path below `stacks/catalog/packages`.
 pub(crate) fn package(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("stacks/catalog/packages")
-        .join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("stacks/catalog/packages").join(path)
 }
 
 fn text(path: &str) -> String {
@@ -36,9 +34,7 @@ fn defaulted(schema: &Value) -> Value {
 #[test]
 fn the_application_definition_carries_the_charts_schema() {
     let definition = text("core/platform/templates/applicationdefinitions.yaml");
-    let mut lines = definition
-        .lines()
-        .skip_while(|line| !line.trim().starts_with("openAPISchema:"));
+    let mut lines = definition.lines().skip_while(|line| !line.trim().starts_with("openAPISchema:"));
     assert_eq!(lines.next().map(str::trim), Some("openAPISchema: |-"));
     let line = lines.next().expect("the schema follows on the next line").trim();
     let carried: Value = serde_json::from_str(line).expect("the whole schema is one line of JSON");

@@ -32,27 +32,17 @@ impl Helm {
             .output()
             .expect("helm can be run");
         let text = |bytes| String::from_utf8(bytes).expect("helm writes UTF-8");
-        if output.status.success() {
-            Ok(text(output.stdout))
-        } else {
-            Err(text(output.stderr))
-        }
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 
     /// The rendered manifests of a release named `arr-stack`, as text.
     pub(crate) fn template(&self, chart: &str, values: &Value) -> Result<String, String> {
-        self.run(
-            &["template", "arr-stack", "--namespace", "tenant-media"],
-            chart,
-            values,
-        )
+        self.run(&["template", "arr-stack", "--namespace", "tenant-media"], chart, values)
     }
 
     /// The rendered objects.
     pub(crate) fn objects(&self, chart: &str, values: &Value) -> Vec<Value> {
-        let text = self
-            .template(chart, values)
-            .unwrap_or_else(|error| panic!("{values}: {error}"));
+        let text = self.template(chart, values).unwrap_or_else(|error| panic!("{values}: {error}"));
         serde_saphyr::from_multiple(&text).expect("helm renders YAML")
     }
 }

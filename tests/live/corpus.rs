@@ -45,12 +45,7 @@ impl<'p> Run<'p> {
     fn new(plane: &'p ControlPlane, name: &str) -> Self {
         let folder = support::scratch_dir().join(format!("corpus-{name}"));
         std::fs::create_dir_all(folder.join("stacks")).unwrap();
-        Self {
-            plane,
-            folder,
-            variants: Variants::read(name),
-            totals: Totals::default(),
-        }
+        Self { plane, folder, variants: Variants::read(name), totals: Totals::default() }
     }
 
     fn write(&self, round: u32) {
@@ -87,12 +82,7 @@ impl<'p> Run<'p> {
             let path = stacks::path(self.plane, change);
             let patch = json!({ "metadata": { "annotations": { ANNOTATION: format!("{round}") } } });
             self.plane
-                .request(
-                    User::Admin,
-                    "PATCH",
-                    &format!("{path}?fieldManager=somebody"),
-                    Some(&patch),
-                )
+                .request(User::Admin, "PATCH", &format!("{path}?fieldManager=somebody"), Some(&patch))
                 .ok();
         }
     }
@@ -102,10 +92,7 @@ impl<'p> Run<'p> {
         for change in plan["changes"].as_array().unwrap() {
             if change["action"] != "no-op" {
                 let fields = &change["fields"];
-                self.wrong(format!(
-                    "{when}, {} is a {}: {fields}",
-                    change["address"], change["action"]
-                ));
+                self.wrong(format!("{when}, {} is a {}: {fields}", change["address"], change["action"]));
             }
         }
         if plan["applicable"] != true {
@@ -129,15 +116,9 @@ impl<'p> Run<'p> {
             let changes = plan["changes"].as_array().unwrap().clone();
             if round == 0 {
                 self.totals.objects = changes.len();
-                let kinds = changes.iter().map(|c| {
-                    c["object"]
-                        .as_str()
-                        .unwrap()
-                        .split('/')
-                        .next()
-                        .unwrap()
-                        .to_owned()
-                });
+                let kinds = changes
+                    .iter()
+                    .map(|c| c["object"].as_str().unwrap().split('/').next().unwrap().to_owned());
                 self.totals.kinds = kinds.collect();
             }
             self.actions(round, &changes);
@@ -197,11 +178,7 @@ impl<'p> Run<'p> {
             }
         }
         let there: BTreeSet<&str> = changes.iter().filter_map(|c| c["address"].as_str()).collect();
-        for address in changed
-            .iter()
-            .chain(&respelled)
-            .filter(|a| !there.contains(a.as_str()))
-        {
+        for address in changed.iter().chain(&respelled).filter(|a| !there.contains(a.as_str())) {
             self.wrong(format!("round {round}: no change for {address}"));
         }
         self.totals.changes += changed.len();
@@ -214,10 +191,7 @@ impl<'p> Run<'p> {
             changes
                 .map(|c| {
                     let address = c["address"].as_str().unwrap().to_owned();
-                    (
-                        address,
-                        json!([c["action"], c["fields"], c["risk"], c["known_after_apply"]]),
-                    )
+                    (address, json!([c["action"], c["fields"], c["risk"], c["known_after_apply"]]))
                 })
                 .collect()
         };
@@ -226,9 +200,7 @@ impl<'p> Run<'p> {
         for address in expected.keys().chain(again.keys()).collect::<BTreeSet<_>>() {
             let (first, second) = (expected.get(address), again.get(address));
             if first != second {
-                self.wrong(format!(
-                    "round {round}, {when}: {address} was {first:?}, is {second:?}"
-                ));
+                self.wrong(format!("round {round}, {when}: {address} was {first:?}, is {second:?}"));
             }
         }
     }
@@ -257,10 +229,7 @@ fn what_is_predicted_is_what_happens() {
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(objects >= LEAST_OBJECTS, "{objects} objects");
-    assert!(
-        changes + respelled >= LEAST_MUTATIONS,
-        "{changes} + {respelled} mutations"
-    );
+    assert!(changes + respelled >= LEAST_MUTATIONS, "{changes} + {respelled} mutations");
 }
 
 #[test]
@@ -280,26 +249,14 @@ fn what_cannot_change_in_place_is_refused_or_made_anew() {
         let refused: BTreeSet<String> = problems
             .iter()
             .filter(|p| p["code"] == "E407")
-            .map(|p| {
-                p["message"]
-                    .as_str()
-                    .unwrap()
-                    .split(": ")
-                    .next()
-                    .unwrap()
-                    .to_owned()
-            })
+            .map(|p| p["message"].as_str().unwrap().split(": ").next().unwrap().to_owned())
             .collect();
         assert_eq!(refused, mutated, "{problems:#?}");
         assert_eq!(problems.len(), mutated.len(), "{problems:#?}");
     }
     let mark = plane.audit().mark();
     run.arrplan(&["apply", "--yes"]).expect_status(1);
-    let written = plane
-        .audit()
-        .writes_since(mark)
-        .by_user("arrplan")
-        .in_namespace("corpus-immutable");
+    let written = plane.audit().writes_since(mark).by_user("arrplan").in_namespace("corpus-immutable");
     assert_eq!(written.to_string(), "", "a refused plan writes nothing");
 
     run.write(2);
@@ -312,14 +269,11 @@ fn what_cannot_change_in_place_is_refused_or_made_anew() {
         .map(|c| c["address"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(replaced, mutated);
-    let before: BTreeMap<String, Value> = changes
-        .iter()
-        .map(|c| (c["address"].to_string(), run.live(c).unwrap()))
-        .collect();
+    let before: BTreeMap<String, Value> =
+        changes.iter().map(|c| (c["address"].to_string(), run.live(c).unwrap())).collect();
     let volume = "data-loss=manifest.corpus-immutable-volume";
     run.arrplan(&["apply", "--yes"]).expect_status(1);
-    run.arrplan(&["apply", "--yes", "--allow", volume])
-        .expect_status(0);
+    run.arrplan(&["apply", "--yes", "--allow", volume]).expect_status(0);
     for change in changes.iter().filter(|c| c["action"] == "replace") {
         let address = change["address"].to_string();
         let after = run.live(change).unwrap();
@@ -332,10 +286,7 @@ fn what_cannot_change_in_place_is_refused_or_made_anew() {
     }
     run.expect_empty(&[], "after the replacement");
     run.expect_empty(&["--refresh=full"], "after the replacement, without proofs");
-    println!(
-        "corpus: {} immutable changes refused, then made anew",
-        mutated.len()
-    );
+    println!("corpus: {} immutable changes refused, then made anew", mutated.len());
     assert!(run.totals.wrong.is_empty(), "{:#?}", run.totals.wrong);
     assert!(mutated.len() >= 26, "{mutated:?}");
 }

@@ -19,11 +19,7 @@ impl<'p> Case<'p> {
         let namespace = plane.namespace(&format!("tenant-{name}"));
         let folder = support::scratch_dir().join(&namespace);
         std::fs::create_dir_all(folder.join("stacks")).unwrap();
-        Self {
-            plane,
-            folder,
-            namespace,
-        }
+        Self { plane, folder, namespace }
     }
 
     fn stack(&self, resource: &str) {
@@ -48,10 +44,7 @@ impl<'p> Case<'p> {
         let output = self.arrplan(&["plan", "--json"]).expect_status(0);
         let plan: Value = serde_json::from_str(&output.stdout).unwrap();
         let mut changes = plan["changes"].as_array().unwrap().iter();
-        changes
-            .find(|change| change["address"] == "manifest.main")
-            .unwrap()
-            .clone()
+        changes.find(|change| change["address"] == "manifest.main").unwrap().clone()
     }
 
     fn live(&self) -> Option<Value> {
@@ -59,8 +52,7 @@ impl<'p> Case<'p> {
     }
 
     fn release(&self) -> Option<Value> {
-        self.plane
-            .get_json("helmrelease", &self.namespace, "arr-stack-main")
+        self.plane.get_json("helmrelease", &self.namespace, "arr-stack-main")
     }
 
     /// Nothing was written since the mark: not by us, and no HelmRelease by anybody.
@@ -72,11 +64,7 @@ impl<'p> Case<'p> {
             .filter(|record| !matches!(record.verb.as_str(), "get" | "list" | "watch"))
             .map(ToString::to_string)
             .collect();
-        assert_eq!(
-            asked,
-            Vec::<String>::new(),
-            "the API that ignores dryRun is only read"
-        );
+        assert_eq!(asked, Vec::<String>::new(), "the API that ignores dryRun is only read");
         assert_eq!(ours.writes().in_namespace(&self.namespace).to_string(), "");
         let releases: Vec<String> = self
             .plane
@@ -93,7 +81,6 @@ impl<'p> Case<'p> {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "the life of one object")]
 fn a_plan_of_an_application_writes_nothing_and_an_apply_does_what_it_said() {
     let Some(plane) = ControlPlane::with(&[Part::Cozystack, Part::Controllers]) else {
         return;
@@ -113,10 +100,7 @@ fn a_plan_of_an_application_writes_nothing_and_an_apply_does_what_it_said() {
     let planned = case.planned();
     case.nothing_written(mark);
     assert_eq!(case.live(), None);
-    assert_eq!(
-        (&planned["action"], &planned["fidelity"]),
-        (&json!("create"), &json!("schema"))
-    );
+    assert_eq!((&planned["action"], &planned["fidelity"]), (&json!("create"), &json!("schema")));
 
     case.arrplan(&["apply", "--yes"]).expect_status(0);
     let first = case.live().unwrap();
@@ -134,9 +118,7 @@ fn a_plan_of_an_application_writes_nothing_and_an_apply_does_what_it_said() {
     case.nothing_written(mark);
 
     // A field changed, one removed, a label removed; somebody else's label stays.
-    plane
-        .kubectl(&["-n", &case.namespace, "label", "arrstack", "main", "theirs=1"])
-        .ok();
+    plane.kubectl(&["-n", &case.namespace, "label", "arrstack", "main", "theirs=1"]).ok();
     case.stack(
         "wait = \"applied\"\nspec.domain = \"media.example.org\"\nspec.replicas = 3\nspec.apps = [\"sonarr\"]\n\
          spec.storage = { size = \"5Gi\" }\n",
@@ -148,13 +130,7 @@ fn a_plan_of_an_application_writes_nothing_and_an_apply_does_what_it_said() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|f| {
-            (
-                f["path"].as_str().unwrap(),
-                &f["before"]["value"],
-                &f["after"]["value"],
-            )
-        })
+        .map(|f| (f["path"].as_str().unwrap(), &f["before"]["value"], &f["after"]["value"]))
         .collect();
     let null = Value::Null;
     assert_eq!(
@@ -172,10 +148,7 @@ fn a_plan_of_an_application_writes_nothing_and_an_apply_does_what_it_said() {
         second["spec"],
         json!({ "domain": "media.example.org", "replicas": 3, "apps": ["sonarr"], "storage": { "size": "5Gi" } })
     );
-    assert_eq!(
-        second["metadata"]["uid"], first["metadata"]["uid"],
-        "changed, not made anew"
-    );
+    assert_eq!(second["metadata"]["uid"], first["metadata"]["uid"], "changed, not made anew");
     let labels = &second["metadata"]["labels"];
     assert_eq!((&labels["theirs"], &labels["team"]), (&json!("1"), &null));
     case.arrplan(&["plan", "--detailed-exitcode"]).expect_status(0);
@@ -185,25 +158,16 @@ fn a_plan_of_an_application_writes_nothing_and_an_apply_does_what_it_said() {
     case.arrplan(&["plan", "--detailed-exitcode"]).expect_status(2);
     case.arrplan(&["apply", "--yes"]).expect_status(0);
     let third = case.live().unwrap();
-    assert_eq!(
-        (&third["spec"]["domain"], &third["spec"]["replicas"]),
-        (&json!("example.org"), &json!(1))
-    );
+    assert_eq!((&third["spec"]["domain"], &third["spec"]["replicas"]), (&json!("example.org"), &json!(1)));
     case.arrplan(&["plan", "--detailed-exitcode"]).expect_status(0);
 
     // Changed outside: told as such, and taken back.
-    let path = format!(
-        "/apis/apps.cozystack.io/v1alpha1/namespaces/{}/arrstacks/main",
-        case.namespace
-    );
+    let path = format!("/apis/apps.cozystack.io/v1alpha1/namespaces/{}/arrstacks/main", case.namespace);
     let edit = json!({ "spec": { "apps": ["sonarr", "lidarr"] } });
     plane.request(User::Admin, "PATCH", &path, Some(&edit)).ok();
     let planned = case.planned();
     assert_eq!(planned["fields"][0]["path"], "spec.apps");
-    assert_eq!(
-        planned["fields"][0]["cause"]["is"], "drift-unrecorded",
-        "{planned}"
-    );
+    assert_eq!(planned["fields"][0]["cause"]["is"], "drift-unrecorded", "{planned}");
     case.arrplan(&["apply", "--yes"]).expect_status(0);
     assert_eq!(case.live().unwrap()["spec"]["apps"], json!(["sonarr"]));
 
@@ -214,11 +178,7 @@ fn a_plan_of_an_application_writes_nothing_and_an_apply_does_what_it_said() {
     assert!(case.live().is_some());
     case.arrplan(&["destroy", "--yes"]).expect_status(0);
     assert_eq!(plane.get_json("namespace", "", &case.namespace), None);
-    let deleted = plane
-        .audit()
-        .writes_since(mark)
-        .by_user("arrplan")
-        .in_namespace(&case.namespace);
+    let deleted = plane.audit().writes_since(mark).by_user("arrplan").in_namespace(&case.namespace);
     let order: Vec<&str> = deleted
         .iter()
         .filter(|record| record.verb == "delete" && record.succeeded())
@@ -228,10 +188,7 @@ fn a_plan_of_an_application_writes_nothing_and_an_apply_does_what_it_said() {
 }
 
 const CHART: &[(&str, &str)] = &[
-    (
-        "packages/apps/arr-stack/Chart.yaml",
-        "apiVersion: v2\nname: arr-stack\nversion: 0.1.0\n",
-    ),
+    ("packages/apps/arr-stack/Chart.yaml", "apiVersion: v2\nname: arr-stack\nversion: 0.1.0\n"),
     (
         "packages/apps/arr-stack/values.yaml",
         "domain: example.org\nreplicas: 1\napps: []\nstorage: { size: 1Gi }\n",
@@ -286,10 +243,7 @@ fn an_application_is_ready_when_its_release_works() {
          [secret.cozystack-values]\nstringData.\"values.yaml\" = \"{}\"\n",
     );
     let applied = case.arrplan(&["apply", "--yes"]).expect_status(0);
-    assert!(
-        applied.stdout.contains("ready") || applied.stderr.contains("ready"),
-        "{applied}"
-    );
+    assert!(applied.stdout.contains("ready") || applied.stderr.contains("ready"), "{applied}");
     for app in ["sonarr", "radarr"] {
         let deployment = plane.get_json("deployment", &case.namespace, app).unwrap();
         assert_eq!(deployment["status"]["readyReplicas"], 1, "{app}");
@@ -301,16 +255,11 @@ fn an_application_is_ready_when_its_release_works() {
     case.nothing_written(mark);
     // The claim is the release's, so that nothing more is lost with the namespace.
     let consent = "--allow data-loss=manifest.main";
-    assert!(
-        refused.stderr.contains(&format!("destroy {consent}\n")),
-        "{refused}"
-    );
+    assert!(refused.stderr.contains(&format!("destroy {consent}\n")), "{refused}");
     assert!(refused.to_string().contains("media"), "{refused}");
     let mut args = vec!["destroy", "--yes"];
     args.extend(consent.split(' '));
     case.arrplan(&args).expect_status(0);
-    eventually("the release to be gone", || {
-        case.release().is_none().then_some(())
-    });
+    eventually("the release to be gone", || case.release().is_none().then_some(()));
     assert_eq!(plane.get_json("namespace", "", &case.namespace), None);
 }

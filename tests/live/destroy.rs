@@ -22,13 +22,8 @@ fn guarded_deletes(plane: &ControlPlane, mark: Mark, namespaces: &[&str]) -> Vec
             "a finalizer was written: {write}"
         );
         if write.verb == "delete" {
-            let text = |pointer: &str| {
-                write
-                    .body
-                    .pointer(pointer)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-            };
+            let text =
+                |pointer: &str| write.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             assert_eq!(text("/propagationPolicy"), "Background", "{write}");
             assert_eq!(text("/preconditions/uid").len(), 36, "{write}");
             assert_ne!(text("/preconditions/resourceVersion"), "", "{write}");
@@ -55,43 +50,24 @@ fn line_to_paste(refused: &str) -> Vec<&str> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 fn the_shipped_stack_goes_in_reverse_order_with_consent_and_without_leftovers() {
     let Some(plane) = ControlPlane::with(&[Part::Flux, Part::Storage]) else {
         return;
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let catalog = GitRepo::from_folder(&root.join("stacks/catalog"));
-    let (media, public) = (
-        plane.namespace("destroy-media"),
-        plane.create_namespace("destroy-public"),
-    );
+    let (media, public) = (plane.namespace("destroy-media"), plane.create_namespace("destroy-public"));
     let toml = std::fs::read_to_string(root.join("stacks/arr.toml")).unwrap();
-    let toml = toml
-        .replace("name = \"arr\"", "name = \"destroy-arr\"")
-        .replace("tenant-media", &media);
+    let toml = toml.replace("name = \"arr\"", "name = \"destroy-arr\"").replace("tenant-media", &media);
     let project = Project::new(plane, "destroy-arr", &toml);
     project.edit("[sources.external-arr-stack]\npath = \"catalog\"\n", "");
-    let (url, source) = (
-        format!("catalog_url={}", catalog.url()),
-        format!("source_namespace={public}"),
-    );
+    let (url, source) = (format!("catalog_url={}", catalog.url()), format!("source_namespace={public}"));
     let vars = ["--var", &url, "--var", &source, "--var", "keep_config=false"];
     drop(project.apply(&vars).expect_status(0));
     let release = plane.get_json("helmrelease", &media, "arr-stack").unwrap();
-    let installed = release["status"]["inventory"]["entries"]
-        .as_array()
-        .unwrap()
-        .len();
-    plane
-        .kubectl(&[
-            "-n",
-            &media,
-            "create",
-            "configmap",
-            "foreign",
-            "--from-literal=a=b",
-        ])
-        .ok();
+    let installed = release["status"]["inventory"]["entries"].as_array().unwrap().len();
+    plane.kubectl(&["-n", &media, "create", "configmap", "foreign", "--from-literal=a=b"]).ok();
 
     // The claim is protected: it stays, and the namespace with it.
     let mark = plane.audit().mark();
@@ -144,12 +120,8 @@ fn the_shipped_stack_goes_in_reverse_order_with_consent_and_without_leftovers() 
     let done = project.run(&[&paste[..], &["--yes"]].concat()).expect_status(0);
     shows(&done, &["Deleted 5 of 5"]);
     let deletes = guarded_deletes(plane, mark, &[&media, &public]);
-    let at = |what: &str| {
-        deletes
-            .iter()
-            .position(|d| d == what)
-            .unwrap_or_else(|| panic!("{what}: {deletes:?}"))
-    };
+    let at =
+        |what: &str| deletes.iter().position(|d| d == what).unwrap_or_else(|| panic!("{what}: {deletes:?}"));
     assert_eq!(deletes.len(), 5, "{deletes:?}");
     assert_eq!(at("helmreleases/arr-stack"), 0);
     assert_eq!(at(&format!("namespaces/{media}")), 4);
@@ -162,10 +134,7 @@ fn the_shipped_stack_goes_in_reverse_order_with_consent_and_without_leftovers() 
             .iter()
             .rev()
             .find(|r| r.verb == verb && r.resource == resource && r.name == name && r.succeeded());
-        record
-            .unwrap_or_else(|| panic!("{verb} {resource}/{name}"))
-            .answered
-            .clone()
+        record.unwrap_or_else(|| panic!("{verb} {resource}/{name}")).answered.clone()
     };
     let received = |resource: &str, name: &str| {
         let record = log
@@ -190,13 +159,8 @@ fn the_shipped_stack_goes_in_reverse_order_with_consent_and_without_leftovers() 
     }
 
     assert_eq!(plane.get_json("namespace", "", &media), None);
-    assert_eq!(
-        plane.get_json("gitrepository", &public, "external-arr-stack"),
-        None
-    );
-    let left = plane
-        .kubectl(&["-n", &public, "get", "helmchart", "-o", "name"])
-        .ok();
+    assert_eq!(plane.get_json("gitrepository", &public, "external-arr-stack"), None);
+    let left = plane.kubectl(&["-n", &public, "get", "helmchart", "-o", "name"]).ok();
     assert_eq!(left, "");
     let again = project.destroy(&[]).expect_status(0);
     hides(&again, &["to delete"]);
@@ -216,10 +180,7 @@ fn protection_outlives_its_lines_and_holds_the_namespace() {
     let project = Project::new(plane, "destroy-protected", &toml);
     drop(project.apply(&[]).expect_status(0));
     let live = || plane.get_json("configmap", &namespace, "guarded");
-    assert_eq!(
-        live().unwrap()["metadata"]["annotations"]["arrplan.dev/protect"],
-        "true"
-    );
+    assert_eq!(live().unwrap()["metadata"]["annotations"]["arrplan.dev/protect"], "true");
 
     // Its lines are gone.
     project.edit(guarded, "");
@@ -253,29 +214,17 @@ fn protection_outlives_its_lines_and_holds_the_namespace() {
     let path = format!("/api/v1/namespaces/{namespace}/configmaps/plain");
     let patch = serde_json::json!({ "metadata": { "annotations": { "arrplan.dev/protect": "true" } } });
     plane.request(User::Admin, "PATCH", &path, Some(&patch)).ok();
-    shows(
-        &project.plan(&["--destroy"]).expect_status(0),
-        &["= config_map.plain kept: protected"],
-    );
+    shows(&project.plan(&["--destroy"]).expect_status(0), &["= config_map.plain kept: protected"]);
     let patch = serde_json::json!({ "metadata": { "annotations": { "arrplan.dev/protect": null } } });
     plane.request(User::Admin, "PATCH", &path, Some(&patch)).ok();
 
     // Lifted, applied, removed: then it goes.
-    project.edit(
-        "[config_map.plain]",
-        &format!("{}[config_map.plain]", guarded.replace("true", "false")),
-    );
+    project.edit("[config_map.plain]", &format!("{}[config_map.plain]", guarded.replace("true", "false")));
     drop(project.apply(&[]).expect_status(0));
     project.edit(&guarded.replace("true", "false"), "");
     let mark = plane.audit().mark();
-    shows(
-        &project.apply(&[]).expect_status(0),
-        &["- config_map.guarded no longer in the stack"],
-    );
-    assert_eq!(
-        guarded_deletes(plane, mark, &[&namespace]),
-        ["configmaps/guarded"]
-    );
+    shows(&project.apply(&[]).expect_status(0), &["- config_map.guarded no longer in the stack"]);
+    assert_eq!(guarded_deletes(plane, mark, &[&namespace]), ["configmaps/guarded"]);
     let mark = plane.audit().mark();
     drop(project.destroy(&[]).expect_status(0));
     assert_eq!(
@@ -358,15 +307,9 @@ fn removed_renamed_and_forgotten() {
         shows(&done, &[line]);
     }
     assert_eq!(guarded_deletes(plane, mark, &[&namespace]).len(), 2);
-    let log = plane
-        .audit()
-        .writes_since(mark)
-        .by_user("arrplan")
-        .in_namespace(&namespace);
+    let log = plane.audit().writes_since(mark).by_user("arrplan").in_namespace(&namespace);
     let at = |verb: &str, name: &str| {
-        let found = log
-            .iter()
-            .find(|r| r.verb == verb && r.name == name && r.succeeded());
+        let found = log.iter().find(|r| r.verb == verb && r.name == name && r.succeeded());
         found.unwrap_or_else(|| panic!("{verb} {name} in\n{log}"))
     };
     // First the dependent is changed, then what it depended on goes; first the new object, then the old.
@@ -377,16 +320,11 @@ fn removed_renamed_and_forgotten() {
 
     // Forgotten: as it was, and nothing of us in it.
     let left = get("free").unwrap();
-    assert_eq!(
-        [&left["data"], &left["metadata"]["uid"]],
-        [&free["data"], &free["metadata"]["uid"]]
-    );
+    assert_eq!([&left["data"], &left["metadata"]["uid"]], [&free["data"], &free["metadata"]["uid"]]);
     assert_eq!(left.pointer("/metadata/labels"), None);
     assert_eq!(left.pointer("/metadata/annotations"), None);
     assert_eq!(holders(&left, &["data"]), [""; 0]);
-    let listed = project
-        .run(&["state", "list", "destroy-removed"])
-        .expect_status(0);
+    let listed = project.run(&["state", "list", "destroy-removed"]).expect_status(0);
     hides(&listed, &["config_map.free", "config_map.middle"]);
     project.settled(&[]);
 
@@ -427,17 +365,11 @@ fn what_a_finalizer_holds_is_named_and_waited_for_and_never_freed() {
     let get = |name: &str| plane.get_json("configmap", &namespace, name);
     assert!(get("base").is_some() && get("beside").is_none());
     let held = get("held").unwrap();
-    assert_eq!(
-        held["metadata"]["finalizers"],
-        serde_json::json!(["example.org/hold"])
-    );
+    assert_eq!(held["metadata"]["finalizers"], serde_json::json!(["example.org/hold"]));
 
     // Under way already: said, and not asked for again.
     let plan = project.plan(&["--destroy"]).expect_status(0);
-    shows(
-        &plan,
-        &["- config_map.held already being deleted, held by example.org/hold"],
-    );
+    shows(&plan, &["- config_map.held already being deleted, held by example.org/hold"]);
     let mark = plane.audit().mark();
     finalizers(Value::Null);
     eventually("the object to go", || get("held").is_none().then_some(()));

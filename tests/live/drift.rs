@@ -24,11 +24,7 @@ impl Settings {
         );
         let project = Project::new(plane, name, &toml);
         drop(project.apply(&[]).expect_status(0));
-        Some(Self {
-            plane,
-            namespace,
-            project,
-        })
+        Some(Self { plane, namespace, project })
     }
 
     fn live(&self) -> Value {
@@ -55,23 +51,13 @@ impl Settings {
     }
 
     fn kubectl(&self, args: &[&str]) {
-        self.plane
-            .kubectl(&[&["-n", &self.namespace], args].concat())
-            .ok();
+        self.plane.kubectl(&[&["-n", &self.namespace], args].concat()).ok();
     }
 
     /// Verb and resource of each of our writes since the mark.
     fn writes(&self, mark: Mark) -> Vec<String> {
-        let writes = self
-            .plane
-            .audit()
-            .writes_since(mark)
-            .by_user("arrplan")
-            .in_namespace(&self.namespace);
-        writes
-            .iter()
-            .map(|w| format!("{} {}/{}", w.verb, w.resource, w.name))
-            .collect()
+        let writes = self.plane.audit().writes_since(mark).by_user("arrplan").in_namespace(&self.namespace);
+        writes.iter().map(|w| format!("{} {}/{}", w.verb, w.resource, w.name)).collect()
     }
 }
 
@@ -84,10 +70,7 @@ fn an_edited_field_is_taken_back_once_and_the_second_edit_is_a_fight() {
     let plan = it.project.plan(&["--detailed-exitcode"]).expect_status(2);
     shows(
         &plan,
-        &[
-            "~ config_map.settings ~ data.mode slow -> fast changed outside by kubectl-edit",
-            "1 to change",
-        ],
+        &["~ config_map.settings ~ data.mode slow -> fast changed outside by kubectl-edit", "1 to change"],
     );
     hides(&plan, &["Not ours"]);
     let mark = it.plane.audit().mark();
@@ -150,27 +133,15 @@ fn a_field_that_another_manager_declares_is_contested_and_each_way_out_works() {
     assert_eq!(it.writes(mark), [""; 0]);
 
     // Taken, ignored, dropped: one field each.
-    it.project.edit(
-        "[config_map.settings]\n",
-        "[config_map.settings]\nignore = [\"data.note\"]\n",
-    );
+    it.project.edit("[config_map.settings]\n", "[config_map.settings]\nignore = [\"data.note\"]\n");
     it.project.edit("data.mode = \"fast\"\n", "");
     let take = ["--take", "config_map.settings.data.level"];
     let plan = it.project.plan(&take).expect_status(0);
-    shows(
-        &plan,
-        &[
-            "~ config_map.settings",
-            "data.level \"9\" -> \"3\" taken from flux",
-        ],
-    );
+    shows(&plan, &["~ config_map.settings", "data.level \"9\" -> \"3\" taken from flux"]);
     hides(&plan, &["data.note", "theirs"]);
     drop(it.project.apply(&take).expect_status(0));
     let live = it.live();
-    assert_eq!(
-        live["data"],
-        json!({ "level": "3", "note": "theirs", "mode": "odd" })
-    );
+    assert_eq!(live["data"], json!({ "level": "3", "note": "theirs", "mode": "odd" }));
     assert_eq!(holders(&live, &["data", "level"]), ["arrplan Apply"]);
     assert_eq!(holders(&live, &["data", "note"]), ["flux Apply"]);
     assert_eq!(holders(&live, &["data", "mode"]), ["flux Apply"]);
@@ -195,11 +166,7 @@ fn replicas_that_were_scaled_are_contested() {
         kubectl(&["scale", "deployment/web", &format!("--replicas={to}")]);
         kubectl(&["rollout", "status", "deployment/web", "--timeout=1m"]);
     };
-    let live = || {
-        plane
-            .get_json("deployment", &namespace, "web")
-            .expect("the Deployment")
-    };
+    let live = || plane.get_json("deployment", &namespace, "web").expect("the Deployment");
     let take = ["--take", "deployment.web.spec.replicas"];
 
     for (to, whose) in [
@@ -229,10 +196,7 @@ fn replicas_that_were_scaled_are_contested() {
     }
 
     // Ignored while it is ours: what the stack says does not count, and the field is not reset.
-    project.edit(
-        "[deployment.web]\n",
-        "[deployment.web]\nignore = [\"spec.replicas\"]\n",
-    );
+    project.edit("[deployment.web]\n", "[deployment.web]\nignore = [\"spec.replicas\"]\n");
     project.edit("spec.replicas = 2", "spec.replicas = 7");
     project.edit("nginx:1.27", "nginx:1.28");
     drop(project.apply(&[]).expect_status(0));
@@ -241,11 +205,7 @@ fn replicas_that_were_scaled_are_contested() {
         scale(to);
         project.settled(&[]);
         let image = &live()["spec"]["template"]["spec"]["containers"][0]["image"];
-        let next = if image == "nginx:1.28" {
-            "nginx:1.29"
-        } else {
-            "nginx:1.30"
-        };
+        let next = if image == "nginx:1.28" { "nginx:1.29" } else { "nginx:1.30" };
         project.edit(image.as_str().unwrap(), next);
         let plan = project.plan(&[]).expect_status(0);
         hides(&plan, &["spec.replicas"]);
@@ -277,21 +237,13 @@ fn what_others_add_is_left_alone_and_listed_until_it_is_taken() {
     let plan = it.project.plan(&take).expect_status(0);
     shows(
         &plan,
-        &[
-            "- data.extra theirs taken from kubectl-edit",
-            "Not ours, left alone (1)",
-            "metadata.labels.team",
-        ],
+        &["- data.extra theirs taken from kubectl-edit", "Not ours, left alone (1)", "metadata.labels.team"],
     );
     drop(it.project.apply(&take).expect_status(0));
     let live = it.live();
     assert_eq!(keys(&live["data"]), ["level", "mode", "note"]);
     assert_eq!(live["metadata"]["labels"]["team"], "media");
-    drop(
-        it.project
-            .apply(&["--take", "config_map.settings"])
-            .expect_status(0),
-    );
+    drop(it.project.apply(&["--take", "config_map.settings"]).expect_status(0));
     assert_eq!(keys(&it.live()["metadata"]["labels"]), ["arrplan.dev/stack"]);
     it.project.settled(&[]);
 }
@@ -305,19 +257,12 @@ fn a_key_that_somebody_removed_is_written_again() {
     let plan = it.project.plan(&["--detailed-exitcode"]).expect_status(2);
     shows(
         &plan,
-        &[
-            "~ config_map.settings + data.note ours changed outside, by whom is not recorded",
-            "1 to change",
-        ],
+        &["~ config_map.settings + data.note ours changed outside, by whom is not recorded", "1 to change"],
     );
     let mark = it.plane.audit().mark();
     drop(it.project.apply(&[]).expect_status(0));
     let writes = it.plane.audit().writes_since(mark).by_user("arrplan");
-    let uris: Vec<String> = writes
-        .in_namespace(&it.namespace)
-        .into_iter()
-        .map(|w| w.uri)
-        .collect();
+    let uris: Vec<String> = writes.in_namespace(&it.namespace).into_iter().map(|w| w.uri).collect();
     assert_eq!(uris.len(), 1);
     assert!(!uris[0].contains("force=true"), "{}", uris[0]);
     assert_eq!(it.live()["data"]["note"], "ours");
@@ -337,13 +282,7 @@ fn deleted_recreated_and_terminating_objects() {
 
     // The same name, another object.
     it.kubectl(&["delete", "configmap", "settings"]);
-    it.kubectl(&[
-        "create",
-        "configmap",
-        "settings",
-        "--from-literal=mode=other",
-        "--from-literal=more=1",
-    ]);
+    it.kubectl(&["create", "configmap", "settings", "--from-literal=mode=other", "--from-literal=more=1"]);
     let uid = it.live()["metadata"]["uid"].clone();
     let plan = it.project.plan(&["--detailed-exitcode"]).expect_status(2);
     shows(
@@ -361,10 +300,7 @@ fn deleted_recreated_and_terminating_objects() {
     drop(it.project.apply(&[]).expect_status(0));
     let live = it.live();
     assert_eq!(live["metadata"]["uid"], uid);
-    assert_eq!(
-        live["data"],
-        json!({ "level": "3", "mode": "fast", "more": "1", "note": "ours" })
-    );
+    assert_eq!(live["data"], json!({ "level": "3", "mode": "fast", "more": "1", "note": "ours" }));
     assert_eq!(holders(&live, &["data", "mode"]), ["arrplan Apply"]);
     it.project.settled(&[]);
     // Adoption moved the field to us, so it goes with its line.
@@ -373,10 +309,7 @@ fn deleted_recreated_and_terminating_objects() {
     assert_eq!(keys(&it.live()["data"]), ["level", "more", "note"]);
 
     // Held by a finalizer: made anew once it is gone, and not before.
-    it.edit(
-        "holder",
-        &json!({ "metadata": { "finalizers": ["example.org/hold"] } }),
-    );
+    it.edit("holder", &json!({ "metadata": { "finalizers": ["example.org/hold"] } }));
     it.kubectl(&["delete", "configmap", "settings", "--wait=false"]);
     let plan = it.project.plan(&[]).expect_status(0);
     shows(
@@ -409,16 +342,10 @@ fn a_field_that_others_own_too_is_said_to_stay() {
     it.edit("kubectl-edit", &json!({ "data": { "mode": "slow" } }));
     it.project.edit("data.mode = \"fast\"", "data.mode = \"slow\"");
     let plan = it.project.plan(&["--full"]).expect_status(0);
-    shows(
-        &plan,
-        &["~ config_map.settings", "data.mode", "ours too from now on"],
-    );
+    shows(&plan, &["~ config_map.settings", "data.mode", "ours too from now on"]);
     hides(&plan, &["Not ours"]);
     drop(it.project.apply(&[]).expect_status(0));
-    assert_eq!(
-        holders(&it.live(), &["data", "mode"]),
-        ["arrplan Apply", "kubectl-edit Update"]
-    );
+    assert_eq!(holders(&it.live(), &["data", "mode"]), ["arrplan Apply", "kubectl-edit Update"]);
     it.project.settled(&[]);
 
     it.project.edit("data.mode = \"slow\"", "data.mode = \"slower\"");
@@ -462,11 +389,7 @@ fn a_foreign_element_of_a_list_is_one_thing() {
         kubectl(&["patch", what, "web", "--type=json", "-p", &change]);
     };
     add("service", "/spec/ports/-", r#"{"port":443,"name":"https"}"#);
-    add(
-        "deployment",
-        "/spec/template/spec/containers/-",
-        r#"{"name":"side","image":"busybox"}"#,
-    );
+    add("deployment", "/spec/template/spec/containers/-", r#"{"name":"side","image":"busybox"}"#);
     kubectl(&["set", "env", "deployment/web", "--containers=web", "A=9", "B=2"]);
 
     let plan = project.plan(&[]).expect_status(0);
@@ -486,20 +409,11 @@ fn a_foreign_element_of_a_list_is_one_thing() {
     let containers = |deployment: &Value| deployment["spec"]["template"]["spec"]["containers"].clone();
     let after = containers(&live("deployment"));
     assert_eq!(after.as_array().map(Vec::len), Some(2));
-    assert_eq!(
-        after[0]["env"],
-        json!([{ "name": "A", "value": "1" }, { "name": "B", "value": "2" }])
-    );
+    assert_eq!(after[0]["env"], json!([{ "name": "A", "value": "1" }, { "name": "B", "value": "2" }]));
 
     let take = ["--take", "deployment.web", "--take", "service.web"];
     let plan = project.plan(&take).expect_status(0);
-    shows(
-        &plan,
-        &[
-            "- spec.template.spec.containers[name=side]",
-            "taken from kubectl-patch",
-        ],
-    );
+    shows(&plan, &["- spec.template.spec.containers[name=side]", "taken from kubectl-patch"]);
     drop(project.apply(&take).expect_status(0));
     let after = containers(&live("deployment"));
     assert_eq!(after.as_array().map(Vec::len), Some(1));

@@ -23,22 +23,11 @@ impl Bench {
         let plane = ControlPlane::with(&[Part::FluxCrds])?;
         let definitions = support::program("share/crds/cozystack-definitions")?;
         let definitions = definitions.display().to_string();
-        plane
-            .kubectl(&[
-                "apply",
-                "--server-side",
-                "--field-manager=installer",
-                "-f",
-                &definitions,
-            ])
-            .ok();
+        plane.kubectl(&["apply", "--server-side", "--field-manager=installer", "-f", &definitions]).ok();
         let namespace = plane.create_namespace(name);
         let mut plurals = BTreeMap::new();
         let versions: BTreeSet<&str> = schema::kinds().map(|kind| kind.api_version).collect();
-        for version in versions
-            .into_iter()
-            .filter(|v| !v.starts_with("apps.cozystack.io"))
-        {
+        for version in versions.into_iter().filter(|v| !v.starts_with("apps.cozystack.io")) {
             let root = if version.contains('/') { "apis" } else { "api" };
             let path = format!("/{root}/{version}");
             let reply = eventually(&path, || {
@@ -52,37 +41,20 @@ impl Bench {
                 }
             }
         }
-        Some(Self {
-            plane,
-            namespace,
-            plurals,
-        })
+        Some(Self { plane, namespace, plurals })
     }
 
     fn dry_run(&self, kind: Kind, manifest: &Value) -> Reply {
-        let root = if kind.api_version.contains('/') {
-            "apis"
-        } else {
-            "api"
-        };
+        let root = if kind.api_version.contains('/') { "apis" } else { "api" };
         let plural = &self.plurals[&(kind.api_version.to_owned(), kind.kind.to_owned())];
-        let place = if kind.namespaced {
-            format!("namespaces/{}/{plural}", self.namespace)
-        } else {
-            plural.clone()
-        };
+        let place =
+            if kind.namespaced { format!("namespaces/{}/{plural}", self.namespace) } else { plural.clone() };
         let name = manifest["metadata"]["name"].as_str().unwrap();
         let path = format!(
             "/{root}/{}/{place}/{name}?fieldManager=arrplan&dryRun=All&fieldValidation=Strict",
             kind.api_version
         );
-        self.plane.request_typed(
-            User::Admin,
-            "PATCH",
-            &path,
-            "application/apply-patch+yaml",
-            Some(manifest),
-        )
+        self.plane.request_typed(User::Admin, "PATCH", &path, "application/apply-patch+yaml", Some(manifest))
     }
 }
 
@@ -121,15 +93,9 @@ fn what_is_recorded_for_a_manifest_is_what_the_server_records() {
         }
         seen.insert((kind.api_version, kind.kind));
     }
-    let known: BTreeSet<_> = schema::kinds()
-        .map(|kind| (kind.api_version, kind.kind))
-        .collect();
+    let known: BTreeSet<_> = schema::kinds().map(|kind| (kind.api_version, kind.kind)).collect();
     let missing: Vec<_> = known.difference(&seen).collect();
-    assert_eq!(
-        missing,
-        [&("apps.cozystack.io/v1alpha1", "Tenant")],
-        "every kind is in the corpus"
-    );
+    assert_eq!(missing, [&("apps.cozystack.io/v1alpha1", "Tenant")], "every kind is in the corpus");
 }
 
 fn texts(set: &FieldSet) -> Vec<String> {
@@ -209,11 +175,7 @@ fn what_the_table_refuses_the_server_refuses() {
                 if mutated.pointer("/metadata/name").is_none() {
                     continue;
                 }
-                assert!(
-                    !schema::check(kind, &mutated).is_empty(),
-                    "{} {path} {what}",
-                    kind.kind
-                );
+                assert!(!schema::check(kind, &mutated).is_empty(), "{} {path} {what}", kind.kind);
                 tried += 1;
                 if bench.dry_run(kind, &mutated).status < 300 {
                     accepted.insert(format!("{} {path} {what}", kind.kind));

@@ -8,10 +8,7 @@ use serde_json::{Value, json};
 use support::{ControlPlane, GitRepo, Part, User, eventually, eventually_within};
 
 const CHART: &[(&str, &str)] = &[
-    (
-        "charts/web/Chart.yaml",
-        "apiVersion: v2\nname: web\nversion: 0.1.0\n",
-    ),
+    ("charts/web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n"),
     ("charts/web/values.yaml", "replicas: 1\n"),
     (
         "charts/web/templates/deployment.yaml",
@@ -35,15 +32,9 @@ fn the_api_server_answers_each_user_by_its_rights() {
         return;
     };
     let namespaces = |user| plane.request(user, "GET", "/api/v1/namespaces", None).status;
-    assert_eq!(
-        [User::Admin, User::Arrplan, User::Nobody].map(namespaces),
-        [200, 200, 403]
-    );
+    assert_eq!([User::Admin, User::Arrplan, User::Nobody].map(namespaces), [200, 200, 403]);
     let version: Value = serde_json::from_str(&plane.kubectl(&["version", "-o", "json"]).ok()).unwrap();
-    assert_eq!(
-        version["serverVersion"]["minor"],
-        version["clientVersion"]["minor"]
-    );
+    assert_eq!(version["serverVersion"]["minor"], version["clientVersion"]["minor"]);
     assert_eq!(plane.kubectl_as(User::Nobody, &["get", "pods"], "").status, 1);
 }
 
@@ -54,46 +45,18 @@ fn the_audit_log_sees_a_write_of_kubectl_and_its_dry_run() {
     };
     let namespace = plane.create_namespace("audit");
     let mark = plane.audit().mark();
-    plane
-        .kubectl(&[
-            "-n",
-            &namespace,
-            "create",
-            "configmap",
-            "seen",
-            "--from-literal=a=1",
-        ])
-        .ok();
-    plane
-        .kubectl(&[
-            "-n",
-            &namespace,
-            "delete",
-            "configmap",
-            "seen",
-            "--dry-run=server",
-        ])
-        .ok();
-    let records = plane
-        .audit()
-        .since(mark)
-        .by_agent("kubectl")
-        .in_namespace(&namespace);
+    plane.kubectl(&["-n", &namespace, "create", "configmap", "seen", "--from-literal=a=1"]).ok();
+    plane.kubectl(&["-n", &namespace, "delete", "configmap", "seen", "--dry-run=server"]).ok();
+    let records = plane.audit().since(mark).by_agent("kubectl").in_namespace(&namespace);
     assert_eq!(records.len(), 2, "{records}");
     let [create, delete] = [&records[0], &records[1]];
     assert!(
         create.is_write() && create.succeeded() && create.is_about("configmaps", &namespace, "seen"),
         "{create}"
     );
-    assert_eq!(
-        (create.verb.as_str(), create.user.as_str(), create.code),
-        ("create", "admin", 201)
-    );
+    assert_eq!((create.verb.as_str(), create.user.as_str(), create.code), ("create", "admin", 201));
     assert_eq!(create.body["data"], json!({ "a": "1" }));
-    assert!(
-        create.received <= create.answered && create.answered < delete.answered,
-        "{records}"
-    );
+    assert!(create.received <= create.answered && create.answered < delete.answered, "{records}");
     assert!(delete.is_dry_run() && !delete.is_write(), "{delete}");
     assert_eq!(plane.audit().writes_since(mark).in_namespace(&namespace).len(), 1);
 }
@@ -110,24 +73,11 @@ fn controllers_collect_garbage_and_empty_namespaces() {
     let reference = json!([{ "apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"] }]);
     let dependent = json!({ "metadata": { "name": "dependent", "ownerReferences": reference } });
     plane.request(User::Admin, "POST", &path, Some(&dependent)).ok();
-    plane
-        .request(User::Admin, "DELETE", &format!("{path}/owner"), None)
-        .ok();
+    plane.request(User::Admin, "DELETE", &format!("{path}/owner"), None).ok();
     let gone = |path: &str| (plane.request(User::Admin, "GET", path, None).status == 404).then_some(());
-    eventually("the dependent to be collected", || {
-        gone(&format!("{path}/dependent"))
-    });
-    plane
-        .request(
-            User::Admin,
-            "DELETE",
-            &format!("/api/v1/namespaces/{namespace}"),
-            None,
-        )
-        .ok();
-    eventually("the namespace to go", || {
-        gone(&format!("/api/v1/namespaces/{namespace}"))
-    });
+    eventually("the dependent to be collected", || gone(&format!("{path}/dependent")));
+    plane.request(User::Admin, "DELETE", &format!("/api/v1/namespaces/{namespace}"), None).ok();
+    eventually("the namespace to go", || gone(&format!("/api/v1/namespaces/{namespace}")));
 }
 
 #[test]
@@ -143,9 +93,7 @@ fn claims_of_both_classes_are_bound_and_pods_run() {
         ));
     }
     let phase = |name: &str| plane.get_json("pvc", &namespace, name).unwrap()["status"]["phase"].clone();
-    eventually("the immediate claim to be bound", || {
-        (phase("replicated") == "Bound").then_some(())
-    });
+    eventually("the immediate claim to be bound", || (phase("replicated") == "Bound").then_some(()));
     assert_eq!(phase("local"), "Pending", "nobody uses it yet");
     plane.create(&format!(
         "{{ apiVersion: v1, kind: Pod, metadata: {{ name: user, namespace: {namespace} }}, spec: {{ containers: [{{ name: c, \
@@ -153,24 +101,11 @@ fn claims_of_both_classes_are_bound_and_pods_run() {
     ));
     plane.wait_for("pod", &namespace, "user", "Ready");
     assert_eq!(phase("local"), "Bound");
-    plane
-        .kubectl(&[
-            "-n",
-            &namespace,
-            "delete",
-            "pod/user",
-            "pvc/local",
-            "pvc/replicated",
-        ])
-        .ok();
+    plane.kubectl(&["-n", &namespace, "delete", "pod/user", "pvc/local", "pvc/replicated"]).ok();
     eventually("the volumes to go", || {
-        let volumes = plane
-            .kubectl(&["get", "pv", "-o", "jsonpath={.items[*].spec.claimRef.namespace}"])
-            .ok();
-        (!volumes
-            .split_whitespace()
-            .any(|claimed_by| claimed_by == namespace))
-        .then_some(())
+        let volumes =
+            plane.kubectl(&["get", "pv", "-o", "jsonpath={.items[*].spec.claimRef.namespace}"]).ok();
+        (!volumes.split_whitespace().any(|claimed_by| claimed_by == namespace)).then_some(())
     });
 }
 
@@ -189,11 +124,7 @@ fn pods_fail_in_the_way_their_label_says() {
         plane.create(&format!(
             "{{ apiVersion: v1, kind: Pod, metadata: {{ name: {name}, namespace: {namespace}, labels: {{ \
              {label}: {name} }} }}, spec: {{ containers: [{{ name: c, image: example.org/c:1 }}] }} }}",
-            label = if name == "works" {
-                "app"
-            } else {
-                "tests.arrplan.dev/pod"
-            },
+            label = if name == "works" { "app" } else { "tests.arrplan.dev/pod" },
         ));
     }
     plane.wait_for("pod", &namespace, "works", "Ready");
@@ -240,16 +171,8 @@ fn flux_installs_two_releases_from_a_local_repository() {
     assert!(revision.ends_with(&repository.head()), "{revision}");
     plane.wait_for("helmrelease", &namespace, "one", "Ready");
     plane.wait_for("helmrelease", &namespace, "two", "Ready");
-    let pods = plane
-        .kubectl(&[
-            "-n",
-            &namespace,
-            "get",
-            "pods",
-            "-o",
-            "jsonpath={.items[*].status.phase}",
-        ])
-        .ok();
+    let pods =
+        plane.kubectl(&["-n", &namespace, "get", "pods", "-o", "jsonpath={.items[*].status.phase}"]).ok();
     assert_eq!(pods, "Running Running Running");
 
     let second = repository.commit(&[("charts/web/values.yaml", "replicas: 3\n")]);
@@ -266,20 +189,11 @@ fn flux_installs_two_releases_from_a_local_repository() {
         .ok();
     eventually("the second commit", || {
         let source = plane.get_json("gitrepository", &namespace, "catalog")?;
-        source["status"]["artifact"]["revision"]
-            .as_str()?
-            .ends_with(&second)
-            .then_some(())
+        source["status"]["artifact"]["revision"].as_str()?.ends_with(&second).then_some(())
     });
-    plane
-        .kubectl(&["-n", &namespace, "delete", "helmrelease", "one", "two"])
-        .ok();
+    plane.kubectl(&["-n", &namespace, "delete", "helmrelease", "one", "two"]).ok();
     eventually("the pods to go", || {
-        plane
-            .kubectl(&["-n", &namespace, "get", "pods", "-o", "name"])
-            .ok()
-            .is_empty()
-            .then_some(())
+        plane.kubectl(&["-n", &namespace, "get", "pods", "-o", "name"]).ok().is_empty().then_some(())
     });
 }
 
@@ -304,10 +218,7 @@ fn flux_applies_a_kustomization() {
          name: catalog }} }} }}"
     ));
     plane.wait_for("kustomization", &namespace, "all", "Ready");
-    assert_eq!(
-        plane.get_json("configmap", &namespace, "made").unwrap()["data"]["by"],
-        "flux"
-    );
+    assert_eq!(plane.get_json("configmap", &namespace, "made").unwrap()["data"]["by"], "flux");
 }
 
 #[test]
@@ -325,14 +236,9 @@ fn cozystack_serves_the_kind_of_a_definition() {
     });
     let path = format!("/apis/apps.cozystack.io/v1alpha1/namespaces/{namespace}/arrstacks");
     plane.request(User::Admin, "POST", &path, Some(&stack)).ok();
-    let release = plane
-        .get_json("helmrelease", &namespace, "arr-stack-main")
-        .unwrap();
+    let release = plane.get_json("helmrelease", &namespace, "arr-stack-main").unwrap();
     assert_eq!(release["spec"]["values"]["replicas"], 2);
-    assert_eq!(
-        plane.get_json("arrstack", &namespace, "main").unwrap()["spec"]["domain"],
-        "example.org"
-    );
+    assert_eq!(plane.get_json("arrstack", &namespace, "main").unwrap()["spec"]["domain"], "example.org");
 }
 
 #[test]
@@ -340,11 +246,7 @@ fn cert_manager_kinds_are_known() {
     let Some(plane) = ControlPlane::with(&[Part::CertManagerCrds]) else {
         return;
     };
-    assert!(
-        plane
-            .get_json("certificates.cert-manager.io", "default", "none")
-            .is_none()
-    );
+    assert!(plane.get_json("certificates.cert-manager.io", "default", "none").is_none());
 }
 
 /// Not a test of its own: the process that the next test kills. It shows its processes and waits for the end.
@@ -368,12 +270,7 @@ fn nothing_outlives_a_killed_test_process() {
         return;
     }
     let mut holder = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "harness_selftest::hold_a_control_plane_until_killed",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", "harness_selftest::hold_a_control_plane_until_killed", "--ignored", "--nocapture"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -388,14 +285,8 @@ fn nothing_outlives_a_killed_test_process() {
             _ => {}
         }
     }
-    let runs = |pid: &str| {
-        Command::new("kill")
-            .args(["-0", pid])
-            .stderr(Stdio::null())
-            .status()
-            .unwrap()
-            .success()
-    };
+    let runs =
+        |pid: &str| Command::new("kill").args(["-0", pid]).stderr(Stdio::null()).status().unwrap().success();
     assert_eq!(pids.len(), 4, "etcd, API server, controller manager, scheduler");
     assert!(pids.iter().all(|pid| runs(pid)));
     // SIGKILL: nothing of the holder's own gets to run.
@@ -423,15 +314,9 @@ fn a_frozen_part_of_an_own_plane_is_a_hanging_server() {
     drop(plane);
     let runs = |pid: &u32| {
         let mut kill = Command::new("kill");
-        kill.args(["-0", &pid.to_string()])
-            .stderr(Stdio::null())
-            .status()
-            .unwrap()
-            .success()
+        kill.args(["-0", &pid.to_string()]).stderr(Stdio::null()).status().unwrap().success()
     };
-    eventually("the processes to be gone", || {
-        (!pids.values().any(runs)).then_some(())
-    });
+    eventually("the processes to be gone", || (!pids.values().any(runs)).then_some(()));
 }
 
 #[test]

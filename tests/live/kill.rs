@@ -101,10 +101,7 @@ impl End {
             );
             (key, common_object(object))
         });
-        Self {
-            objects: objects.collect(),
-            state: common_state(state, drawn),
-        }
+        Self { objects: objects.collect(), state: common_state(state, drawn) }
     }
 
     /// The same with another name in place of the namespace's, and without the digests, which its name and each project's own
@@ -145,11 +142,7 @@ fn common_object(mut object: Value) -> Value {
     let release_of_helm = object["type"] == "helm.sh/release.v1";
     let map = object.as_object_mut().unwrap();
     map.remove("status");
-    if let Some(data) = map
-        .get_mut("data")
-        .and_then(Value::as_object_mut)
-        .filter(|_| is_secret)
-    {
+    if let Some(data) = map.get_mut("data").and_then(Value::as_object_mut).filter(|_| is_secret) {
         data.values_mut().for_each(|value| *value = json!("[secret]"));
     }
     if let Some(spec) = map.get_mut("spec").and_then(Value::as_object_mut) {
@@ -193,11 +186,7 @@ fn common_state(mut state: Value, drawn: &[(&str, &str)]) -> Value {
         resource.remove("durations");
         for (_, key) in drawn.iter().filter(|(of, _)| of == address) {
             resource.remove("desired_hash");
-            let path = if key.contains('.') {
-                format!("data[\"{key}\"]")
-            } else {
-                format!("data.{key}")
-            };
+            let path = if key.contains('.') { format!("data[\"{key}\"]") } else { format!("data.{key}") };
             let digest = &mut resource["owned"][path.as_str()];
             assert!(digest.is_string(), "{address} {path}");
             digest.take();
@@ -308,27 +297,13 @@ fn a_killed_apply_update_or_destroy_goes_on_to_the_same_end() {
     let commands: [(&str, &[&str]); 3] = [
         ("create", &["apply", "--yes"]),
         ("update", &["apply", "--yes", "--var", "version=2"]),
-        (
-            "destroy",
-            &[
-                "destroy",
-                "--yes",
-                "--allow",
-                "data-loss=persistent_volume_claim.data",
-            ],
-        ),
+        ("destroy", &["destroy", "--yes", "--allow", "data-loss=persistent_volume_claim.data"]),
     ];
     let mut phases = commands.map(|(name, args)| {
         let writes = run(&project, args, &namespace);
         let end = End::read(&project, &namespace, if name == "destroy" { &[] } else { &DRAWN });
         assert!(writes > ROUNDS, "{name}: {writes} writes");
-        Phase {
-            name,
-            args,
-            writes,
-            end,
-            kills: 0,
-        }
+        Phase { name, args, writes, end, kills: 0 }
     });
     assert_eq!(phases[2].end.state["resources"], json!({}));
     assert_eq!(phases[2].end.objects.len(), 1, "{:#?}", phases[2].end.objects);
@@ -350,26 +325,17 @@ fn a_killed_apply_update_or_destroy_goes_on_to_the_same_end() {
             };
             let drawn = token();
             let after = run(&project, phase.args, &namespace);
-            println!(
-                "{} {moment:?}: killed after {before:?} writes, then {after}",
-                phase.name
-            );
+            println!("{} {moment:?}: killed after {before:?} writes, then {after}", phase.name);
             if before.is_some_and(|before| (1..phase.writes).contains(&before)) && after > 0 {
                 phase.kills += 1;
             }
-            let end = End::read(
-                &project,
-                &namespace,
-                if phase.name == "destroy" { &[] } else { &DRAWN },
-            );
+            let end = End::read(&project, &namespace, if phase.name == "destroy" { &[] } else { &DRAWN });
             assert_same(&end, &phase.end, &format!("{} {moment:?}", phase.name));
             assert_eq!(project.state()["lineage"], lineage);
             assert!(!project.state_path("journal").exists());
             if phase.name != "destroy" {
                 assert!(drawn.is_none() || drawn == token(), "the secret was drawn again");
-                let plan = project
-                    .run(&[&["plan"], &phase.args[2..]].concat())
-                    .expect_status(0);
+                let plan = project.run(&[&["plan"], &phase.args[2..]].concat()).expect_status(0);
                 assert!(plan.stdout.contains("No changes."), "{plan}");
             }
         }
@@ -391,10 +357,7 @@ fn assert_same(end: &End, reference: &End, what: &str) {
         .filter(|path| end.get(*path) != reference.get(*path))
         .map(|path| (path, (end.get(path), reference.get(path))))
         .collect();
-    assert!(
-        different.is_empty(),
-        "{what}: here and uninterrupted: {different:#?}"
-    );
+    assert!(different.is_empty(), "{what}: here and uninterrupted: {different:#?}");
 }
 
 /// The shipped stack, killed in its very first apply: there is no state yet, and what is there already must be known again.
@@ -415,9 +378,7 @@ fn the_shipped_stack_killed_in_its_first_apply_goes_on_to_the_same_end() {
         let apply = [&["apply", "--yes"], &variables[..]].concat();
         let killed = (number > 0).then(|| kill_at(&project, &apply, &namespace, Moment::Written(number)));
         let writes = run(&project, &apply, &namespace);
-        let plan = project
-            .run(&[&["plan"], &variables[..]].concat())
-            .expect_status(0);
+        let plan = project.run(&[&["plan"], &variables[..]].concat()).expect_status(0);
         assert!(plan.stdout.contains("No changes."), "{plan}");
         let keys = ["sonarr", "radarr", "prowlarr"].map(|app| format!("{app}-api-key"));
         let drawn = keys.each_ref().map(|key| ("secret.arr-secrets", key.as_str()));

@@ -19,9 +19,7 @@ fn write_count(records: &Records) -> usize {
 fn is_ready(object: &Value) -> bool {
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
     conditions.is_some_and(|conditions| {
-        conditions
-            .iter()
-            .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+        conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
     })
 }
 
@@ -63,9 +61,7 @@ fn from_an_empty_cluster_in_the_right_order(project: &Project<'_>, run: Run<'_>)
     let source = plane.get_json("gitrepository", SOURCES, "external-arr-stack");
     let release = plane.get_json("helmrelease", NAMESPACE, "arr-stack");
     assert!(is_ready(&source.unwrap()) && is_ready(&release.unwrap()));
-    let pods = plane
-        .kubectl(&["get", "pods", "-n", NAMESPACE, "-o", "json"])
-        .ok();
+    let pods = plane.kubectl(&["get", "pods", "-n", NAMESPACE, "-o", "json"]).ok();
     let pods: Value = serde_json::from_str(&pods).unwrap();
     let pods = pods["items"].as_array().unwrap();
     let ready: Vec<bool> = pods.iter().map(is_ready).collect();
@@ -152,10 +148,7 @@ fn one_value_changes_one_object(project: &Project<'_>, run: Run<'_>) {
         let after = plane.get_json(kind, namespace, name).unwrap();
 
         assert_eq!(writes.len(), 1, "{to}:\n{writes}");
-        assert!(
-            writes[0].is_about(resource, namespace, name) && writes[0].code == 200,
-            "{to}:\n{writes}"
-        );
+        assert!(writes[0].is_about(resource, namespace, name) && writes[0].code == 200, "{to}:\n{writes}");
         let actual = differences(&before, &after);
         assert!(!actual.is_empty(), "{to}");
         assert_eq!(plan, BTreeMap::from([(key.to_owned(), actual)]), "{to}");
@@ -163,10 +156,7 @@ fn one_value_changes_one_object(project: &Project<'_>, run: Run<'_>) {
 }
 
 const CHART: &[(&str, &str)] = &[
-    (
-        "charts/web/Chart.yaml",
-        "apiVersion: v2\nname: web\nversion: 0.1.0\n",
-    ),
+    ("charts/web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n"),
     (
         "charts/web/templates/deployment.yaml",
         r"apiVersion: apps/v1
@@ -239,10 +229,7 @@ fn apply_with_a_wrong_chart(project: &Project<'_>, namespace: &str) {
 
     let plan = project.run(&["plan"]).expect_status(0);
     let shown = plan.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    for part in [
-        "! helm_release.broken unchanged, but NOT READY",
-        "InvalidChartReference",
-    ] {
+    for part in ["! helm_release.broken unchanged, but NOT READY", "InvalidChartReference"] {
         assert!(shown.contains(part), "`{part}` is missing:\n{plan}");
     }
     assert!(!shown.contains("No changes."), "{plan}");
@@ -260,11 +247,7 @@ fn apply_goes_on(project: &Project<'_>, namespace: &str, expected: &[&str]) {
     let release = plane.get_json("helmrelease", namespace, "broken");
     assert!(is_ready(&release.unwrap()));
     if expected.contains(&"broken") {
-        assert_order(
-            &records,
-            ("helmreleases", namespace, "broken"),
-            ("configmaps", namespace, "behind"),
-        );
+        assert_order(&records, ("helmreleases", namespace, "broken"), ("configmaps", namespace, "behind"));
     }
     let plan = project.run(&["plan"]).expect_status(0);
     assert!(plan.stdout.contains("No changes."), "{plan}");
@@ -277,11 +260,7 @@ fn a_wrong_chart_path_fails_with_its_cause_and_goes_on_when_the_stack_is_mended(
     };
     let namespace = plane.namespace("wrong-chart");
     let catalog = GitRepo::new(CHART);
-    let project = Project::new(
-        plane,
-        &namespace,
-        &two_branches(&namespace, &catalog.url(), "charts/wep"),
-    );
+    let project = Project::new(plane, &namespace, &two_branches(&namespace, &catalog.url(), "charts/wep"));
     apply_with_a_wrong_chart(&project, &namespace);
     project.edit("charts/wep", "charts/web");
     apply_goes_on(&project, &namespace, &["broken", "behind"]);
@@ -294,37 +273,19 @@ fn a_chart_that_is_not_in_the_source_goes_on_when_it_is_pushed() {
     };
     let namespace = plane.namespace("late-chart");
     let catalog = GitRepo::new(CHART);
-    let project = Project::new(
-        plane,
-        &namespace,
-        &two_branches(&namespace, &catalog.url(), "charts/late"),
-    );
+    let project = Project::new(plane, &namespace, &two_branches(&namespace, &catalog.url(), "charts/late"));
     apply_with_a_wrong_chart(&project, &namespace);
 
     let late: Vec<(String, String)> = CHART
         .iter()
-        .map(|(path, text)| {
-            (
-                path.replace("web", "late"),
-                text.replace("name: web", "name: late"),
-            )
-        })
+        .map(|(path, text)| (path.replace("web", "late"), text.replace("name: web", "name: late")))
         .collect();
     let late: Vec<(&str, &str)> = late.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     let commit = catalog.commit(&late);
     // Flux would look within the hour.
     let now =
         json!({ "metadata": { "annotations": { "reconcile.fluxcd.io/requestedAt": commit } } }).to_string();
-    let source = [
-        "patch",
-        "gitrepository",
-        "catalog",
-        "--type=merge",
-        "-p",
-        &now,
-        "-n",
-        &namespace,
-    ];
+    let source = ["patch", "gitrepository", "catalog", "--type=merge", "-p", &now, "-n", &namespace];
     plane.kubectl(&source).ok();
     let chart = format!("{namespace}-broken");
     eventually("the chart to be built from the new commit", || {

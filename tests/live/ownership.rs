@@ -23,25 +23,13 @@ fn an_object_belongs_to_one_stack_and_one_state() {
         return;
     };
     let namespace = plane.create_namespace("own-two");
-    let first = Project::new(
-        plane,
-        "own-two-a",
-        &one_map("own-two-a", &namespace, "data.a = \"1\""),
-    );
+    let first = Project::new(plane, "own-two-a", &one_map("own-two-a", &namespace, "data.a = \"1\""));
     drop(first.apply(&[]).expect_status(0));
     let before = plane.get_json("configmap", &namespace, "shared");
 
-    let second = Project::new(
-        plane,
-        "own-two-b",
-        &one_map("own-two-b", &namespace, "data.b = \"2\""),
-    );
+    let second = Project::new(plane, "own-two-b", &one_map("own-two-b", &namespace, "data.b = \"2\""));
     // The same stack file elsewhere, whose state knows nothing.
-    let twin = Project::new(
-        plane,
-        "own-two-a",
-        &one_map("own-two-a", &namespace, "data.a = \"3\""),
-    );
+    let twin = Project::new(plane, "own-two-a", &one_map("own-two-a", &namespace, "data.a = \"3\""));
     let whatever = ["--adopt", "config_map.shared", "--take", "config_map.shared"];
     let mark = plane.audit().mark();
     let mut refusals = 0;
@@ -57,20 +45,12 @@ fn an_object_belongs_to_one_stack_and_one_state() {
         ),
         (
             &twin,
-            [
-                "E402]: config_map.shared",
-                "another state of stack `own-two-a`",
-                "state pull",
-                "state recover",
-            ],
+            ["E402]: config_map.shared", "another state of stack `own-two-a`", "state pull", "state recover"],
         ),
     ] {
-        for output in [
-            project.plan(&[]),
-            project.plan(&whatever),
-            project.apply(&[]),
-            project.apply(&whatever),
-        ] {
+        for output in
+            [project.plan(&[]), project.plan(&whatever), project.apply(&[]), project.apply(&whatever)]
+        {
             shows(&output.expect_status(1), &says);
             refusals += 1;
         }
@@ -132,12 +112,10 @@ fn what_another_tool_manages_is_adopted_only_by_name() {
     create("plain", "{}");
     for (name, metadata, _) in MANAGED {
         create(name, &metadata.replace("OWNER", uid));
-        toml.push_str(&format!("[config_map.{name}]\ndata.a = \"9\"\n"));
+        toml.extend(["[config_map.", name, "]\ndata.a = \"9\"\n"]);
     }
     let declared = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "declared" }, "data": { "a": "1" } });
-    plane
-        .server_side_apply(&format!("{path}/declared"), "flux", &declared, false)
-        .ok();
+    plane.server_side_apply(&format!("{path}/declared"), "flux", &declared, false).ok();
     toml.push_str("[config_map.declared]\ndata.a = \"9\"\n");
     let project = Project::new(plane, "own-adopt", &toml);
 
@@ -154,11 +132,7 @@ fn what_another_tool_manages_is_adopted_only_by_name() {
     }
     shows(
         &refused,
-        &[
-            "E404]: config_map.declared: data.a",
-            "flux declares it",
-            "--adopt 'config_map.declared'",
-        ],
+        &["E404]: config_map.declared: data.a", "flux declares it", "--adopt 'config_map.declared'"],
     );
     // Nobody's mark: the ordinary yes is enough.
     shows(&refused, &["<- config_map.plain adopted: exists already"]);
@@ -172,40 +146,24 @@ fn what_another_tool_manages_is_adopted_only_by_name() {
     let output = project.apply(&adopt).expect_status(0);
     shows(
         &output,
-        &[
-            "<- config_map.helm",
-            "~ data.a \"1\" -> \"9\" taken from",
-            "7 to adopt",
-            "Applied 7 of 7",
-        ],
+        &["<- config_map.helm", "~ data.a \"1\" -> \"9\" taken from", "7 to adopt", "Applied 7 of 7"],
     );
     project.settled(&[]);
-    for (name, value) in MANAGED
-        .map(|(name, ..)| (name, "9"))
-        .into_iter()
-        .chain([("plain", "1"), ("declared", "9")])
+    for (name, value) in
+        MANAGED.map(|(name, ..)| (name, "9")).into_iter().chain([("plain", "1"), ("declared", "9")])
     {
         let live = plane.get_json("configmap", &namespace, name).unwrap();
         assert_eq!(live["data"]["a"], value, "{name}");
-        assert_eq!(
-            live["metadata"]["labels"]["arrplan.dev/stack"], "own-adopt",
-            "{name}"
-        );
+        assert_eq!(live["metadata"]["labels"]["arrplan.dev/stack"], "own-adopt", "{name}");
         assert_eq!(holders(&live, &["data", "a"]), ["arrplan Apply"], "{name}");
     }
     // What nobody took over is listed, and a parent map is not its content.
     let plan = project.plan(&[]).expect_status(0);
-    shows(
-        &plan,
-        &["Not ours, left alone", "config_map.plain data.b = \"2\""],
-    );
+    shows(&plan, &["Not ours, left alone", "config_map.plain data.b = \"2\""]);
     hides(&plan, &["data = {"]);
 
     // The field came over to us, so that it goes with its line; what others set stays.
-    project.edit(
-        "[config_map.plain]\ndata.a = \"1\"\n",
-        "[config_map.plain]\ndata.c = \"3\"\n",
-    );
+    project.edit("[config_map.plain]\ndata.a = \"1\"\n", "[config_map.plain]\ndata.c = \"3\"\n");
     drop(project.apply(&[]).expect_status(0));
     let live = plane.get_json("configmap", &namespace, "plain").unwrap();
     assert_eq!(keys(&live["data"]), ["b", "c"]);
@@ -252,17 +210,12 @@ fn a_policy_that_came_after_the_apply_refuses_and_never_replaces() {
         rules,
         ", validationActions: [Deny]",
     ));
-    eventually("the policy", || {
-        (probe(plane, &namespace).status == 422).then_some(())
-    });
+    eventually("the policy", || (probe(plane, &namespace).status == 422).then_some(()));
 
     let mark = plane.audit().mark();
     // A proof sees no admission rules, and says since when it speaks.
     let plan = project.plan(&["--detailed-exitcode"]).expect_status(0);
-    shows(
-        &plan,
-        &["No changes.", "Unchanged: 2, since serial 1 (--refresh=full"],
-    );
+    shows(&plan, &["No changes.", "Unchanged: 2, since serial 1 (--refresh=full"]);
     let refusal = |resource: &str| {
         [
             format!("E406]: config_map.{resource}: admission refuses it"),
@@ -270,17 +223,10 @@ fn a_policy_that_came_after_the_apply_refuses_and_never_replaces() {
             "fast is forbidden here".to_owned(),
         ]
     };
-    project.edit(
-        "[config_map.replaceable]\n",
-        "[config_map.replaceable]\nlabels = { team = \"media\" }\n",
-    );
+    project.edit("[config_map.replaceable]\n", "[config_map.replaceable]\nlabels = { team = \"media\" }\n");
     let full = project.plan(&["--refresh=full"]).expect_status(1);
     let apply = project.apply(&[]).expect_status(1);
-    for (output, resource) in [
-        (&full, "settings"),
-        (&full, "replaceable"),
-        (&apply, "replaceable"),
-    ] {
+    for (output, resource) in [(&full, "settings"), (&full, "replaceable"), (&apply, "replaceable")] {
         shows(output, &refusal(resource).each_ref().map(String::as_str));
         hides(output, &["E407", "on_immutable", "-/+", "cannot change in place"]);
     }
@@ -297,13 +243,7 @@ fn a_policy_that_changes_what_we_send_is_no_fight() {
                  expression: 'Object{data: {\"mode\": \"forced\"}, metadata: Object.metadata{labels: {\"policy\": \"here\"}}}'\n";
     let project = Project::new(plane, "own-mutated", &two_maps("own-mutated", &namespace));
     let mutate = || {
-        plane.create(&policy(
-            "MutatingAdmissionPolicy",
-            "own-mutated",
-            &namespace,
-            rules,
-            "",
-        ));
+        plane.create(&policy("MutatingAdmissionPolicy", "own-mutated", &namespace, rules, ""));
         eventually("the policy", || {
             (probe(plane, &namespace).body["data"]["mode"] == "forced").then_some(())
         });
@@ -344,12 +284,7 @@ fn a_policy_that_changes_what_we_send_is_no_fight() {
     let plan = project.plan(&[]).expect_status(0);
     shows(
         &plan,
-        &[
-            "+ config_map.fresh",
-            "~ config_map.settings",
-            "+ data.other \"1\"",
-            "1 to create, 1 to change",
-        ],
+        &["+ config_map.fresh", "~ config_map.settings", "+ data.other \"1\"", "1 to create, 1 to change"],
     );
     hides(&plan, &["forced ->", "-> forced", "labels.policy"]);
     drop(project.apply(&[]).expect_status(0));

@@ -20,11 +20,7 @@ impl<'a> Project<'a> {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = scratch_dir().join(format!("project-{name}-{number}"));
         std::fs::create_dir_all(folder.join("stacks")).unwrap();
-        let project = Self {
-            plane,
-            folder,
-            name: name.to_owned(),
-        };
+        let project = Self { plane, folder, name: name.to_owned() };
         project.write(stack);
         project
     }
@@ -101,9 +97,7 @@ pub(crate) fn leaves(value: &Value) -> BTreeMap<String, Value> {
         match value {
             Value::Object(map) if !map.is_empty() => {
                 for (key, value) in map {
-                    let bare = key
-                        .chars()
-                        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+                    let bare = key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
                     let path = match (bare, at.is_empty()) {
                         (false, _) => format!("{at}[\"{key}\"]"),
                         (true, true) => key.clone(),
@@ -132,23 +126,14 @@ pub(crate) type Differences = BTreeMap<String, (Option<Value>, Option<Value>)>;
 
 /// What differs between two readings of an object: path to before and after, less what the server keeps by itself.
 pub(crate) fn differences(before: &Value, after: &Value) -> Differences {
-    const SERVERS: [&str; 4] = [
-        "status",
-        "metadata.managedFields",
-        "metadata.resourceVersion",
-        "metadata.generation",
-    ];
+    const SERVERS: [&str; 4] =
+        ["status", "metadata.managedFields", "metadata.resourceVersion", "metadata.generation"];
     let (before, after) = (leaves(before), leaves(after));
     let paths = before.keys().chain(after.keys());
     paths
         .filter(|path| !SERVERS.iter().any(|own| path.starts_with(own)))
         .filter(|path| before.get(*path) != after.get(*path))
-        .map(|path| {
-            (
-                path.clone(),
-                (before.get(path).cloned(), after.get(path).cloned()),
-            )
-        })
+        .map(|path| (path.clone(), (before.get(path).cloned(), after.get(path).cloned())))
         .collect()
 }
 
@@ -176,10 +161,7 @@ pub(crate) fn predicted(plan: &Value) -> BTreeMap<String, Differences> {
 /// The first thing arrplan wrote to an object: what a plan only tried does not count.
 #[track_caller]
 pub(crate) fn first_write(records: &Records, resource: &str, namespace: &str, name: &str) -> AuditRecord {
-    let of_object = records
-        .clone()
-        .by_user("arrplan")
-        .about(resource, namespace, name);
+    let of_object = records.clone().by_user("arrplan").about(resource, namespace, name);
     let first = of_object.writes().filter(AuditRecord::succeeded).first().cloned();
     first.unwrap_or_else(|| panic!("no write of {resource} {namespace}/{name} in the audit log:\n{records}"))
 }

@@ -13,10 +13,7 @@ fn readme() -> String {
 /// The fenced blocks in this language.
 fn blocks(text: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}\n");
-    text.split(&fence)
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap().to_owned())
-        .collect()
+    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
 /// Every command the README tells to type: the lines of its shell blocks, and every `arrplan …` in its prose.
@@ -27,10 +24,7 @@ fn commands(text: &str) -> BTreeSet<String> {
         .split('`')
         .filter(|word| word.starts_with("arrplan ") && !word.contains('\n'))
         .map(str::to_owned);
-    shell
-        .chain(prose)
-        .filter(|line| !line.trim().is_empty())
-        .collect()
+    shell.chain(prose).filter(|line| !line.trim().is_empty()).collect()
 }
 
 #[test]
@@ -50,16 +44,10 @@ fn every_command_of_the_readme_works() {
             .args(args.split_whitespace());
         drop(command.run().expect_status(0));
     };
-    let flags = format!(
-        "--var catalog_url={} --var source_namespace={sources}",
-        repository.url()
-    );
+    let flags = format!("--var catalog_url={} --var source_namespace={sources}", repository.url());
     let mut left = commands(&text);
     let mut take = |command: &str| {
-        assert!(
-            left.remove(command),
-            "the README does not tell to type `{command}`"
-        )
+        assert!(left.remove(command), "the README does not tell to type `{command}`");
     };
 
     take("arrplan validate");
@@ -100,9 +88,8 @@ fn the_example_stack_of_the_readme_is_applied() {
     };
     let text = readme();
     let namespace = plane.namespace("readme-hello");
-    let example = blocks(&text, "toml")
-        .remove(0)
-        .replace("[namespace.hello]", &format!("[namespace.{namespace}]"));
+    let example =
+        blocks(&text, "toml").remove(0).replace("[namespace.hello]", &format!("[namespace.{namespace}]"));
     let example = example.replace("namespace = \"hello\"", &format!("namespace = \"{namespace}\""));
     let folder = support::scratch_dir().join("readme-hello");
     fs::create_dir_all(folder.join("stacks")).unwrap();
@@ -127,9 +114,7 @@ fn project(media: &str) -> PathBuf {
     let folder = support::scratch_dir().join("readme-project");
     fs::create_dir_all(folder.join("stacks")).unwrap();
     let stacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("stacks");
-    let stack = fs::read_to_string(stacks.join("arr.toml"))
-        .unwrap()
-        .replace("tenant-media", media);
+    let stack = fs::read_to_string(stacks.join("arr.toml")).unwrap().replace("tenant-media", media);
     fs::write(folder.join("stacks/arr.toml"), stack).unwrap();
     copy(&stacks.join("catalog"), &folder.join("stacks/catalog"));
     folder

@@ -38,9 +38,7 @@ impl Project<'_> {
     /// A plan must find nothing to do.
     #[track_caller]
     pub(crate) fn settled(&self, args: &[&str]) {
-        let plan = self
-            .plan(&[&["--detailed-exitcode"], args].concat())
-            .expect_status(0);
+        let plan = self.plan(&[&["--detailed-exitcode"], args].concat()).expect_status(0);
         shows(&plan, &["No changes."]);
     }
 }
@@ -75,9 +73,7 @@ pub(crate) fn hides(output: &RunOutput, phrases: &[&str]) {
 
 /// `manager operation[/subresource]` of every entry of managedFields that holds the field, sorted.
 pub(crate) fn holders(object: &Value, path: &[&str]) -> Vec<String> {
-    let entries = object
-        .pointer("/metadata/managedFields")
-        .and_then(Value::as_array);
+    let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
     let mut holders: Vec<String> = entries
         .into_iter()
         .flatten()
@@ -103,11 +99,5 @@ pub(crate) fn holders(object: &Value, path: &[&str]) -> Vec<String> {
 
 /// The keys of a map, empty where there is none.
 pub(crate) fn keys(value: &Value) -> Vec<&str> {
-    value
-        .as_object()
-        .map(Map::keys)
-        .into_iter()
-        .flatten()
-        .map(String::as_str)
-        .collect()
+    value.as_object().map(Map::keys).into_iter().flatten().map(String::as_str).collect()
 }

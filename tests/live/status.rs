@@ -12,10 +12,7 @@ use serde_json::json;
 use support::{ControlPlane, GitRepo, Part, User};
 
 const CHART: &[(&str, &str)] = &[
-    (
-        "charts/web/Chart.yaml",
-        "apiVersion: v2\nname: web\nversion: 0.1.0\n",
-    ),
+    ("charts/web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n"),
     (
         "charts/web/templates/map.yaml",
         "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: {{ .Release.Name }} }\ndata: { a: b }\n",
@@ -27,23 +24,15 @@ const CHART: &[(&str, &str)] = &[
 ];
 
 fn run<T>(test: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        tokio::time::timeout(Duration::from_mins(3), test)
-            .await
-            .expect("within 3 minutes")
+        tokio::time::timeout(Duration::from_mins(3), test).await.expect("within 3 minutes")
     })
 }
 
 async fn connected(plane: &ControlPlane) -> Writer {
-    let options = ConnectOptions {
-        kubeconfig: Some(plane.kubeconfig(User::Arrplan)),
-        ..ConnectOptions::default()
-    };
+    let options =
+        ConnectOptions { kubeconfig: Some(plane.kubeconfig(User::Arrplan)), ..ConnectOptions::default() };
     connect(&options).await.unwrap().1
 }
 
@@ -51,11 +40,7 @@ async fn read(writer: &Writer, key: Option<ObjectKey>) -> Seen {
     let Some(key) = key else { return Seen::Unread };
     let version = format!("{}/v1", key.group);
     let api = writer.find_kind(&version, &key.kind).await.unwrap().unwrap();
-    match writer
-        .get(&api, key.namespace.as_deref(), &key.name)
-        .await
-        .unwrap()
-    {
+    match writer.get(&api, key.namespace.as_deref(), &key.name).await.unwrap() {
         Some(object) => Seen::Present(object),
         None => Seen::Absent(key),
     }
@@ -63,11 +48,7 @@ async fn read(writer: &Writer, key: Option<ObjectKey>) -> Seen {
 
 /// Watches a release until it is ready, or waiting has no sense any more.
 async fn outcome(writer: &Writer, namespace: &str, name: &str) -> Result<Status, Explained> {
-    let api = writer
-        .find_kind("helm.toolkit.fluxcd.io/v2", "HelmRelease")
-        .await
-        .unwrap()
-        .unwrap();
+    let api = writer.find_kind("helm.toolkit.fluxcd.io/v2", "HelmRelease").await.unwrap().unwrap();
     let mut watch = writer.watch_object(&api, Some(namespace), name);
     let mut last: Option<Object> = None;
     loop {
@@ -83,10 +64,7 @@ async fn outcome(writer: &Writer, namespace: &str, name: &str) -> Result<Status,
             return Ok(status);
         }
         let behind = behind(object);
-        let (chart, source) = (
-            read(writer, behind.chart).await,
-            read(writer, behind.source).await,
-        );
+        let (chart, source) = (read(writer, behind.chart).await, read(writer, behind.source).await);
         let explained = explain(object, &Context::default(), &chart, &source).unwrap();
         if explained.terminal {
             return Err(explained);
@@ -139,19 +117,10 @@ fn releases_work_or_name_what_is_at_fault_within_seconds() {
         assert!(start.elapsed() < Duration::from_mins(1), "{:?}", start.elapsed());
 
         // Mended in Git: the chart is built from the new revision, and the old failure is none any more.
-        let chart = [(
-            "charts/no-such-chart/Chart.yaml",
-            "apiVersion: v2\nname: late\nversion: 0.1.0\n",
-        )];
+        let chart = [("charts/no-such-chart/Chart.yaml", "apiVersion: v2\nname: late\nversion: 0.1.0\n")];
         repository.commit(&chart);
-        let annotate = [
-            "-n",
-            &ns,
-            "annotate",
-            "gitrepository",
-            "catalog",
-            "reconcile.fluxcd.io/requestedAt=1",
-        ];
+        let annotate =
+            ["-n", &ns, "annotate", "gitrepository", "catalog", "reconcile.fluxcd.io/requestedAt=1"];
         plane.kubectl(&annotate).ok();
         let mended = loop {
             let now = outcome(&writer, &ns, "wrong").await;
@@ -175,20 +144,13 @@ fn a_source_that_cannot_be_fetched_is_the_end_of_the_chain() {
     plane.create(&release(&ns, "orphan", "charts/web", "nobody"));
     run(async {
         let writer = connected(plane).await;
-        let api = writer
-            .find_kind("helm.toolkit.fluxcd.io/v2", "HelmRelease")
-            .await
-            .unwrap()
-            .unwrap();
+        let api = writer.find_kind("helm.toolkit.fluxcd.io/v2", "HelmRelease").await.unwrap().unwrap();
         for (name, expected) in [("waits", "GitOperationFailed"), ("orphan", "NotFound")] {
             let mut last = None;
             for _ in 0..100 {
                 let object = writer.get(&api, Some(&ns), name).await.unwrap().unwrap();
                 let behind = behind(&object);
-                let (chart, source) = (
-                    read(&writer, behind.chart).await,
-                    read(&writer, behind.source).await,
-                );
+                let (chart, source) = (read(&writer, behind.chart).await, read(&writer, behind.source).await);
                 let explained = explain(&object, &Context::default(), &chart, &source).unwrap();
                 assert!(!explained.terminal, "the network may come back: {explained:?}");
                 let done = explained.not_ready.reason == expected;
@@ -198,11 +160,7 @@ fn a_source_that_cannot_be_fetched_is_the_end_of_the_chain() {
                 }
                 tokio::time::sleep(Duration::from_millis(300)).await;
             }
-            assert_eq!(
-                last.as_ref().map(|n| n.reason.as_str()),
-                Some(expected),
-                "{last:?}"
-            );
+            assert_eq!(last.as_ref().map(|n| n.reason.as_str()), Some(expected), "{last:?}");
         }
     });
 }
@@ -239,35 +197,11 @@ fn kubernetes_own_kinds_become_ready() {
                 json!({ "serviceName": "x", "selector": selector, "template": template }),
                 "Available",
             ),
-            (
-                "apps/v1",
-                "DaemonSet",
-                "x",
-                json!({ "selector": selector, "template": template }),
-                "Available",
-            ),
+            ("apps/v1", "DaemonSet", "x", json!({ "selector": selector, "template": template }), "Available"),
             ("batch/v1", "Job", "x", json!({ "template": job }), "Complete"),
-            (
-                "v1",
-                "Service",
-                "x",
-                json!({ "selector": labels, "ports": [{ "port": 80 }] }),
-                "Current",
-            ),
-            (
-                "v1",
-                "PersistentVolumeClaim",
-                "local",
-                claim("local"),
-                "WaitForFirstConsumer",
-            ),
-            (
-                "v1",
-                "PersistentVolumeClaim",
-                "replicated",
-                claim("replicated"),
-                "Bound",
-            ),
+            ("v1", "Service", "x", json!({ "selector": labels, "ports": [{ "port": 80 }] }), "Current"),
+            ("v1", "PersistentVolumeClaim", "local", claim("local"), "WaitForFirstConsumer"),
+            ("v1", "PersistentVolumeClaim", "replicated", claim("replicated"), "Bound"),
         ] {
             let api = writer.find_kind(version, kind).await.unwrap().unwrap();
             let body = json!({ "apiVersion": version, "kind": kind, "metadata": { "name": name, "namespace": ns }, "spec": spec });
@@ -305,12 +239,7 @@ fn cozystacks_kinds_are_known_as_aggregated_and_get_no_dry_run() {
         let api = found.find(version, "ArrStack").unwrap().clone();
         assert_eq!(api.served_by, ServedBy::Aggregated);
         assert_eq!(
-            writer
-                .find_kind(version, "ArrStack")
-                .await
-                .unwrap()
-                .as_ref()
-                .map(|a| a.served_by),
+            writer.find_kind(version, "ArrStack").await.unwrap().as_ref().map(|a| a.served_by),
             Some(ServedBy::Aggregated)
         );
         let body = json!({ "apiVersion": version, "kind": "ArrStack", "metadata": { "name": "main", "namespace": ns }, "spec": { "replicas": 2 } });
@@ -326,9 +255,7 @@ fn cozystacks_kinds_are_known_as_aggregated_and_get_no_dry_run() {
         assert!(made.created);
         let status = compute(&made.object, &Context::default());
         assert_eq!(status.state, State::InProgress, "{status:?}");
-        let Observation::Present(seen) = watch.next().await else {
-            panic!()
-        };
+        let Observation::Present(seen) = watch.next().await else { panic!() };
         assert_eq!(seen.uid(), made.object.uid());
         let again = writer.create(&api, Some(&ns), &body).await;
         assert!(matches!(again, Err(Error::AlreadyExists(_))), "{again:?}");
@@ -339,15 +266,7 @@ fn cozystacks_kinds_are_known_as_aggregated_and_get_no_dry_run() {
         changed["metadata"]["uid"] = json!("11111111-2222-3333-4444-555555555555");
         let other = writer.replace(&api, Some(&ns), "main", &changed).await;
         assert!(matches!(other, Err(Error::AnotherObject(_))), "{other:?}");
-        writer
-            .delete(
-                &api,
-                Some(&ns),
-                "main",
-                &arrplan::cluster::Preconditions::default(),
-            )
-            .await
-            .unwrap();
+        writer.delete(&api, Some(&ns), "main", &arrplan::cluster::Preconditions::default()).await.unwrap();
         // Its release may have to be uninstalled first.
         while writer.get(&api, Some(&ns), "main").await.unwrap().is_some() {
             tokio::time::sleep(Duration::from_millis(300)).await;

@@ -52,15 +52,7 @@ fn the_structure_table_is_the_servers_own() {
         return;
     };
     let definitions = definitions.display().to_string();
-    plane
-        .kubectl(&[
-            "apply",
-            "--server-side",
-            "--field-manager=installer",
-            "-f",
-            &definitions,
-        ])
-        .ok();
+    plane.kubectl(&["apply", "--server-side", "--field-manager=installer", "-f", &definitions]).ok();
 
     let documents: BTreeMap<String, Value> = KINDS
         .iter()
@@ -74,10 +66,7 @@ fn the_structure_table_is_the_servers_own() {
         return;
     }
     let committed = std::fs::read_to_string(&path).expect("the table can be read");
-    let differs = made
-        .lines()
-        .zip(committed.lines())
-        .find(|(made, committed)| made != committed);
+    let differs = made.lines().zip(committed.lines()).find(|(made, committed)| made != committed);
     assert!(
         made == committed,
         "src/schema/structure.txt is not what the server says; ARRPLAN_GENERATE=1 makes it anew. First difference: {differs:#?}"
@@ -99,10 +88,7 @@ fn document(plane: &ControlPlane, api_version: &str, kinds: &[&str]) -> Value {
 
 fn versions(plane: &ControlPlane) -> Vec<(String, String)> {
     let server = plane.request(User::Admin, "GET", "/version", None).ok();
-    let kubernetes = server["gitVersion"]
-        .as_str()
-        .expect("the server's version")
-        .to_owned();
+    let kubernetes = server["gitVersion"].as_str().expect("the server's version").to_owned();
     let mut versions = vec![("kubernetes".to_owned(), kubernetes)];
     for (module, folder) in MODULES {
         let file = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -112,11 +98,7 @@ fn versions(plane: &ControlPlane) -> Vec<(String, String)> {
         let text = std::fs::read_to_string(&file).expect("the control plane's module file");
         let version = text
             .lines()
-            .find_map(|line| {
-                line.trim()
-                    .trim_start_matches("require ")
-                    .strip_prefix(&format!("{module} v"))
-            })
+            .find_map(|line| line.trim().trim_start_matches("require ").strip_prefix(&format!("{module} v")))
             .and_then(|rest| rest.split_whitespace().next())
             .unwrap_or_else(|| panic!("{module} in {}", file.display()));
         let name = module.rsplit('/').next().expect("a module has a name");

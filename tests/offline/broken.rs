@@ -16,11 +16,7 @@ fn every_broken_stack_says_what_is_wrong() {
     assert!(cases.len() >= LEAST, "only {} broken stacks", cases.len());
     for case in cases {
         let page = validate(&case.request);
-        assert!(
-            page.starts_with("status: 4"),
-            "{} is not broken:\n{page}",
-            case.name
-        );
+        assert!(page.starts_with("status: 4"), "{} is not broken:\n{page}", case.name);
         snapshot("broken", &case.name, &page);
     }
 }
@@ -33,19 +29,12 @@ fn made_up_broken_stacks() {
     write!(deep, "{}1{}", "[".repeat(200), "]".repeat(200)).unwrap();
     let keys = format!("{stack}[config_map.a.{}]\nx = 1\n", ["a"; 200].join("."));
     let huge = format!("{stack}# {}\n", "x".repeat(5 * 1024 * 1024));
-    for (name, text) in [
-        ("nested_200_deep", deep),
-        ("keys_200_deep", keys),
-        ("five_mebibytes", huge),
-    ] {
+    for (name, text) in [("nested_200_deep", deep), ("keys_200_deep", keys), ("five_mebibytes", huge)] {
         let folder = folder(&BTreeMap::from([("s.toml", text)]));
         let page = validate(&LoadRequest::new(folder.path().join("s.toml")));
         assert!(page.starts_with("status: 4"), "{name}");
         let page = page.replace(&folder.path().display().to_string(), "");
-        let lines: Vec<String> = page
-            .lines()
-            .map(|line| line.chars().take(120).collect())
-            .collect();
+        let lines: Vec<String> = page.lines().map(|line| line.chars().take(120).collect()).collect();
         snapshot("made_up", name, &lines.join("\n"));
     }
 }

@@ -42,10 +42,7 @@ fn codes_are_registered_sorted_and_explained() {
     for code in used() {
         let entry =
             arrplan::diag::codes::find(&code).unwrap_or_else(|| panic!("{code} is not in the registry"));
-        assert!(
-            entry.text.len() > 60 && entry.text.ends_with(['.', '`', '\n']),
-            "{code} is not explained"
-        );
+        assert!(entry.text.len() > 60 && entry.text.ends_with(['.', '`', '\n']), "{code} is not explained");
     }
 }
 

@@ -1,9 +1,6 @@
 //! The stack language from the outside: whole files in, everything that `arrplan validate` says out.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a fixture that cannot be read is a failed test"
-)]
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be read is a failed test")]
 
 mod broken;
 mod codes;
@@ -30,18 +27,11 @@ fn cases(folder: &str) -> Vec<Case> {
         .unwrap()
         .filter_map(|entry| {
             let path = entry.unwrap().path();
-            let file = if path.is_dir() {
-                path.join("stack.toml")
-            } else {
-                path.clone()
-            };
+            let file = if path.is_dir() { path.join("stack.toml") } else { path.clone() };
             let name = path.file_stem()?.to_str()?.to_owned();
             let stack =
                 file.extension().is_some_and(|e| e == "toml") && !path.to_string_lossy().contains(".vars.");
-            stack.then(|| Case {
-                name,
-                request: request(&file),
-            })
+            stack.then(|| Case { name, request: request(&file) })
         })
         .collect();
     cases.sort_by(|a, b| a.name.cmp(&b.name));
@@ -74,10 +64,7 @@ fn request(file: &Path) -> LoadRequest {
 
 /// What `arrplan validate` writes, as one text.
 fn page(stack: Option<&Stack>, diagnostics: &Diagnostics, sources: &SourceMap) -> String {
-    let layout = arrplan::views::page::Layout {
-        color: false,
-        width: 100,
-    };
+    let layout = arrplan::views::page::Layout { color: false, width: 100 };
     let stderr = arrplan::views::diagnostics::render(diagnostics, sources, layout);
     let status = if stack.is_some() { 0 } else { 4 };
     let stdout = stack.map_or(String::new(), |stack| {
@@ -93,11 +80,7 @@ fn page(stack: Option<&Stack>, diagnostics: &Diagnostics, sources: &SourceMap) -
 
 fn validate(request: &LoadRequest) -> String {
     let (stack, diagnostics, sources) = load(request);
-    assert_eq!(
-        stack.is_some(),
-        !diagnostics.has_errors(),
-        "a stack in hand is valid, and only then"
-    );
+    assert_eq!(stack.is_some(), !diagnostics.has_errors(), "a stack in hand is valid, and only then");
     page(stack.as_ref(), &diagnostics, &sources)
 }
 

@@ -54,11 +54,8 @@ fn compiled(stack: &Stack) -> Value {
             (name.clone(), value)
         })
         .collect();
-    let outputs: serde_json::Map<String, Value> = stack
-        .outputs
-        .iter()
-        .map(|(name, output)| (name.clone(), value(&output.value)))
-        .collect();
+    let outputs: serde_json::Map<String, Value> =
+        stack.outputs.iter().map(|(name, output)| (name.clone(), value(&output.value))).collect();
     json!({
         "name": stack.name,
         "resources": resources,
@@ -109,11 +106,8 @@ fn edges(stack: &Stack, address: &Address) -> Vec<String> {
             let reasons: Vec<String> = reasons
                 .iter()
                 .map(|reason| {
-                    let line = reason
-                        .span
-                        .as_ref()
-                        .map(|s| stack.sources_map.position(s).0)
-                        .unwrap_or_default();
+                    let line =
+                        reason.span.as_ref().map(|s| stack.sources_map.position(s).0).unwrap_or_default();
                     let kind = match &reason.kind {
                         ReasonKind::Reference(text) => format!("${{{text}}}"),
                         ReasonKind::Field(text) => text.clone(),
@@ -147,25 +141,14 @@ fn resource(stack: &Stack, address: &Address, resource: &Resource) -> Value {
         note("wait", format!("{:?}", resource.wait).into());
     }
     if !resource.ignore.is_empty() {
-        note(
-            "ignore",
-            resource
-                .ignore
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .into(),
-        );
+        note("ignore", resource.ignore.iter().map(ToString::to_string).collect::<Vec<_>>().into());
     }
     if resource.replace_immutable {
         note("on_immutable", "replace".into());
     }
     for (path, span) in &resource.spans {
         let text = stack.sources_map.text(span.file);
-        assert!(
-            text.get(span.start..span.end).is_some(),
-            "{path} of {address} has a place"
-        );
+        assert!(text.get(span.start..span.end).is_some(), "{path} of {address} has a place");
     }
     shown
 }

@@ -53,11 +53,7 @@ impl<'a> Units<'a> for Fakes {
         assert!(!self.stopped, "{node} started after the cancel");
         assert!(self.started.insert(node), "{node} started twice");
         for dependency in &self.dependencies[node] {
-            assert_eq!(
-                self.ends.get(dependency),
-                Some(&End::Done),
-                "{node} before {dependency}"
-            );
+            assert_eq!(self.ends.get(dependency), Some(&End::Done), "{node} before {dependency}");
         }
         let fake = self.units[node].clone();
         let in_flight = Arc::clone(&self.in_flight);
@@ -65,10 +61,7 @@ impl<'a> Units<'a> for Fakes {
         Box::pin(async move {
             if fake.writes {
                 slot.take().await;
-                assert!(
-                    in_flight.fetch_add(1, Ordering::SeqCst) < parallelism,
-                    "too many writes at once"
-                );
+                assert!(in_flight.fetch_add(1, Ordering::SeqCst) < parallelism, "too many writes at once");
                 turns(fake.write).await;
                 in_flight.fetch_sub(1, Ordering::SeqCst);
                 slot.release();
@@ -80,11 +73,7 @@ impl<'a> Units<'a> for Fakes {
 
     fn finished(&mut self, node: usize, output: bool) -> graph::Outcome {
         self.end(node, if output { End::Done } else { End::Failed });
-        if output {
-            graph::Outcome::Done
-        } else {
-            graph::Outcome::Failed
-        }
+        if output { graph::Outcome::Done } else { graph::Outcome::Failed }
     }
 
     fn skipped(&mut self, node: usize, cause: usize) {
@@ -112,10 +101,7 @@ fn graph_of(dependencies: &[BTreeSet<usize>]) -> Graph<usize> {
         tos.iter().map(move |to| Edge {
             from,
             to: *to,
-            reason: Reason {
-                kind: ReasonKind::DependsOn,
-                span: None,
-            },
+            reason: Reason { kind: ReasonKind::DependsOn, span: None },
         })
     });
     Graph::new(0..dependencies.len(), edges).unwrap()
@@ -202,28 +188,14 @@ proptest! {
 
 #[test]
 fn waits_take_no_slot_and_there_are_no_barriers() {
-    let waiter = Fake {
-        write: 1,
-        wait: 1000,
-        fails: false,
-        writes: true,
-    };
-    let quick = Fake {
-        write: 1,
-        wait: 0,
-        fails: false,
-        writes: true,
-    };
+    let waiter = Fake { write: 1, wait: 1000, fails: false, writes: true };
+    let quick = Fake { write: 1, wait: 0, fails: false, writes: true };
     // Ten that wait long, ten quick ones in a chain: with one slot the chain is done while the ten wait.
     let mut units = vec![waiter; 10];
     let mut dependencies = vec![BTreeSet::new(); 10];
     for at in 10..20 {
         units.push(quick.clone());
-        dependencies.push(if at == 10 {
-            BTreeSet::new()
-        } else {
-            BTreeSet::from([at - 1])
-        });
+        dependencies.push(if at == 10 { BTreeSet::new() } else { BTreeSet::from([at - 1]) });
     }
     let fakes = run(units, dependencies, 1, None);
     assert!(fakes.ends.values().all(|end| *end == End::Done));
@@ -232,35 +204,11 @@ fn waits_take_no_slot_and_there_are_no_barriers() {
 
 #[test]
 fn one_failure_leaves_other_branches_alone() {
-    let ok = Fake {
-        write: 1,
-        wait: 1,
-        fails: false,
-        writes: true,
-    };
-    let bad = Fake {
-        fails: true,
-        ..ok.clone()
-    };
-    let dependencies = vec![
-        BTreeSet::new(),
-        BTreeSet::from([0]),
-        BTreeSet::from([1]),
-        BTreeSet::new(),
-        BTreeSet::from([3]),
-    ];
-    let fakes = run(
-        vec![bad, ok.clone(), ok.clone(), ok.clone(), ok],
-        dependencies,
-        4,
-        None,
-    );
-    let expected = [
-        End::Failed,
-        End::Skipped(0),
-        End::Skipped(0),
-        End::Done,
-        End::Done,
-    ];
+    let ok = Fake { write: 1, wait: 1, fails: false, writes: true };
+    let bad = Fake { fails: true, ..ok.clone() };
+    let dependencies =
+        vec![BTreeSet::new(), BTreeSet::from([0]), BTreeSet::from([1]), BTreeSet::new(), BTreeSet::from([3])];
+    let fakes = run(vec![bad, ok.clone(), ok.clone(), ok.clone(), ok], dependencies, 4, None);
+    let expected = [End::Failed, End::Skipped(0), End::Skipped(0), End::Done, End::Done];
     assert_eq!(fakes.ends.into_values().collect::<Vec<_>>(), expected);
 }

@@ -34,12 +34,7 @@ pub(super) fn run(args: &Apply, host: &mut Host) -> Result<Exit, Failed> {
         options: options(&args.planning, false),
         timeout: args.applying.timeout,
     };
-    let typed = Typed::new(
-        "apply",
-        args.stack.stack.as_deref(),
-        args.planning.full,
-        &args.applying,
-    );
+    let typed = Typed::new("apply", args.stack.stack.as_deref(), args.planning.full, &args.applying);
     execute(&request, &typed, host)
 }
 
@@ -79,11 +74,7 @@ impl<'a> Typed<'a> {
             line,
             full,
             applying,
-            allowed: applying
-                .allow
-                .iter()
-                .map(|(_, address)| address.clone())
-                .collect(),
+            allowed: applying.allow.iter().map(|(_, address)| address.clone()).collect(),
         }
     }
 }
@@ -91,9 +82,7 @@ impl<'a> Typed<'a> {
 fn execute(request: &PlanRequest, typed: &Typed<'_>, host: &mut Host) -> Result<Exit, Failed> {
     if typed.applying.json && !typed.applying.yes {
         let hint = format!("arrplan {} --json --yes", typed.line);
-        return Err(Failed::Usage(
-            Failure::new("--json asks nothing, so it needs --yes").hint(hint),
-        ));
+        return Err(Failed::Usage(Failure::new("--json asks nothing, so it needs --yes").hint(hint)));
     }
     block_on(async {
         let cancel =
@@ -146,12 +135,8 @@ async fn approved(
     let (events, heard) = unbounded_channel();
     let (applied, ()) = {
         let view = view(typed, quiet, destroy, host);
-        let run = prepared.run(
-            &typed.allowed,
-            usize::from(typed.applying.parallelism),
-            events,
-            cancel.clone(),
-        );
+        let run =
+            prepared.run(&typed.allowed, usize::from(typed.applying.parallelism), events, cancel.clone());
         tokio::join!(run, watch(heard, view))
     };
     let applied = applied?;
@@ -217,34 +202,21 @@ async fn ask(
     host: &mut Host,
     cancel: &CancellationToken,
 ) -> Result<(), Failed> {
-    let changes = plan
-        .changes
-        .iter()
-        .filter(|change| !matches!(change.action, Action::NoOp | Action::Keep))
-        .count();
+    let changes =
+        plan.changes.iter().filter(|change| !matches!(change.action, Action::NoOp | Action::Keep)).count();
     let changes = count(changes, "change", "changes");
     let cluster = match &plan.cluster.context {
         Some(context) => format!("context {context} ({})", plan.cluster.server),
         None => plan.cluster.server.clone(),
     };
     let Stdin::Terminal(answers) = std::mem::replace(&mut host.stdin, Stdin::Other) else {
-        let failure = Failure::new(format!(
-            "{changes} need your approval, and there is no terminal to ask on"
-        ));
-        return Err(Failed::Error(
-            failure.hint(format!("arrplan {} --yes", typed.line)),
-        ));
+        let failure =
+            Failure::new(format!("{changes} need your approval, and there is no terminal to ask on"));
+        return Err(Failed::Error(failure.hint(format!("arrplan {} --yes", typed.line))));
     };
-    let these = if changes.starts_with("1 ") {
-        "this"
-    } else {
-        "these"
-    };
+    let these = if changes.starts_with("1 ") { "this" } else { "these" };
     let verb = if plan.destroy { "Destroy: apply" } else { "Apply" };
-    let question = Text::tone(
-        Tone::Strong,
-        &format!("{verb} {these} {changes} to {cluster}? [y/N] "),
-    );
+    let question = Text::tone(Tone::Strong, &format!("{verb} {these} {changes} to {cluster}? [y/N] "));
     host.say(&format!("\n{}", question.render(host.err_layout().color)));
     let yes = prompt::is_yes(answers, cancel).await;
     if cancel.is_cancelled() {

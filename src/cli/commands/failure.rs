@@ -29,17 +29,11 @@ impl From<Error> for Failed {
                 } else {
                     Failure::new(message).detail("there are:")
                 };
-                Self::Error(
-                    choices
-                        .into_iter()
-                        .fold(failure, |f, choice| f.detail(format!("  {choice}"))),
-                )
+                Self::Error(choices.into_iter().fold(failure, |f, choice| f.detail(format!("  {choice}"))))
             }
             Error::NotApplicable { errors } => {
                 let errors = crate::views::page::count(errors, "error", "errors");
-                Self::Error(Failure::new(format!(
-                    "nothing was applied: the plan has {errors}"
-                )))
+                Self::Error(Failure::new(format!("nothing was applied: the plan has {errors}")))
             }
             Error::Write { source, path } => {
                 let mut failure = Failure::new(message).detail(source.to_string());
@@ -49,10 +43,7 @@ impl From<Error> for Failed {
                 }
                 Self::Error(failure)
             }
-            other => Self::Error(with_causes(
-                Failure::new(message),
-                std::error::Error::source(&other),
-            )),
+            other => Self::Error(with_causes(Failure::new(message), std::error::Error::source(&other))),
         }
     }
 }
@@ -116,7 +107,5 @@ pub(super) fn consent(command: &str, missing: &[crate::address::Address]) -> Fai
         line.push_str(" --allow ");
         line.push_str(&data_loss(&address.to_string()));
     }
-    Failure::new("data would be lost and that was not allowed")
-        .code("E410")
-        .hint(line)
+    Failure::new("data would be lost and that was not allowed").code("E410").hint(line)
 }

@@ -14,9 +14,9 @@ pub(super) fn run(args: &Help, host: &mut Host) -> Result<Exit, Failed> {
     let text = match topics[..] {
         ["rbac"] => help::RBAC.to_owned(),
         ["codes"] => help::codes(codes::all(), host.out_layout()),
-        [topic] if codes::find(topic).is_some() => codes::find(topic)
-            .map(|code| help::code(code, host.out_layout()))
-            .unwrap_or_default(),
+        [topic] if codes::find(topic).is_some() => {
+            codes::find(topic).map(|code| help::code(code, host.out_layout())).unwrap_or_default()
+        }
         _ => command(&topics, host)?,
     };
     host.print(&text)?;
@@ -40,9 +40,5 @@ fn command(names: &[&str], host: &Host) -> Result<String, Failed> {
         })?;
     }
     let text = found.render_long_help();
-    Ok(if host.out_layout().color {
-        text.ansi().to_string()
-    } else {
-        text.to_string()
-    })
+    Ok(if host.out_layout().color { text.ansi().to_string() } else { text.to_string() })
 }

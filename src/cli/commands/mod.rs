@@ -26,10 +26,8 @@ use crate::ops::{ClusterRequest, StackRequest, StateRequest, World};
 
 /// What `--version` says: the tool's version, and what its structure table was made from.
 pub(super) static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let of: Vec<String> = crate::schema::versions()
-        .iter()
-        .map(|(name, version)| format!("{name} {version}"))
-        .collect();
+    let of: Vec<String> =
+        crate::schema::versions().iter().map(|(name, version)| format!("{name} {version}")).collect();
     format!("{} (structure of {})", env!("CARGO_PKG_VERSION"), of.join(", "))
 });
 
@@ -81,16 +79,11 @@ fn of_stack(stack: &StackArg, vars: &Vars) -> StackRequest {
 }
 
 fn of_env(stack: Option<&str>, env: Option<&String>) -> StackRequest {
-    StackRequest {
-        env: env.cloned(),
-        ..stack_request(stack, None)
-    }
+    StackRequest { env: env.cloned(), ..stack_request(stack, None) }
 }
 
 fn state_request(state: &StateArg) -> StateRequest {
-    StateRequest {
-        file: state.state.clone(),
-    }
+    StateRequest { file: state.state.clone() }
 }
 
 fn cluster_request(cluster: &Cluster, parallelism: u16) -> ClusterRequest {

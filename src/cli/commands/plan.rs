@@ -55,10 +55,7 @@ pub(super) fn options(planning: &Planning, skip_secrets: bool) -> Options {
         take: planning
             .take
             .iter()
-            .map(|(address, path)| TakeOption {
-                address: address.clone(),
-                path: path.clone(),
-            })
+            .map(|(address, path)| TakeOption { address: address.clone(), path: path.clone() })
             .collect(),
         adopt: planning.adopt.iter().cloned().collect::<BTreeSet<_>>(),
         refresh_full: planning.refresh.is_some(),
@@ -84,11 +81,7 @@ pub(super) fn show(outcome: &PlanOutcome, full: bool, allowed: &BTreeSet<Address
 pub(super) fn beside(outcome: &PlanOutcome, host: &mut Host) {
     let layout = host.err_layout();
     if let Some(stack) = &outcome.stack {
-        host.say(&diagnostics::render(
-            &outcome.warnings,
-            &stack.sources_map,
-            layout,
-        ));
+        host.say(&diagnostics::render(&outcome.warnings, &stack.sources_map, layout));
     }
     let mut page = Page::new(layout);
     let holder = outcome
@@ -104,10 +97,7 @@ pub(super) fn beside(outcome: &PlanOutcome, host: &mut Host) {
 fn next(command: &str, stack: Option<&str>, host: &mut Host) {
     let stack = stack.map(|stack| format!(" {stack}")).unwrap_or_default();
     let mut page = Page::new(host.err_layout());
-    page.line(
-        0,
-        &Text::tone(Tone::Dim, &format!("Next: arrplan {command}{stack}")),
-    );
+    page.line(0, &Text::tone(Tone::Dim, &format!("Next: arrplan {command}{stack}")));
     host.say(&page.finish());
 }
 
@@ -116,9 +106,5 @@ fn detailed(plan: &crate::plan::Plan) -> Exit {
         .changes
         .iter()
         .any(|change| matches!(change.action, Action::Delete | Action::Replace) || change.reinstalls);
-    if destructive {
-        Exit::Destructive
-    } else {
-        Exit::Changes
-    }
+    if destructive { Exit::Destructive } else { Exit::Changes }
 }

@@ -21,12 +21,7 @@ pub(super) fn run(args: &State, host: &mut Host) -> Result<Exit, Failed> {
         }
         State::Show { address, stack, of } => {
             let request = of_env(stack.as_deref(), of.env.as_ref());
-            let owned = block_on(ops::state_show(
-                address,
-                &request,
-                &state_request(&of.state),
-                &world,
-            ))??;
+            let owned = block_on(ops::state_show(address, &request, &state_request(&of.state), &world))??;
             if of.json {
                 json::pretty(&serde_json::json!(owned))
             } else {

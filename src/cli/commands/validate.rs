@@ -24,11 +24,7 @@ pub(super) fn run(args: &Validate, host: &mut Host) -> Result<Exit, Failed> {
         host.print(&json::pretty(&json::validation(Some(stack), &problems)))?;
         return Ok(Exit::Done);
     }
-    host.say(&diagnostics::render(
-        &found.warnings,
-        &stack.sources_map,
-        host.err_layout(),
-    ));
+    host.say(&diagnostics::render(&found.warnings, &stack.sources_map, host.err_layout()));
     let text = format!(
         "{} is valid: {}, {}\n",
         stack.file.display(),

@@ -16,27 +16,16 @@ impl Survey<'_> {
         let Some(namespace) = object.namespace() else {
             return Ok(());
         };
-        let templates = object
-            .0
-            .pointer("/spec/volumeClaimTemplates")
-            .and_then(Value::as_array);
+        let templates = object.0.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
         let prefixes: Vec<String> = templates
             .into_iter()
             .flatten()
-            .filter_map(|t| {
-                Some(format!(
-                    "{}-{}-",
-                    t.pointer("/metadata/name")?.as_str()?,
-                    object.name()
-                ))
-            })
+            .filter_map(|t| Some(format!("{}-{}-", t.pointer("/metadata/name")?.as_str()?, object.name())))
             .collect();
         if prefixes.is_empty() {
             return Ok(());
         }
-        let deleted = object
-            .0
-            .pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted")
+        let deleted = object.0.pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted")
             == Some(&Value::String("Delete".to_owned()));
         let content = self.content(namespace).await?;
         for claim in content.get().into_iter().flat_map(|c| &c.objects) {
@@ -47,9 +36,7 @@ impl Survey<'_> {
             if deleted {
                 reach.items.push(self.claim(claim).await?);
             } else {
-                reach
-                    .stays
-                    .push(format!("{}: claims of a StatefulSet stay", claim.key().human()));
+                reach.stays.push(format!("{}: claims of a StatefulSet stay", claim.key().human()));
             }
         }
         Ok(())
@@ -93,18 +80,12 @@ impl Survey<'_> {
     /// One claim: its size, class, and what its volume's reclaim policy makes of the data.
     pub(super) async fn claim(&self, claim: &Object) -> Result<ReachItem, Error> {
         let text = |pointer: &str| claim.0.pointer(pointer).and_then(Value::as_str);
-        let size = text("/status/capacity/storage")
-            .or(text("/spec/resources/requests/storage"))
-            .unwrap_or("?");
+        let size =
+            text("/status/capacity/storage").or(text("/spec/resources/requests/storage")).unwrap_or("?");
         let class = text("/spec/storageClassName").unwrap_or("no class");
         let Some(volume) = text("/spec/volumeName").filter(|v| !v.is_empty()) else {
             let detail = format!("{size} {class}, no volume yet");
-            return Ok(ReachItem {
-                key: claim.key(),
-                uid: uid(claim),
-                risk: Risk::Safe,
-                detail,
-            });
+            return Ok(ReachItem { key: claim.key(), uid: uid(claim), risk: Risk::Safe, detail });
         };
         let policy = match self.discovery.preferred("", "PersistentVolume") {
             None => Err("PersistentVolumes are not served".to_owned()),
@@ -130,25 +111,22 @@ impl Survey<'_> {
             Err(why) => (Risk::DataLoss, format!("unknown: {why}")),
         };
         let detail = format!("{size} {class} (reclaim policy {policy})");
-        Ok(ReachItem {
-            key: claim.key(),
-            uid: uid(claim),
-            risk,
-            detail,
-        })
+        Ok(ReachItem { key: claim.key(), uid: uid(claim), risk, detail })
     }
 }
 
 pub(super) fn may_own(object: &Object) -> bool {
     !matches!(
         (object.key().group.as_str(), object.kind()),
-        (
-            "",
-            "ConfigMap" | "Secret" | "ServiceAccount" | "Service" | "PersistentVolumeClaim"
-        ) | (
-            "rbac.authorization.k8s.io" | "networking.k8s.io" | "source.toolkit.fluxcd.io" | "apps" | "batch",
-            _
-        )
+        ("", "ConfigMap" | "Secret" | "ServiceAccount" | "Service" | "PersistentVolumeClaim")
+            | (
+                "rbac.authorization.k8s.io"
+                    | "networking.k8s.io"
+                    | "source.toolkit.fluxcd.io"
+                    | "apps"
+                    | "batch",
+                _
+            )
     )
 }
 

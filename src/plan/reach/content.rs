@@ -72,11 +72,7 @@ impl Survey<'_> {
     pub(super) async fn read_content(&self, namespace: &str) -> Result<Content, Error> {
         let kinds = self.discovery.all_listable_namespaced();
         let lists = futures::stream::iter(kinds.into_iter().filter(|api| {
-            api.kind != "Event"
-                && api
-                    .verbs
-                    .iter()
-                    .any(|verb| verb == "delete" || verb == "deletecollection")
+            api.kind != "Event" && api.verbs.iter().any(|verb| verb == "delete" || verb == "deletecollection")
         }))
         .map(|api| async move { (api, self.reader.list(api, Some(namespace), None).await) })
         .buffer_unordered(8)
@@ -99,9 +95,7 @@ impl Survey<'_> {
                 Err(error @ (Error::Unavailable(_) | Error::Timeout { .. } | Error::Unauthorized(_))) => {
                     return Err(error);
                 }
-                Err(error) => content
-                    .unreadable
-                    .push(format!("{} in {namespace}: {error}", api.plural)),
+                Err(error) => content.unreadable.push(format!("{} in {namespace}: {error}", api.plural)),
             }
         }
         Ok(content)
@@ -122,16 +116,9 @@ fn is_of_release(maker: &Object, object: &Object) -> bool {
     }
     let chart = || maker.0.pointer("/status/helmChart").and_then(Value::as_str);
     match object.kind() {
-        "Secret" => object
-            .name()
-            .starts_with(&format!("sh.helm.release.v1.{}.", release_name(maker))),
+        "Secret" => object.name().starts_with(&format!("sh.helm.release.v1.{}.", release_name(maker))),
         "HelmChart" => {
-            chart()
-                == Some(&format!(
-                    "{}/{}",
-                    object.namespace().unwrap_or_default(),
-                    object.name()
-                ))
+            chart() == Some(&format!("{}/{}", object.namespace().unwrap_or_default(), object.name()))
         }
         _ => false,
     }
@@ -147,11 +134,6 @@ pub(super) fn is_furniture(object: &Object, all: &[Object]) -> bool {
 }
 
 pub(super) fn owners(object: &Object) -> impl Iterator<Item = &str> {
-    let list = object
-        .0
-        .pointer("/metadata/ownerReferences")
-        .and_then(Value::as_array);
-    list.into_iter()
-        .flatten()
-        .filter_map(|owner| owner.get("uid")?.as_str())
+    let list = object.0.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(|owner| owner.get("uid")?.as_str())
 }

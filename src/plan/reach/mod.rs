@@ -41,12 +41,7 @@ impl<'a> Survey<'a> {
     /// A survey for a plan that deletes `going`.
     #[must_use]
     pub fn new(reader: &'a Reader, discovery: &'a Discovery, going: BTreeSet<ObjectKey>) -> Self {
-        Self {
-            reader,
-            discovery,
-            going,
-            content: Mutex::new(BTreeMap::new()),
-        }
+        Self { reader, discovery, going, content: Mutex::new(BTreeMap::new()) }
     }
 
     /// Everything that goes with the delete of `object`, its own risk included as an item only for claims.
@@ -130,50 +125,26 @@ impl<'a> Survey<'a> {
                 self.claim(object).await?
             } else {
                 let detail = "in the namespace, not of this plan".to_owned();
-                ReachItem {
-                    key: object.key(),
-                    uid: uid(object),
-                    risk: Risk::DataLoss,
-                    detail,
-                }
+                ReachItem { key: object.key(), uid: uid(object), risk: Risk::DataLoss, detail }
             };
             // Whatever nobody listed for deletion is data until somebody says otherwise.
-            reach.items.push(ReachItem {
-                risk: Risk::DataLoss,
-                ..item
-            });
+            reach.items.push(ReachItem { risk: Risk::DataLoss, ..item });
         }
         Ok(())
     }
 
     async fn definition(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
-        let text = |pointer: &str| {
-            object
-                .0
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
+        let text = |pointer: &str| object.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let (group, kind) = (text("/spec/group"), text("/spec/names/kind"));
         let Some(api) = self.discovery.preferred(group, kind) else {
             return Ok(());
         };
         match self.reader.list(api, None, None).await {
             Ok(objects) => {
-                reach.items.extend(
-                    objects
-                        .iter()
-                        .filter(|o| !self.going.contains(&o.key()))
-                        .map(|o| {
-                            let detail = format!("of kind {kind}, which goes with its definition");
-                            ReachItem {
-                                key: o.key(),
-                                uid: uid(o),
-                                risk: Risk::DataLoss,
-                                detail,
-                            }
-                        }),
-                );
+                reach.items.extend(objects.iter().filter(|o| !self.going.contains(&o.key())).map(|o| {
+                    let detail = format!("of kind {kind}, which goes with its definition");
+                    ReachItem { key: o.key(), uid: uid(o), risk: Risk::DataLoss, detail }
+                }));
             }
             Err(error) => unreadable(error, &format!("objects of {kind}.{group}"), reach)?,
         }
@@ -189,19 +160,8 @@ pub(super) fn risk(object: &Object, reach: &Reach) -> Risk {
         "PersistentVolumeClaim" => Risk::Safe,
         _ => risk_of_kind(object),
     };
-    let unreadable = if reach.unreadable.is_empty() {
-        Risk::Safe
-    } else {
-        Risk::DataLoss
-    };
-    reach
-        .items
-        .iter()
-        .map(|item| item.risk)
-        .max()
-        .unwrap_or(Risk::Safe)
-        .max(own)
-        .max(unreadable)
+    let unreadable = if reach.unreadable.is_empty() { Risk::Safe } else { Risk::DataLoss };
+    reach.items.iter().map(|item| item.risk).max().unwrap_or(Risk::Safe).max(own).max(unreadable)
 }
 
 /// What the loss of one object of this kind alone means.

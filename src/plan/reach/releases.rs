@@ -11,24 +11,20 @@ use crate::plan::{Reach, ReachItem};
 impl Survey<'_> {
     /// The inventory of a release less what is marked to be kept.
     pub(super) async fn release(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
-        let installed = object
-            .0
-            .pointer("/status/history")
-            .and_then(Value::as_array)
-            .is_some_and(|h| !h.is_empty())
-            || object
-                .0
-                .pointer("/status/storageNamespace")
-                .and_then(Value::as_str)
-                .is_some_and(|s| !s.is_empty());
+        let installed =
+            object.0.pointer("/status/history").and_then(Value::as_array).is_some_and(|h| !h.is_empty())
+                || object
+                    .0
+                    .pointer("/status/storageNamespace")
+                    .and_then(Value::as_str)
+                    .is_some_and(|s| !s.is_empty());
         if !installed {
             return Ok(());
         }
         let Some(inventory) = inventory(object) else {
-            reach.unreadable.push(format!(
-                "inventory of {} (its controller records none)",
-                object.key().human()
-            ));
+            reach
+                .unreadable
+                .push(format!("inventory of {} (its controller records none)", object.key().human()));
             return Ok(());
         };
         self.inventory(inventory, object, reach).await?;
@@ -61,10 +57,7 @@ impl Survey<'_> {
             return Ok(());
         };
         if !prunes(object) {
-            reach.stays.push(format!(
-                "what {} applied: it does not prune",
-                object.key().human()
-            ));
+            reach.stays.push(format!("what {} applied: it does not prune", object.key().human()));
             return Ok(());
         }
         self.inventory(inventory, object, reach).await
@@ -79,9 +72,7 @@ impl Survey<'_> {
         let mut found = Vec::new();
         for (key, version) in inventory {
             let Some(api) = self.discovery.preferred(&key.group, &key.kind) else {
-                reach
-                    .unreadable
-                    .push(format!("{} (kind not served at {version})", key.human()));
+                reach.unreadable.push(format!("{} (kind not served at {version})", key.human()));
                 continue;
             };
             match self.reader.get(api, key.namespace.as_deref(), &key.name).await {
@@ -97,12 +88,7 @@ impl Survey<'_> {
                         self.claim(&object).await?
                     } else {
                         let detail = String::new();
-                        ReachItem {
-                            key,
-                            uid: uid(&object),
-                            risk: risk_of_kind(&object),
-                            detail,
-                        }
+                        ReachItem { key, uid: uid(&object), risk: risk_of_kind(&object), detail }
                     };
                     reach.items.push(item);
                     found.push(object);
@@ -132,10 +118,9 @@ impl Survey<'_> {
             self.namespace(name, reach).await?;
         }
         let Some(api) = self.discovery.preferred("helm.toolkit.fluxcd.io", "HelmRelease") else {
-            reach.unreadable.push(format!(
-                "release behind {} (HelmReleases are not served)",
-                object.key().human()
-            ));
+            reach
+                .unreadable
+                .push(format!("release behind {} (HelmReleases are not served)", object.key().human()));
             return Ok(());
         };
         let selector = format!(
@@ -145,9 +130,7 @@ impl Survey<'_> {
         );
         match self.reader.list(api, object.namespace(), Some(&selector)).await {
             Ok(releases) if releases.is_empty() => {
-                reach
-                    .unreadable
-                    .push(format!("release behind {} (not found)", object.key().human()));
+                reach.unreadable.push(format!("release behind {} (not found)", object.key().human()));
             }
             Ok(releases) => {
                 for release in &releases {
@@ -181,10 +164,8 @@ pub(super) fn leaves(maker: &Object, object: &Object) -> bool {
 
 /// Kinds whose own delete takes more along.
 pub(super) fn is_nested(object: &Object) -> bool {
-    matches!(
-        object.kind(),
-        "HelmRelease" | "Kustomization" | "CustomResourceDefinition" | "Namespace"
-    ) || object.key().group == "apps.cozystack.io"
+    matches!(object.kind(), "HelmRelease" | "Kustomization" | "CustomResourceDefinition" | "Namespace")
+        || object.key().group == "apps.cozystack.io"
 }
 
 /// The objects a HelmRelease or Kustomization says it made, with their versions; `None` if it says nothing.
@@ -199,10 +180,7 @@ pub fn inventory(object: &Object) -> Option<Vec<(ObjectKey, String)>> {
         let (rest, kind) = rest.rsplit_once('_')?;
         let (name, group) = rest.rsplit_once('_')?;
         let version = entry.get("v").and_then(Value::as_str).unwrap_or_default();
-        Some((
-            ObjectKey::new(group, kind, Some(namespace), &name.replace("__", ":")),
-            version.to_owned(),
-        ))
+        Some((ObjectKey::new(group, kind, Some(namespace), &name.replace("__", ":")), version.to_owned()))
     };
     Some(entries.iter().filter_map(read).collect())
 }
@@ -231,10 +209,7 @@ fn shortened(name: &str) -> String {
         return name.to_owned();
     }
     let digest = Sha256::digest(name.as_bytes());
-    let number = digest
-        .iter()
-        .take(6)
-        .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    let number = digest.iter().take(6).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
     format!("{}-{number:012x}", &name[..40])
 }
 
@@ -255,11 +230,7 @@ mod tests {
         .map(|id| json!({"id": id, "v": "v1"}))
         .collect();
         let release = Object(json!({"status": {"inventory": {"entries": entries}}}));
-        let keys: Vec<String> = inventory(&release)
-            .unwrap()
-            .iter()
-            .map(|(key, _)| key.to_string())
-            .collect();
+        let keys: Vec<String> = inventory(&release).unwrap().iter().map(|(key, _)| key.to_string()).collect();
         assert_eq!(
             keys,
             [
@@ -279,10 +250,7 @@ mod tests {
         };
         assert_eq!(named(json!({}), "app"), "app");
         assert_eq!(named(json!({"targetNamespace": "ns"}), "app"), "ns-app");
-        assert_eq!(
-            named(json!({"releaseName": "own", "targetNamespace": "ns"}), "app"),
-            "own"
-        );
+        assert_eq!(named(json!({"releaseName": "own", "targetNamespace": "ns"}), "app"), "own");
         let long = named(
             json!({"targetNamespace": "a-namespace-with-a-long-name"}),
             "and-a-release-with-a-long-name-too",

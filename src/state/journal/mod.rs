@@ -98,19 +98,12 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn new(lineage: &str, base_serial: u64) -> Self {
-        Self {
-            format_version: FORMAT_VERSION,
-            lineage: lineage.to_owned(),
-            base_serial,
-        }
+        Self { format_version: FORMAT_VERSION, lineage: lineage.to_owned(), base_serial }
     }
 }
 
 /// One line behind the header.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "half of them are begins, and none lives long"
-)]
+#[expect(clippy::large_enum_variant, reason = "half of them are begins, and none lives long")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "record")]
 pub(super) enum Record {
@@ -170,12 +163,7 @@ impl Journal {
             return damaged(1, "is incomplete");
         };
         check_order(&records).map_err(Unreadable::Damaged)?;
-        Ok(Self {
-            header,
-            records,
-            valid: valid as u64,
-            sum,
-        })
+        Ok(Self { header, records, valid: valid as u64, sum })
     }
 
     /// The text of a journal with these records, and its last checksum.
@@ -244,12 +232,7 @@ pub fn replay(state: State, journal: &[u8]) -> Result<(State, Vec<OpenBegin>), S
 }
 
 pub(super) fn open_list(open: &BTreeMap<BeginId, Begin>) -> Vec<OpenBegin> {
-    open.iter()
-        .map(|(id, begin)| OpenBegin {
-            id: *id,
-            begin: begin.clone(),
-        })
-        .collect()
+    open.iter().map(|(id, begin)| OpenBegin { id: *id, begin: begin.clone() }).collect()
 }
 
 /// One record as a line, and the line's checksum.

@@ -19,10 +19,7 @@ pub(in crate::state) fn begin(operation: Operation, address: u8, object: u8, uid
 }
 
 pub(in crate::state) fn owned(object: u8, uid: u8, protect: bool) -> Outcome {
-    Outcome::Owned(Box::new(Owned {
-        protect,
-        ..Owned::new(key(object), "v1", format!("u{uid}"))
-    }))
+    Outcome::Owned(Box::new(Owned { protect, ..Owned::new(key(object), "v1", format!("u{uid}")) }))
 }
 
 /// Begins, each with how it ended, or not at all.
@@ -136,18 +133,9 @@ proptest! {
 #[test]
 fn lines_that_were_never_written_are_no_damage() {
     let records = [
-        Record::Begin {
-            seq: BeginId(1),
-            begin: begin(Operation::Create, 1, 1, 1),
-        },
-        Record::Begin {
-            seq: BeginId(2),
-            begin: begin(Operation::Create, 2, 2, 2),
-        },
-        Record::Begin {
-            seq: BeginId(3),
-            begin: begin(Operation::Create, 3, 3, 3),
-        },
+        Record::Begin { seq: BeginId(1), begin: begin(Operation::Create, 1, 1, 1) },
+        Record::Begin { seq: BeginId(2), begin: begin(Operation::Create, 2, 2, 2) },
+        Record::Begin { seq: BeginId(3), begin: begin(Operation::Create, 3, 3, 3) },
     ];
     let (text, _) = Journal::render(&Header::new("L", 0), &records);
     let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
@@ -165,15 +153,9 @@ fn lines_that_were_never_written_are_no_damage() {
 fn what_is_no_journal_says_why() {
     let (text, _) = Journal::render(&Header::new("L", 0), &[]);
     let sealed = |json: &str| seal_line(json, "").0;
-    let end = Record::End {
-        seq: BeginId(1),
-        outcome: Outcome::Gone,
-    };
+    let end = Record::End { seq: BeginId(1), outcome: Outcome::Gone };
     let orphan = Journal::render(&Header::new("L", 0), [&end]).0;
-    let twice = Record::Begin {
-        seq: BeginId(1),
-        begin: begin(Operation::Create, 1, 1, 1),
-    };
+    let twice = Record::Begin { seq: BeginId(1), begin: begin(Operation::Create, 1, 1, 1) };
     let twice = Journal::render(&Header::new("L", 0), [&twice, &twice]).0;
     for (bytes, reason) in [
         (String::new(), "line 1 is incomplete"),
@@ -191,9 +173,6 @@ fn what_is_no_journal_says_why() {
 
 #[test]
 fn one_record_on_paper() {
-    let record = Record::Begin {
-        seq: BeginId(1),
-        begin: begin(Operation::Adopt, 1, 2, 3),
-    };
+    let record = Record::Begin { seq: BeginId(1), begin: begin(Operation::Adopt, 1, 2, 3) };
     insta::assert_snapshot!(Journal::render(&Header::new("L", 7), [&record]).0);
 }

@@ -51,17 +51,8 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("arrplan-journal".to_owned())
             .spawn(move || run(&receiver, file, end, &shared))
-            .map_err(|source| Error::Io {
-                action: "start the writer of",
-                path: path.clone(),
-                source,
-            })?;
-        Ok(Self {
-            path,
-            sender: Some(sender),
-            failure,
-            thread: Some(thread),
-        })
+            .map_err(|source| Error::Io { action: "start the writer of", path: path.clone(), source })?;
+        Ok(Self { path, sender: Some(sender), failure, thread: Some(thread) })
     }
 
     /// Appends a record; the answer comes when it is durable. [`Self::failed`] tells why none came.
@@ -87,10 +78,7 @@ impl Writer {
     /// The error for a record that was not written.
     pub(in crate::state) fn failed(&self) -> Error {
         let reason = self.failure.get().map_or("its writer has ended", String::as_str);
-        Error::Journal {
-            path: self.path.clone(),
-            reason: reason.to_owned(),
-        }
+        Error::Journal { path: self.path.clone(), reason: reason.to_owned() }
     }
 
     /// Writes what is waiting and ends; where the journal ends now, unless it failed.

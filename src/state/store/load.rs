@@ -74,13 +74,7 @@ pub(super) fn snapshot(
     if let Some(note) = match_key(&mut state, &key) {
         loaded.notes.push(note);
     }
-    Ok(Snapshot {
-        state,
-        key,
-        open: open_list(&loaded.open),
-        held_by,
-        notes: loaded.notes,
-    })
+    Ok(Snapshot { state, key, open: open_list(&loaded.open), held_by, notes: loaded.notes })
 }
 
 /// Drops the digests that another key made; the note for people, if there were any.
@@ -100,10 +94,7 @@ pub(super) fn load_key(location: &Location, notes: &mut Vec<String>) -> Result<O
         return Ok(None);
     };
     if files::is_exposed(&path) {
-        notes.push(format!(
-            "{0} can be read by others: chmod 600 {0}",
-            path.display()
-        ));
+        notes.push(format!("{0} can be read by others: chmod 600 {0}", path.display()));
     }
     Ok(HashKey::from_bytes(&bytes))
 }
@@ -136,26 +127,17 @@ fn assemble(
     lineage: impl FnOnce() -> String,
 ) -> Result<Loaded, Error> {
     let mut notes = Vec::new();
-    let journal = journal
-        .map(|bytes| parse_journal(&location.journal(), bytes))
-        .transpose()?;
-    let base = state
-        .map(|bytes| parse_state(location, stack, bytes))
-        .transpose()?;
+    let journal = journal.map(|bytes| parse_journal(&location.journal(), bytes)).transpose()?;
+    let base = state.map(|bytes| parse_state(location, stack, bytes)).transpose()?;
     let exists = base.is_some();
     let base = match (base, &journal) {
         (Some(base), _) => base,
         (None, journal) => {
             if let Some(witness) = witness(location, journal.as_ref()) {
-                return Err(Error::Missing {
-                    path: location.state.clone(),
-                    witness,
-                });
+                return Err(Error::Missing { path: location.state.clone(), witness });
             }
             // A first apply that did not get to its end: its objects carry the journal's lineage.
-            let lineage = journal
-                .as_ref()
-                .map_or_else(lineage, |j| j.header.lineage.clone());
+            let lineage = journal.as_ref().map_or_else(lineage, |j| j.header.lineage.clone());
             State::new(lineage, stack, location.recorded_stack_file())
         }
     };
@@ -192,14 +174,7 @@ fn assemble(
             Some((journal, continues))
         }
     };
-    Ok(Loaded {
-        base,
-        exists,
-        ledger,
-        open,
-        journal,
-        notes,
-    })
+    Ok(Loaded { base, exists, ledger, open, journal, notes })
 }
 
 /// What says that there was a state although its file is not there.
@@ -222,11 +197,7 @@ fn parse_state(location: &Location, stack: &str, bytes: &[u8]) -> Result<State, 
     let state: State = parse_document(path, bytes, |s: &State| s.format_version, corrupt)?;
     state.check().map_err(corrupt)?;
     if state.stack != stack {
-        return Err(Error::OtherStack {
-            path: path.clone(),
-            found: state.stack,
-            expected: stack.to_owned(),
-        });
+        return Err(Error::OtherStack { path: path.clone(), found: state.stack, expected: stack.to_owned() });
     }
     Ok(state)
 }
@@ -247,11 +218,9 @@ pub(super) fn parse_document<T: DeserializeOwned>(
         }
     });
     parsed.map_err(|reason| match serde_json::from_slice(bytes) {
-        Ok(Format { format_version }) if format_version > FORMAT_VERSION => Error::Newer {
-            path: path.to_owned(),
-            found: format_version,
-            known: FORMAT_VERSION,
-        },
+        Ok(Format { format_version }) if format_version > FORMAT_VERSION => {
+            Error::Newer { path: path.to_owned(), found: format_version, known: FORMAT_VERSION }
+        }
         _ => corrupt(reason),
     })
 }
@@ -264,17 +233,10 @@ struct Format {
 
 fn parse_journal(path: &Path, bytes: &[u8]) -> Result<Journal, Error> {
     Journal::parse(bytes).map_err(|unreadable| match unreadable {
-        Unreadable::Damaged(reason) => Error::Corrupt {
-            what: "journal",
-            path: path.to_owned(),
-            reason,
-            previous: None,
-        },
-        Unreadable::Newer(found) => Error::Newer {
-            path: path.to_owned(),
-            found,
-            known: FORMAT_VERSION,
-        },
+        Unreadable::Damaged(reason) => {
+            Error::Corrupt { what: "journal", path: path.to_owned(), reason, previous: None }
+        }
+        Unreadable::Newer(found) => Error::Newer { path: path.to_owned(), found, known: FORMAT_VERSION },
     })
 }
 
@@ -293,11 +255,7 @@ fn check_stack_file(location: &Location, state: &State) -> Result<(), Error> {
         name.and_then(toml::Value::as_str) == Some(&state.stack)
     });
     if same && other.canonicalize().ok() != location.stack_file.canonicalize().ok() {
-        return Err(Error::TwoFiles {
-            stack: state.stack.clone(),
-            ours: location.stack_file.clone(),
-            other,
-        });
+        return Err(Error::TwoFiles { stack: state.stack.clone(), ours: location.stack_file.clone(), other });
     }
     Ok(())
 }

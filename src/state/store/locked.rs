@@ -80,12 +80,7 @@ impl LockedStore {
     ) -> Result<Self, Error> {
         files::create_folder(location.folder())?;
         let lock = Lock::acquire(&location.lock(), holder, wait).await?;
-        for path in [
-            location.state.clone(),
-            location.previous(),
-            location.journal(),
-            location.key(),
-        ] {
+        for path in [location.state.clone(), location.previous(), location.journal(), location.key()] {
             files::remove(&files::temporary(&path))?;
         }
         let mut loaded = load::load(location, stack, lineage)?;
@@ -99,11 +94,9 @@ impl LockedStore {
         let next = loaded.journal.as_ref().map_or(1, |(j, _)| j.next());
         let journal = match loaded.journal {
             None => OnDisk::None,
-            Some((journal, true)) => OnDisk::Continued(End {
-                valid: journal.valid,
-                sum: journal.sum,
-                syncs: 0,
-            }),
+            Some((journal, true)) => {
+                OnDisk::Continued(End { valid: journal.valid, sum: journal.sum, syncs: 0 })
+            }
             Some((_, false)) => OnDisk::Stale,
         };
         Ok(Self {
@@ -167,11 +160,7 @@ impl LockedStore {
         let for_journal = least + each * changes as u64;
         let path = self.location.journal();
         let journal = files::open_append(&path)?;
-        let mut rest = if files::reserve(&journal, &path, for_journal)? {
-            0
-        } else {
-            for_journal
-        };
+        let mut rest = if files::reserve(&journal, &path, for_journal)? { 0 } else { for_journal };
         journal.sync_all().map_err(files::failed("sync", &path))?;
         if inner.reserved.is_none() {
             let path = files::temporary(&self.location.state);
@@ -195,10 +184,7 @@ impl LockedStore {
             let mut inner = self.inner();
             self.start_journal(&mut inner)?;
             let id = BeginId(inner.next);
-            let record = Record::Begin {
-                seq: id,
-                begin: begin.clone(),
-            };
+            let record = Record::Begin { seq: id, begin: begin.clone() };
             let durable = match &inner.writer {
                 Some(writer) => writer.append_durably(record)?,
                 None => return Err(self.no_writer()),
@@ -213,10 +199,7 @@ impl LockedStore {
         }
         let mut inner = self.inner();
         inner.open.remove(&id);
-        Err(inner
-            .writer
-            .as_ref()
-            .map_or_else(|| self.no_writer(), Writer::failed))
+        Err(inner.writer.as_ref().map_or_else(|| self.no_writer(), Writer::failed))
     }
 
     /// Records how an operation ended, and follows it in [`Self::state`] even if the journal fails. Durable
@@ -274,10 +257,7 @@ impl LockedStore {
         inner.ledger = Ledger::new(state);
         self.compact_journal(&mut inner)?;
         self.release_space(&mut inner)?;
-        Ok(Committed {
-            serial: inner.base.serial,
-            changed,
-        })
+        Ok(Committed { serial: inner.base.serial, changed })
     }
 
     /// Records what was applied, and drops the oldest revisions: ten are kept, and the last that got ready.
@@ -338,22 +318,12 @@ impl LockedStore {
     /// Writes a journal that continues the state file and holds what is open.
     fn write_journal(&self, inner: &mut Inner) -> Result<(), Error> {
         let header = load::header_of(&inner.base);
-        let records: Vec<_> = inner
-            .open
-            .iter()
-            .map(|(seq, begin)| Record::Begin {
-                seq: *seq,
-                begin: begin.clone(),
-            })
-            .collect();
+        let records: Vec<_> =
+            inner.open.iter().map(|(seq, begin)| Record::Begin { seq: *seq, begin: begin.clone() }).collect();
         let (text, sum) = Journal::render(&header, &records);
         files::replace(&self.location.journal(), text.as_bytes(), None)?;
         files::sync_folder(self.location.folder())?;
-        inner.journal = OnDisk::Continued(End {
-            valid: text.len() as u64,
-            sum,
-            syncs: 0,
-        });
+        inner.journal = OnDisk::Continued(End { valid: text.len() as u64, sum, syncs: 0 });
         Ok(())
     }
 
@@ -377,10 +347,7 @@ impl LockedStore {
     }
 
     fn no_writer(&self) -> Error {
-        Error::Journal {
-            path: self.location.journal(),
-            reason: "its writer has ended".to_owned(),
-        }
+        Error::Journal { path: self.location.journal(), reason: "its writer has ended".to_owned() }
     }
 }
 

@@ -24,12 +24,7 @@ pub(super) fn read(location: &Location, serial: u64) -> Result<Option<Revision>,
     let Some(bytes) = files::read(&path)? else {
         return Ok(None);
     };
-    let corrupt = |reason| Error::Corrupt {
-        what: "revision",
-        path: path.clone(),
-        reason,
-        previous: None,
-    };
+    let corrupt = |reason| Error::Corrupt { what: "revision", path: path.clone(), reason, previous: None };
     parse_document(&path, &bytes, |r: &Revision| r.format_version, corrupt).map(Some)
 }
 
@@ -55,11 +50,7 @@ fn serials(location: &Location) -> Result<Vec<u64>, Error> {
 pub(super) fn write(location: &Location, revision: &Revision) -> Result<(), Error> {
     let folder = location.revisions();
     files::create_folder(&folder)?;
-    files::replace(
-        &location.revision(revision.serial),
-        render(revision).as_bytes(),
-        None,
-    )?;
+    files::replace(&location.revision(revision.serial), render(revision).as_bytes(), None)?;
     drop_old(location)?;
     files::sync_folder(&folder)
 }

@@ -40,11 +40,7 @@ impl Project {
         std::fs::write(&file, "[stack]\nname = \"arr\"\n").unwrap();
         let location = locate(&file, "arr", None, None, None).unwrap();
         let store = Store::new(location.clone(), "arr");
-        Self {
-            folder,
-            location,
-            store,
-        }
+        Self { folder, location, store }
     }
 
     async fn open(&self) -> LockedStore {
@@ -85,24 +81,15 @@ fn example() -> State {
     let mut state = State::new("L", "arr", "stacks/arr.toml");
     state.serial = 3;
     state.tool_version = "0.1.0".to_owned();
-    state.cluster = Some(ClusterIdentity {
-        kind: IdentityKind::KubeSystemUid,
-        id: "c-1".to_owned(),
-    });
+    state.cluster = Some(ClusterIdentity { kind: IdentityKind::KubeSystemUid, id: "c-1".to_owned() });
     state.key_id = Some("k".to_owned());
     let key = ObjectKey::new("", "PersistentVolumeClaim", Some("media"), "media-pvc");
     let mut claim = Owned::new(key, "v1", "u-1");
     claim.resource_version = Some("42".to_owned());
     claim.desired_hash = Some(Digest("ab".to_owned()));
-    claim
-        .owned
-        .insert("spec.accessModes".parse().unwrap(), Some(Digest("cd".to_owned())));
-    claim
-        .owned
-        .insert("metadata.labels[\"a.b/c\"]".parse().unwrap(), None);
-    claim
-        .fights
-        .insert("spec.x".parse().unwrap(), "kubectl".to_owned());
+    claim.owned.insert("spec.accessModes".parse().unwrap(), Some(Digest("cd".to_owned())));
+    claim.owned.insert("metadata.labels[\"a.b/c\"]".parse().unwrap(), None);
+    claim.fights.insert("spec.x".parse().unwrap(), "kubectl".to_owned());
     claim.former.push(super::super::Former {
         key: ObjectKey::new("", "PersistentVolumeClaim", Some("media"), "old"),
         api_version: "v1".to_owned(),
@@ -141,13 +128,7 @@ async fn nothing_is_written_by_looking_or_by_an_apply_of_nothing() {
     assert!(!project.location.folder().exists());
     let store = project.open().await;
     let committed = store.commit(|_| {}).await.unwrap();
-    assert_eq!(
-        committed,
-        Committed {
-            serial: 0,
-            changed: false
-        }
-    );
+    assert_eq!(committed, Committed { serial: 0, changed: false });
     drop(store);
     assert_eq!(project.files(), ["arr.key", "arr.lock"]);
 }
@@ -155,38 +136,17 @@ async fn nothing_is_written_by_looking_or_by_an_apply_of_nothing() {
 #[tokio::test]
 async fn the_serial_counts_changes_of_content() {
     let project = Project::new();
-    assert_eq!(
-        project.apply(1).await,
-        Committed {
-            serial: 1,
-            changed: true
-        }
-    );
+    assert_eq!(project.apply(1).await, Committed { serial: 1, changed: true });
     let first = project.bytes();
-    assert_eq!(
-        project.apply(1).await,
-        Committed {
-            serial: 1,
-            changed: false
-        }
-    );
+    assert_eq!(project.apply(1).await, Committed { serial: 1, changed: false });
     assert_eq!(project.bytes(), first, "no byte changed");
-    assert_eq!(
-        project.apply(2).await,
-        Committed {
-            serial: 2,
-            changed: true
-        }
-    );
+    assert_eq!(project.apply(2).await, Committed { serial: 2, changed: true });
     assert_eq!(std::fs::read(project.location.previous()).unwrap(), first);
     let snapshot = project.read().await.unwrap();
     assert_eq!(snapshot.state.lineage, "L");
     assert_eq!(snapshot.state.resources.len(), 2);
     assert!(snapshot.notes.is_empty() && snapshot.open.is_empty() && snapshot.held_by.is_none());
-    assert_eq!(
-        project.files(),
-        ["arr.json", "arr.key", "arr.lock", "arr.prev.json"]
-    );
+    assert_eq!(project.files(), ["arr.json", "arr.key", "arr.lock", "arr.prev.json"]);
 }
 
 #[tokio::test]
@@ -202,10 +162,7 @@ async fn an_edit_goes_in_and_must_leave_the_lineage_and_keys_alone() {
         s.resources.values_mut().for_each(|o| o.key = key.clone());
     };
     let error = store.commit(twins).await.unwrap_err().to_string();
-    assert!(
-        error.contains("both config_map.a1 and config_map.a2 own ConfigMap ns/o1"),
-        "{error}"
-    );
+    assert!(error.contains("both config_map.a1 and config_map.a2 own ConfigMap ns/o1"), "{error}");
     assert_eq!(project.bytes(), before);
     let outputs = |s: &mut State| drop(s.outputs.insert("a".to_owned(), json!(1)));
     assert_eq!(store.commit(outputs).await.unwrap().serial, 3);
@@ -226,18 +183,12 @@ async fn every_damage_is_refused_and_never_read_as_no_state() {
     }
     for bytes in damaged {
         let error = super::load::parse_for_tests(&project.location, "arr", &bytes).unwrap_err();
-        assert!(
-            matches!(error, Error::Corrupt { .. } | Error::Newer { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, Error::Corrupt { .. } | Error::Newer { .. }), "{error}");
     }
     std::fs::write(&project.location.state, b"").unwrap();
     let error = project.read().await.unwrap_err();
     let place = project.location.state.display();
-    assert_eq!(
-        error.to_string(),
-        format!("state file {place} is damaged: it is empty")
-    );
+    assert_eq!(error.to_string(), format!("state file {place} is damaged: it is empty"));
     assert!(error.help()[1].contains("arr.prev.json"), "{:?}", error.help());
     project.try_open().await.unwrap_err();
     assert_eq!(project.bytes(), b"", "untouched");
@@ -253,27 +204,15 @@ async fn a_newer_or_unknown_content_is_refused_untouched() {
     let more = json.replacen("\"serial\": 1", "\"serial\": 1,\n  \"more\": true", 1);
     let deep = json.replacen("\"uid\":", "\"more\": 1, \"uid\":", 1);
     for (content, expected) in [
-        (
-            seal(&newer),
-            "has format 2; this version of arrplan knows format 1",
-        ),
+        (seal(&newer), "has format 2; this version of arrplan knows format 1"),
         (newer.clone(), "has format 2"),
         (seal(&more), "unknown field `more`"),
         (seal(&deep), "unknown field `more`"),
-        (
-            seal(&json.replace("\"arr\"", "\"rra\"")),
-            "belongs to stack `rra`, not to `arr`",
-        ),
-        (
-            seal(&json.replace("\"lineage\": \"L\"", "\"lineage\": \"\"")),
-            "it has no lineage",
-        ),
+        (seal(&json.replace("\"arr\"", "\"rra\"")), "belongs to stack `rra`, not to `arr`"),
+        (seal(&json.replace("\"lineage\": \"L\"", "\"lineage\": \"\"")), "it has no lineage"),
     ] {
         std::fs::write(&project.location.state, &content).unwrap();
-        for error in [
-            project.read().await.unwrap_err(),
-            project.try_open().await.unwrap_err(),
-        ] {
+        for error in [project.read().await.unwrap_err(), project.try_open().await.unwrap_err()] {
             assert!(error.to_string().contains(expected), "{error}");
         }
         assert_eq!(project.bytes(), content.as_bytes());
@@ -337,10 +276,7 @@ async fn an_operation_in_doubt_outlives_the_commit() {
     store.end(third, owned(3, 3, false)).unwrap();
     drop(store);
     let store = project.open().await;
-    assert_eq!(
-        store.open_begins().iter().map(|o| o.id).collect::<Vec<_>>(),
-        [in_doubt]
-    );
+    assert_eq!(store.open_begins().iter().map(|o| o.id).collect::<Vec<_>>(), [in_doubt]);
     assert_eq!(store.state().resources.len(), 2);
     store.end(in_doubt, Outcome::Unchanged).unwrap();
     assert_eq!(store.commit(|_| {}).await.unwrap().serial, 2);
@@ -370,11 +306,7 @@ async fn a_crash_between_state_and_journal_repeats_nothing() {
     std::fs::write(project.location.journal(), journal).unwrap();
     let snapshot = project.read().await.unwrap();
     assert_eq!(snapshot.state.serial, 2);
-    assert_eq!(
-        snapshot.state.resources.len(),
-        1,
-        "the old delete is not played again"
-    );
+    assert_eq!(snapshot.state.resources.len(), 1, "the old delete is not played again");
     assert_eq!(snapshot.open.len(), 1, "what was open still is");
     let store = project.open().await;
     store.end(snapshot.open[0].id, owned(2, 2, false)).unwrap();
@@ -395,17 +327,9 @@ async fn a_state_put_back_from_a_backup_goes_on_from_its_journal() {
     std::fs::copy(project.location.previous(), &project.location.state).unwrap();
     let snapshot = project.read().await.unwrap();
     assert_eq!((snapshot.state.serial, snapshot.state.resources.len()), (1, 2));
-    assert!(
-        snapshot.notes[0].contains("put back from a backup"),
-        "{:?}",
-        snapshot.notes
-    );
+    assert!(snapshot.notes[0].contains("put back from a backup"), "{:?}", snapshot.notes);
     let store = project.open().await;
-    assert_eq!(
-        store.commit(|_| {}).await.unwrap().serial,
-        3,
-        "a serial is never given twice"
-    );
+    assert_eq!(store.commit(|_| {}).await.unwrap().serial, 3, "a serial is never given twice");
 }
 
 #[tokio::test]
@@ -413,11 +337,7 @@ async fn a_journal_of_another_lineage_is_refused() {
     let project = Project::new();
     project.apply(1).await;
     let other = Project::new();
-    let store = other
-        .store
-        .open_locked_now(&holder(), || "M".to_owned())
-        .await
-        .unwrap();
+    let store = other.store.open_locked_now(&holder(), || "M".to_owned()).await.unwrap();
     store.begin(begin(Operation::Create, 1, 1, 1)).await.unwrap();
     drop(store);
     std::fs::copy(other.location.journal(), project.location.journal()).unwrap();
@@ -444,13 +364,9 @@ async fn a_torn_line_is_cut_before_the_journal_goes_on() {
 async fn without_its_key_the_state_knows_objects_but_no_values() {
     let project = Project::new();
     let store = project.open().await;
-    let digest = store
-        .key()
-        .manifest(&Address::new("config_map", "a1"), &json!({}));
+    let digest = store.key().manifest(&Address::new("config_map", "a1"), &json!({}));
     let id = store.begin(begin(Operation::Create, 1, 1, 1)).await.unwrap();
-    let Outcome::Owned(mut object) = owned(1, 1, false) else {
-        unreachable!()
-    };
+    let Outcome::Owned(mut object) = owned(1, 1, false) else { unreachable!() };
     object.desired_hash = Some(digest.clone());
     object.owned.insert("data.x".parse().unwrap(), Some(digest));
     store.end(id, Outcome::Owned(object)).unwrap();
@@ -465,11 +381,7 @@ async fn without_its_key_the_state_knows_objects_but_no_values() {
         let object = snapshot.state.resources.values().next().unwrap();
         assert_eq!(object.desired_hash, None);
         assert_eq!(object.owned.values().collect::<Vec<_>>(), [&None]);
-        assert!(
-            snapshot.notes.iter().any(|n| n.contains("key was lost")),
-            "{:?}",
-            snapshot.notes
-        );
+        assert!(snapshot.notes.iter().any(|n| n.contains("key was lost")), "{:?}", snapshot.notes);
     }
     let store = project.open().await;
     assert_eq!(store.commit(|_| {}).await.unwrap().serial, 2);
@@ -503,10 +415,7 @@ async fn a_reader_sees_who_writes_and_a_second_writer_waits() {
     let project = Project::new();
     let store = project.open().await;
     assert_eq!(project.read().await.unwrap().held_by, Some(holder()));
-    assert!(matches!(
-        project.try_open().await.unwrap_err(),
-        Error::Locked { .. }
-    ));
+    assert!(matches!(project.try_open().await.unwrap_err(), Error::Locked { .. }));
     drop(store);
     assert_eq!(project.read().await.unwrap().held_by, None);
     project.open().await;
@@ -517,33 +426,16 @@ async fn a_disk_that_cannot_be_written_shows_before_the_first_change() {
     let project = Project::new();
     let store = project.open().await;
     let error = store.prepare(1 << 40).await.unwrap_err();
-    assert!(
-        error.to_string().starts_with("cannot reserve space in"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("cannot reserve space in"), "{error}");
     store.prepare(10).await.unwrap();
     drop(store);
     assert!(!files::temporary(&project.location.state).exists());
 
     let file = project.folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let location = locate(
-        Path::new("/x.toml"),
-        "arr",
-        None,
-        Some(&file.join("arr.json")),
-        None,
-    )
-    .unwrap();
-    let opened = Store::new(location, "arr")
-        .open_locked_now(&holder(), String::new)
-        .await;
-    assert!(
-        opened
-            .unwrap_err()
-            .to_string()
-            .starts_with("cannot create folder")
-    );
+    let location = locate(Path::new("/x.toml"), "arr", None, Some(&file.join("arr.json")), None).unwrap();
+    let opened = Store::new(location, "arr").open_locked_now(&holder(), String::new).await;
+    assert!(opened.unwrap_err().to_string().starts_with("cannot create folder"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -563,10 +455,7 @@ async fn begins_that_wait_together_share_a_sync() {
         })
     });
     let start = std::time::Instant::now();
-    tasks
-        .buffer_unordered(16)
-        .for_each(async |task| task.unwrap())
-        .await;
+    tasks.buffer_unordered(16).for_each(async |task| task.unwrap()).await;
     let took = start.elapsed();
     let syncs = store.syncs_for_tests();
     println!("1000 begins at concurrency 16: {syncs} syncs, {took:?}");
@@ -586,10 +475,7 @@ fn revision(serial: u64, ready: bool) -> Revision {
         operation: "apply".to_owned(),
         at: "2026-01-02T03:04:05Z".parse().unwrap(),
         by: holder().who(),
-        changes: ChangeCounts {
-            create: 2,
-            ..ChangeCounts::default()
-        },
+        changes: ChangeCounts { create: 2, ..ChangeCounts::default() },
         took: 1500,
         ready,
         resources: std::collections::BTreeMap::new(),
@@ -601,24 +487,11 @@ async fn ten_revisions_are_kept_and_the_last_that_got_ready() {
     let project = Project::new();
     let store = project.open().await;
     for serial in 1..=14 {
-        store
-            .record_revision(&revision(serial, serial <= 2))
-            .await
-            .unwrap();
+        store.record_revision(&revision(serial, serial <= 2)).await.unwrap();
     }
-    let kept: Vec<u64> = project
-        .store
-        .revisions()
-        .await
-        .unwrap()
-        .iter()
-        .map(|(s, _)| *s)
-        .collect();
+    let kept: Vec<u64> = project.store.revisions().await.unwrap().iter().map(|(s, _)| *s).collect();
     assert_eq!(kept, [2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
-    assert_eq!(
-        project.store.revision(14).await.unwrap(),
-        Some(revision(14, false))
-    );
+    assert_eq!(project.store.revision(14).await.unwrap(), Some(revision(14, false)));
     assert_eq!(project.store.revision(4).await.unwrap(), None);
     std::fs::write(project.location.revision(13), "{}").unwrap();
     let all = project.store.revisions().await.unwrap();
@@ -633,15 +506,9 @@ fn a_revision_holds_no_secret() {
     let manifest = json!({"data": {"a": "czNjcjN0", "b": "x"}, "args": ["p", "s3cr3t"], "gone": 1});
     let paths = ["data.a", "args[1]", "none.here"].map(|p| p.parse().unwrap());
     let recorded = RevisionManifest::new(&key, &address, manifest, &paths);
-    assert_eq!(
-        recorded.manifest,
-        json!({"data": {"b": "x"}, "args": ["p", null], "gone": 1})
-    );
+    assert_eq!(recorded.manifest, json!({"data": {"b": "x"}, "args": ["p", null], "gone": 1}));
     assert_eq!(recorded.secrets.len(), 2);
-    assert_eq!(
-        recorded.secrets[&paths[0]],
-        key.field(&address, &paths[0], &json!("czNjcjN0"))
-    );
+    assert_eq!(recorded.secrets[&paths[0]], key.field(&address, &paths[0], &json!("czNjcjN0")));
 }
 
 proptest! {

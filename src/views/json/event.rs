@@ -33,11 +33,7 @@ pub fn event(event: &Event) -> Value {
             put("total", json!(total));
             "started"
         }
-        EventKind::ChangeStarted {
-            address,
-            action,
-            usual,
-        } => {
+        EventKind::ChangeStarted { address, action, usual } => {
             put("address", json!(address));
             put("action", json!(action));
             put("usual_ms", usual.map_or(Value::Null, millis));
@@ -52,24 +48,14 @@ pub fn event(event: &Event) -> Value {
             put("what", json!(what));
             "waiting"
         }
-        EventKind::Done {
-            address,
-            action,
-            took,
-            detail,
-        } => {
+        EventKind::Done { address, action, took, detail } => {
             put("address", json!(address));
             put("action", json!(action));
             put("took_ms", millis(*took));
             put("detail", json!(detail));
             "done"
         }
-        EventKind::Failed {
-            address,
-            action,
-            took,
-            lines,
-        } => {
+        EventKind::Failed { address, action, took, lines } => {
             put("address", json!(address));
             put("action", json!(action));
             put("took_ms", millis(*took));

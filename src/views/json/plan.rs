@@ -54,11 +54,7 @@ fn summary(plan: &Plan) -> Value {
 
 fn change(change: &Change) -> Value {
     let api_version = change.api.as_ref().map(|api| {
-        if api.group.is_empty() {
-            api.version.clone()
-        } else {
-            format!("{}/{}", api.group, api.version)
-        }
+        if api.group.is_empty() { api.version.clone() } else { format!("{}/{}", api.group, api.version) }
     });
     let not_ready = change.not_ready.as_ref().map(|n| {
         let chain: Vec<Value> = n

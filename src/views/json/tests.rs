@@ -34,9 +34,7 @@ fn check(schema: &Value, value: &Value, root: &Value, at: &str) {
             }
             "required" => {
                 for key in rule.as_array().unwrap() {
-                    let missing = value
-                        .as_object()
-                        .is_some_and(|v| !v.contains_key(key.as_str().unwrap()));
+                    let missing = value.as_object().is_some_and(|v| !v.contains_key(key.as_str().unwrap()));
                     assert!(!missing, "{at}: {key} is missing");
                 }
             }
@@ -51,10 +49,7 @@ fn check(schema: &Value, value: &Value, root: &Value, at: &str) {
     let Some(members) = value.as_object() else { return };
     for (key, member) in members {
         let at = format!("{at}.{key}");
-        match (
-            schema.get("properties").and_then(|p| p.get(key)),
-            schema.get("additionalProperties"),
-        ) {
+        match (schema.get("properties").and_then(|p| p.get(key)), schema.get("additionalProperties")) {
             (None, Some(Value::Bool(false))) => panic!("{at} is not in the schema"),
             (Some(rule), _) | (None, Some(rule)) => check(rule, member, root, &at),
             (None, None) => {}
@@ -93,72 +88,25 @@ fn every_event_is_as_the_schema_says() {
     let took = Duration::from_millis(1500);
     let kinds = [
         EventKind::Started { total: 2 },
-        EventKind::ChangeStarted {
-            address: address(),
-            action: Action::Create,
-            usual: Some(took),
-        },
-        EventKind::ChangeStarted {
-            address: address(),
-            action: Action::NoOp,
-            usual: None,
-        },
+        EventKind::ChangeStarted { address: address(), action: Action::Create, usual: Some(took) },
+        EventKind::ChangeStarted { address: address(), action: Action::NoOp, usual: None },
         EventKind::Written { address: address() },
-        EventKind::Waiting {
-            address: address(),
-            what: "2 of 3 Deployments ready".into(),
-        },
-        EventKind::Done {
-            address: address(),
-            action: Action::Create,
-            took,
-            detail: Some("Bound".into()),
-        },
-        EventKind::Failed {
-            address: address(),
-            action: Action::Update,
-            took,
-            lines: vec!["why".into()],
-        },
-        EventKind::Skipped {
-            address: address(),
-            cause: address(),
-        },
-        EventKind::Interrupted {
-            address: address(),
-            written: true,
-        },
+        EventKind::Waiting { address: address(), what: "2 of 3 Deployments ready".into() },
+        EventKind::Done { address: address(), action: Action::Create, took, detail: Some("Bound".into()) },
+        EventKind::Failed { address: address(), action: Action::Update, took, lines: vec!["why".into()] },
+        EventKind::Skipped { address: address(), cause: address() },
+        EventKind::Interrupted { address: address(), written: true },
         EventKind::Stopping,
-        EventKind::Retrying {
-            address: address(),
-            why: "429".into(),
-        },
+        EventKind::Retrying { address: address(), why: "429".into() },
         EventKind::Finished {
-            summary: Summary {
-                done: 1,
-                failed: 1,
-                skipped: 0,
-                interrupted: 0,
-                serial: 3,
-            },
+            summary: Summary { done: 1, failed: 1, skipped: 0, interrupted: 0, serial: 3 },
         },
     ];
     let mut lines = vec![
         plan_line(&json!({})),
-        outputs(
-            &[(
-                "sonarr".to_owned(),
-                json!("https://sonarr.media.cozy.example.org"),
-            )]
-            .into(),
-        ),
+        outputs(&[("sonarr".to_owned(), json!("https://sonarr.media.cozy.example.org"))].into()),
     ];
-    lines.extend(kinds.into_iter().map(|kind| {
-        event(&Event {
-            elapsed: Duration::from_secs(2),
-            kind,
-        })
-    }));
+    lines.extend(kinds.into_iter().map(|kind| event(&Event { elapsed: Duration::from_secs(2), kind })));
     let mut text = String::new();
     for line in &lines {
         check(&schema, line, &schema, "event");

@@ -23,11 +23,7 @@ pub(super) struct Frame {
 
 impl Frame {
     pub(super) fn of(plan: &Plan, listed: &[&Change]) -> Self {
-        let longest = listed
-            .iter()
-            .map(|c| c.address.to_string().chars().count())
-            .max()
-            .unwrap_or(0);
+        let longest = listed.iter().map(|c| c.address.to_string().chars().count()).max().unwrap_or(0);
         let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
         for namespace in plan.changes.iter().filter_map(|c| c.key.namespace.as_deref()) {
             *uses.entry(namespace).or_default() += 1;
@@ -58,9 +54,7 @@ pub(super) fn symbol(change: &Change) -> (&'static str, Tone) {
 
 pub(super) fn show(change: &Change, frame: &Frame, view: &PlanView<'_>, page: &mut Page) {
     let (symbol, tone) = symbol(change);
-    let left = Text::tone(tone, symbol)
-        .add(Tone::Plain, " ")
-        .add(Tone::Strong, &change.address.to_string());
+    let left = Text::tone(tone, symbol).add(Tone::Plain, " ").add(Tone::Strong, &change.address.to_string());
     // The symbol ends where the shorter ones end, so that the names stand below each other.
     let indent = 3usize.saturating_sub(symbol.len());
     let body = change.write.as_ref().map(masked);
@@ -99,10 +93,9 @@ fn remarks(change: &Change, frame: &Frame, said: Option<&str>, view: &PlanView<'
     let mut parts: Vec<(Tone, String)> = Vec::new();
     let reason = change.reason.clone();
     match change.action {
-        Action::Keep => parts.push((
-            Tone::Note,
-            format!("kept: {}", reason.as_deref().unwrap_or("protected")),
-        )),
+        Action::Keep => {
+            parts.push((Tone::Note, format!("kept: {}", reason.as_deref().unwrap_or("protected"))));
+        }
         Action::Forget => {
             parts.push((Tone::Plain, "forgotten: it stays, no longer ours".to_owned()));
             parts.extend(reason.map(|r| (Tone::Plain, r)));
@@ -223,9 +216,7 @@ fn put(body: &mut Value, path: &FieldPath) {
     for segment in parents {
         let Segment::Key(key) = segment else { return };
         let Some(map) = at.as_object_mut() else { return };
-        at = map
-            .entry(key.clone())
-            .or_insert_with(|| Value::Object(serde_json::Map::new()));
+        at = map.entry(key.clone()).or_insert_with(|| Value::Object(serde_json::Map::new()));
     }
     if let (Segment::Key(key), Some(map)) = (last, at.as_object_mut()) {
         map.insert(key.clone(), Value::String(value::shown(&Shown::KnownAfterApply)));
@@ -240,18 +231,9 @@ fn late(change: &Change, write: &Write, page: &mut Page) {
     // What is in a Secret is hidden in any case, and its keys are named already.
     let shown =
         |path: &&FieldPath| change.key.kind != "Secret" || !path.starts_with(&FieldPath::keys(["data"]));
-    let names: Vec<String> = write
-        .unknown
-        .iter()
-        .filter(shown)
-        .map(ToString::to_string)
-        .collect();
+    let names: Vec<String> = write.unknown.iter().filter(shown).map(ToString::to_string).collect();
     if !names.is_empty() {
-        page.wrapped(
-            6,
-            8,
-            &Text::tone(Tone::Dim, &format!("known after apply: {}", names.join(", "))),
-        );
+        page.wrapped(6, 8, &Text::tone(Tone::Dim, &format!("known after apply: {}", names.join(", "))));
     }
 }
 
@@ -265,9 +247,7 @@ fn cause(not_ready: &NotReady, page: &mut Page) {
         page.wrapped(
             indent,
             indent + 2,
-            &Text::plain(&key.human())
-                .add(Tone::Plain, "  ")
-                .add(Tone::Bad, reason),
+            &Text::plain(&key.human()).add(Tone::Plain, "  ").add(Tone::Bad, reason),
         );
         for line in message.lines().filter(|line| !line.trim().is_empty()) {
             page.wrapped(indent + 2, indent + 4, &Text::plain(line));

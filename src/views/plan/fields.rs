@@ -25,10 +25,8 @@ pub(super) fn show(fields: &[FieldChange], view: &PlanView<'_>, page: &mut Page)
     }
     let owned = fields.iter().filter(|f| f.cause == FieldCause::Owned).count();
     if owned > 0 && !view.full {
-        let text = format!(
-            "{} ours too from now on, same values (--full)",
-            count(owned, "field is", "fields are")
-        );
+        let text =
+            format!("{} ours too from now on, same values (--full)", count(owned, "field is", "fields are"));
         page.line(INDENT, &Text::tone(Tone::Dim, &text));
     }
 }
@@ -59,12 +57,7 @@ fn one(field: &FieldChange, view: &PlanView<'_>, page: &mut Page) {
             (None, Shown::Absent) => String::new(),
             (None, shown) => format!("{}\n", value::shown(shown)),
         };
-        diff(
-            &text(before, &field.before),
-            &text(after, &field.after),
-            view.full,
-            page,
-        );
+        diff(&text(before, &field.before), &text(after, &field.after), view.full, page);
         return;
     }
     let values = values(field);
@@ -132,10 +125,9 @@ fn cause(cause: &FieldCause, view: &PlanView<'_>) -> Text {
         FieldCause::DriftUnrecorded => Text::tone(Tone::Note, "changed outside, by whom is not recorded"),
         FieldCause::CoOwned { manager } => Text::tone(Tone::Note, &format!("also owned by {manager}")),
         FieldCause::Taken { manager } => Text::tone(Tone::Note, &format!("taken from {manager}")),
-        FieldCause::Stays { managers } => Text::tone(
-            Tone::Note,
-            &format!("stays: also owned by {}", managers.join(", ")),
-        ),
+        FieldCause::Stays { managers } => {
+            Text::tone(Tone::Note, &format!("stays: also owned by {}", managers.join(", ")))
+        }
         FieldCause::Server => Text::tone(Tone::Dim, "by the server"),
         FieldCause::Owned => Text::tone(Tone::Dim, "the value stays, ours too from now on"),
     }
@@ -162,9 +154,7 @@ fn diff(before: &str, after: &str, full: bool, page: &mut Page) {
                 shown = shown.add(tone, text);
             } else {
                 let bare = text.trim_end_matches(' ');
-                shown = shown
-                    .add(tone, bare)
-                    .add(tone, &"\u{b7}".repeat(text.len() - bare.len()));
+                shown = shown.add(tone, bare).add(tone, &"\u{b7}".repeat(text.len() - bare.len()));
             }
             if !line.ends_with('\n') {
                 shown = shown.add(Tone::Dim, "  (no line break at the end)");
@@ -172,11 +162,7 @@ fn diff(before: &str, after: &str, full: bool, page: &mut Page) {
             lines.push(shown);
         }
     }
-    let shown = if full || lines.len() <= LINES + 3 {
-        lines.len()
-    } else {
-        LINES
-    };
+    let shown = if full || lines.len() <= LINES + 3 { lines.len() } else { LINES };
     for line in &lines[..shown] {
         page.line(DEEP, line);
     }
@@ -184,10 +170,7 @@ fn diff(before: &str, after: &str, full: bool, page: &mut Page) {
     if rest > 0 {
         page.line(
             DEEP,
-            &Text::tone(
-                Tone::Dim,
-                &format!("... {} (--full)", count(rest, "more line", "more lines")),
-            ),
+            &Text::tone(Tone::Dim, &format!("... {} (--full)", count(rest, "more line", "more lines"))),
         );
     }
 }

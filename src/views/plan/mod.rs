@@ -95,9 +95,7 @@ fn head(plan: &Plan, page: &mut Page) {
     if cluster.server.is_empty() {
         "no cluster (offline)".clone_into(&mut target);
     }
-    let left = Text::tone(Tone::Strong, &plan.stack)
-        .add(Tone::Plain, " -> ")
-        .add(Tone::Plain, &target);
+    let left = Text::tone(Tone::Strong, &plan.stack).add(Tone::Plain, " -> ").add(Tone::Plain, &target);
     let right = match plan.serial {
         0 => "state: new".to_owned(),
         serial => format!("state: serial {serial}"),
@@ -110,17 +108,11 @@ fn not_ours(list: &[NotOurs], view: &PlanView<'_>, page: &mut Page) {
         return;
     }
     page.blank();
-    page.line(
-        2,
-        &Text::tone(Tone::Strong, &format!("Not ours, left alone ({})", list.len())),
-    );
+    page.line(2, &Text::tone(Tone::Strong, &format!("Not ours, left alone ({})", list.len())));
     for field in list {
         let what = Text::plain(&field.address.to_string())
             .add(Tone::Plain, "  ")
-            .add(
-                Tone::Plain,
-                &format!("{} = {}", field.path, value::shown(&field.value)),
-            );
+            .add(Tone::Plain, &format!("{} = {}", field.path, value::shown(&field.value)));
         page.wrapped(4, 8, &what);
         let mut by = format!("set by {}", field.manager);
         if let Some(time) = &field.time {

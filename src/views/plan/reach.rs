@@ -17,15 +17,10 @@ pub(super) fn show(change: &Change, view: &PlanView<'_>, page: &mut Page) {
             Action::Update | Action::Replace => "goes and comes anew with it",
             _ => "goes with it",
         };
-        page.line(
-            6,
-            &Text::plain(&format!("{how}, {}:", count(others, "object", "objects"))),
-        );
+        page.line(6, &Text::plain(&format!("{how}, {}:", count(others, "object", "objects"))));
     }
-    let (listed, counted): (Vec<&ReachItem>, Vec<&ReachItem>) = reach
-        .items
-        .iter()
-        .partition(|item| view.full || item.risk >= Risk::Irreversible);
+    let (listed, counted): (Vec<&ReachItem>, Vec<&ReachItem>) =
+        reach.items.iter().partition(|item| view.full || item.risk >= Risk::Irreversible);
     kinds(&counted, page);
     list(change, &listed, view.full, page);
     for what in &reach.unreadable {
@@ -81,11 +76,7 @@ fn list(change: &Change, items: &[&ReachItem], full: bool, page: &mut Page) {
             (name, *item)
         })
         .collect();
-    let widest = names
-        .iter()
-        .map(|(name, _)| name.chars().count())
-        .max()
-        .unwrap_or(0);
+    let widest = names.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let column = 8 + widest.min(36) + 2;
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     let mut hidden = 0;
@@ -111,9 +102,6 @@ fn list(change: &Change, items: &[&ReachItem], full: bool, page: &mut Page) {
         page.columns(8, &Text::plain(name), column, &right);
     }
     if hidden > 0 {
-        page.line(
-            8,
-            &Text::plain(&format!("... and {} (--full)", count(hidden, "more", "more"))),
-        );
+        page.line(8, &Text::plain(&format!("... and {} (--full)", count(hidden, "more", "more"))));
     }
 }

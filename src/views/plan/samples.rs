@@ -69,12 +69,7 @@ fn write(body: Value) -> Option<Write> {
 }
 
 fn field(at: &str, before: Shown, after: Shown, cause: FieldCause) -> FieldChange {
-    FieldChange {
-        path: path(at),
-        before,
-        after,
-        cause,
-    }
+    FieldChange { path: path(at), before, after, cause }
 }
 
 fn plain(value: Value) -> Shown {
@@ -87,10 +82,7 @@ pub(in crate::views) fn plan(serial: u64, changes: Vec<Change>) -> Plan {
         cluster: TargetCluster {
             context: Some("cozy".into()),
             server: "https://10.0.0.10:6443".into(),
-            identity: ClusterIdentity {
-                kind: IdentityKind::KubeSystemUid,
-                id: "0b5d3c1e".into(),
-            },
+            identity: ClusterIdentity { kind: IdentityKind::KubeSystemUid, id: "0b5d3c1e".into() },
             version: "v1.37.1".into(),
         },
         lineage: "5f0c8a52".into(),
@@ -149,33 +141,19 @@ pub(in crate::views) fn first() -> Plan {
     release.location = Some("stacks/arr.toml:83".into());
     release.depends_on = [
         (address("namespace.tenant-media"), "lies in it".to_owned()),
-        (
-            address("secret.arr-secrets"),
-            "spec.valuesFrom[0].name".to_owned(),
-        ),
+        (address("secret.arr-secrets"), "spec.valuesFrom[0].name".to_owned()),
     ]
     .into();
     release.after = [0, 3].into();
     plan(0, vec![namespace, git, claim, secret, release])
 }
 
-#[expect(clippy::too_many_lines, reason = "data")]
 pub(in crate::views) fn update() -> Plan {
     let mut release = change("helm_release.arr-stack", HR, Action::Update);
     release.risk = Risk::Disruptive;
     release.fields = vec![
-        field(
-            "spec.suspend",
-            plain(json!(true)),
-            Shown::Absent,
-            FieldCause::Stack,
-        ),
-        field(
-            "spec.values.radarr.enabled",
-            plain(json!("false")),
-            plain(json!(false)),
-            FieldCause::Stack,
-        ),
+        field("spec.suspend", plain(json!(true)), Shown::Absent, FieldCause::Stack),
+        field("spec.values.radarr.enabled", plain(json!("false")), plain(json!(false)), FieldCause::Stack),
         field(
             "spec.values.sonarr.annotations[\"example.org/a-long-annotation-key\"]",
             Shown::Absent,
@@ -190,22 +168,12 @@ pub(in crate::views) fn update() -> Plan {
         ),
         field(
             "spec.values.sonarr.hosts",
-            plain(json!([
-                "sonarr.media.cozy.example.org",
-                "tv.media.cozy.example.org"
-            ])),
-            plain(json!([
-                "sonarr.media.cozy.example.org",
-                "series.media.cozy.example.org"
-            ])),
+            plain(json!(["sonarr.media.cozy.example.org", "tv.media.cozy.example.org"])),
+            plain(json!(["sonarr.media.cozy.example.org", "series.media.cozy.example.org"])),
             FieldCause::Stack,
         ),
     ];
-    let mut config = change(
-        "config_map.scripts",
-        "ConfigMap/tenant-media/scripts",
-        Action::Update,
-    );
+    let mut config = change("config_map.scripts", "ConfigMap/tenant-media/scripts", Action::Update);
     let old: Vec<String> = (1..=20).map(|n| format!("line {n}")).collect();
     let mut new = old.clone();
     new[2] = "line three ".into();
@@ -217,61 +185,29 @@ pub(in crate::views) fn update() -> Plan {
             plain(json!(new.join("\n"))),
             FieldCause::Stack,
         ),
-        field(
-            "data.token",
-            plain(json!("x".repeat(100))),
-            plain(json!("y".repeat(500))),
-            FieldCause::Stack,
-        ),
+        field("data.token", plain(json!("x".repeat(100))), plain(json!("y".repeat(500))), FieldCause::Stack),
     ];
     let mut secret = change("secret.arr-secrets", SECRET, Action::Update);
     secret.fields = vec![
-        field(
-            "data.sonarr-api-key",
-            Shown::Masked,
-            Shown::Masked,
-            FieldCause::Stack,
-        ),
-        field(
-            "data.new-key",
-            Shown::Absent,
-            Shown::KnownAfterApply,
-            FieldCause::Stack,
-        ),
+        field("data.sonarr-api-key", Shown::Masked, Shown::Masked, FieldCause::Stack),
+        field("data.new-key", Shown::Absent, Shown::KnownAfterApply, FieldCause::Stack),
         field("data.old-key", Shown::Masked, Shown::Absent, FieldCause::Stack),
-        field(
-            "data.from-command",
-            Shown::Masked,
-            Shown::NotRead,
-            FieldCause::Stack,
-        ),
+        field("data.from-command", Shown::Masked, Shown::NotRead, FieldCause::Stack),
     ];
     secret.notes = vec!["rotated: helm_release.arr-stack and deployment.web use it".into()];
     let mut calm = change("namespace.tenant-media", NS, Action::NoOp);
     calm.unchanged_since = Some(7);
     let mut plan = plan(
         7,
-        vec![
-            calm,
-            secret,
-            config,
-            release,
-            change("config_map.x", "ConfigMap/tenant-media/x", Action::NoOp),
-        ],
+        vec![calm, secret, config, release, change("config_map.x", "ConfigMap/tenant-media/x", Action::NoOp)],
     );
-    plan.outputs = [(
-        "sonarr".to_owned(),
-        plain(json!("https://sonarr.media.cozy.example.org")),
-    )]
-    .into();
+    plan.outputs = [("sonarr".to_owned(), plain(json!("https://sonarr.media.cozy.example.org")))].into();
     plan
 }
 
 pub(in crate::views) fn drift() -> Plan {
-    let by = |manager: &str, time: &str| FieldCause::Drift {
-        manager: manager.into(),
-        time: Some(time.into()),
-    };
+    let by =
+        |manager: &str, time: &str| FieldCause::Drift { manager: manager.into(), time: Some(time.into()) };
     let mut namespace = change("namespace.tenant-media", NS, Action::Update);
     namespace.fields = vec![field(
         "metadata.labels[\"cozystack.io/tenant\"]",
@@ -279,48 +215,28 @@ pub(in crate::views) fn drift() -> Plan {
         plain(json!("true")),
         by("kubectl-edit", "2026-11-22T09:00:00Z"),
     )];
-    let mut deployment = change(
-        "deployment.web",
-        "Deployment.apps/tenant-media/web",
-        Action::Update,
-    );
+    let mut deployment = change("deployment.web", "Deployment.apps/tenant-media/web", Action::Update);
     deployment.fields = vec![
-        field(
-            "spec.replicas",
-            plain(json!(0)),
-            plain(json!(2)),
-            FieldCause::DriftUnrecorded,
-        ),
+        field("spec.replicas", plain(json!(0)), plain(json!(2)), FieldCause::DriftUnrecorded),
         field(
             "spec.template.spec.containers[name=app].image",
             plain(json!("ghcr.io/x/app:1")),
             plain(json!("ghcr.io/x/app:2")),
-            FieldCause::CoOwned {
-                manager: "kubectl-client-side-apply".into(),
-            },
+            FieldCause::CoOwned { manager: "kubectl-client-side-apply".into() },
         ),
         field(
             "metadata.labels.team",
             plain(json!("media")),
             Shown::Absent,
-            FieldCause::Stays {
-                managers: vec!["k9s".into(), "Lens".into()],
-            },
+            FieldCause::Stays { managers: vec!["k9s".into(), "Lens".into()] },
         ),
         field(
             "spec.paused",
             plain(json!(true)),
             plain(json!(false)),
-            FieldCause::Taken {
-                manager: "hpa".into(),
-            },
+            FieldCause::Taken { manager: "hpa".into() },
         ),
-        field(
-            "spec.strategy.type",
-            plain(json!("Recreate")),
-            plain(json!("Recreate")),
-            FieldCause::Owned,
-        ),
+        field("spec.strategy.type", plain(json!("Recreate")), plain(json!("Recreate")), FieldCause::Owned),
     ];
     deployment.risk = Risk::Disruptive;
     let mut gone = change("secret.arr-secrets", SECRET, Action::Create);
@@ -349,17 +265,8 @@ pub(in crate::views) fn drift() -> Plan {
 }
 
 pub(in crate::views) fn contested() -> Plan {
-    let mut deployment = change(
-        "deployment.web",
-        "Deployment.apps/tenant-media/web",
-        Action::Update,
-    );
-    deployment.fields = vec![field(
-        "spec.replicas",
-        plain(json!(5)),
-        plain(json!(2)),
-        FieldCause::Stack,
-    )];
+    let mut deployment = change("deployment.web", "Deployment.apps/tenant-media/web", Action::Update);
+    deployment.fields = vec![field("spec.replicas", plain(json!(5)), plain(json!(2)), FieldCause::Stack)];
     let mut plan = plan(3, vec![deployment]);
     plan.problems.push(
         Diagnostic::error(
@@ -379,27 +286,14 @@ pub(in crate::views) fn contested() -> Plan {
 }
 
 pub(in crate::views) fn adopt_and_replace() -> Plan {
-    let mut adopt = change(
-        "config_map.settings",
-        "ConfigMap/tenant-media/settings",
-        Action::Adopt,
-    );
+    let mut adopt = change("config_map.settings", "ConfigMap/tenant-media/settings", Action::Adopt);
     adopt.reason = Some("recreated outside".into());
-    adopt.fields = vec![field(
-        "data.greeting",
-        plain(json!("hi")),
-        plain(json!("hello")),
-        FieldCause::Stack,
-    )];
+    adopt.fields = vec![field("data.greeting", plain(json!("hi")), plain(json!("hello")), FieldCause::Stack)];
     let mut replace = change("service.web", "Service/tenant-media/web", Action::Replace);
     replace.risk = Risk::Disruptive;
     replace.reason = Some("spec.clusterIP is immutable".into());
-    replace.fields = vec![field(
-        "spec.clusterIP",
-        plain(json!("10.96.0.7")),
-        plain(json!("None")),
-        FieldCause::Stack,
-    )];
+    replace.fields =
+        vec![field("spec.clusterIP", plain(json!("10.96.0.7")), plain(json!("None")), FieldCause::Stack)];
     replace.notes = vec!["spec.clusterIP: Invalid value: [\"None\"]: may not change once set".into()];
     replace.write = write(
         json!({"kind": "Service", "spec": {"clusterIP": "None", "ports": [{"port": 80}, {"port": 443}]}}),
@@ -407,12 +301,7 @@ pub(in crate::views) fn adopt_and_replace() -> Plan {
     let mut reinstall = change("helm_release.arr-stack", HR, Action::Update);
     reinstall.reinstalls = true;
     reinstall.risk = Risk::DataLoss;
-    reinstall.fields = vec![field(
-        "spec.releaseName",
-        Shown::Absent,
-        plain(json!("arr")),
-        FieldCause::Stack,
-    )];
+    reinstall.fields = vec![field("spec.releaseName", Shown::Absent, plain(json!("arr")), FieldCause::Stack)];
     reinstall.reach = release_reach();
     let mut moved = change("config_map.b", "ConfigMap/tenant-media/b", Action::NoOp);
     moved.moved_from = Some(address("config_map.a"));
@@ -431,10 +320,7 @@ pub(in crate::views) fn adopt_and_replace() -> Plan {
     let mut forget = change("secret.old", "Secret/tenant-media/old", Action::Forget);
     forget.reason = Some("[[removed]] destroy = false".into());
     forget.notes = vec!["its fields belong to kubectl from now on".into()];
-    plan(
-        12,
-        vec![adopt, replace, reinstall, moved, instance, former, forget],
-    )
+    plan(12, vec![adopt, replace, reinstall, moved, instance, former, forget])
 }
 
 fn release_reach() -> Reach {
@@ -446,23 +332,11 @@ fn release_reach() -> Reach {
     };
     let mut items = Vec::new();
     for app in ["prowlarr", "radarr", "sonarr"] {
-        items.push(item(
-            &format!("Deployment.apps/tenant-media/{app}"),
-            Risk::Disruptive,
-            "",
-        ));
+        items.push(item(&format!("Deployment.apps/tenant-media/{app}"), Risk::Disruptive, ""));
         items.push(item(&format!("Service/tenant-media/{app}"), Risk::Safe, ""));
-        items.push(item(
-            &format!("Ingress.networking.k8s.io/tenant-media/{app}"),
-            Risk::Safe,
-            "",
-        ));
+        items.push(item(&format!("Ingress.networking.k8s.io/tenant-media/{app}"), Risk::Safe, ""));
         let detail = "1Gi replicated (reclaim policy Delete)";
-        items.push(item(
-            &format!("PersistentVolumeClaim/tenant-media/{app}-config"),
-            Risk::DataLoss,
-            detail,
-        ));
+        items.push(item(&format!("PersistentVolumeClaim/tenant-media/{app}-config"), Risk::DataLoss, detail));
     }
     Reach {
         items,
@@ -550,11 +424,5 @@ pub(in crate::views) fn nothing() -> Plan {
         change.unchanged_since = Some(4);
         change
     };
-    plan(
-        4,
-        vec![
-            calm("namespace.tenant-media", NS),
-            calm("helm_release.arr-stack", HR),
-        ],
-    )
+    plan(4, vec![calm("namespace.tenant-media", NS), calm("helm_release.arr-stack", HR)])
 }

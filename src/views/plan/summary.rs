@@ -16,11 +16,7 @@ pub(super) fn show(plan: &Plan, view: &PlanView<'_>, page: &mut Page) {
     unchanged(plan, view, page);
     checked(plan, view, page);
     if !plan.left_behind.is_empty() {
-        page.wrapped(
-            0,
-            2,
-            &Text::plain(&format!("Left behind: {}", plan.left_behind.join(", "))),
-        );
+        page.wrapped(0, 2, &Text::plain(&format!("Left behind: {}", plan.left_behind.join(", "))));
     }
     let lost: Vec<&Change> = plan
         .changes
@@ -30,18 +26,12 @@ pub(super) fn show(plan: &Plan, view: &PlanView<'_>, page: &mut Page) {
     if !lost.is_empty() && !plan.problems.has_errors() {
         page.line(0, &Text::tone(Tone::Danger, "Needs your consent to lose data:"));
         for change in lost {
-            page.line(
-                2,
-                &Text::plain(&format!("--allow {}", data_loss(&change.address.to_string()))),
-            );
+            page.line(2, &Text::plain(&format!("--allow {}", data_loss(&change.address.to_string()))));
         }
     }
     let errors = errors(plan);
     if errors > 0 {
-        let text = format!(
-            "This plan cannot be applied: {}.",
-            count(errors, "error", "errors")
-        );
+        let text = format!("This plan cannot be applied: {}.", count(errors, "error", "errors"));
         page.line(0, &Text::tone(Tone::Danger, &text));
     }
 }
@@ -49,19 +39,11 @@ pub(super) fn show(plan: &Plan, view: &PlanView<'_>, page: &mut Page) {
 /// The value of `--allow` that names this address, quoted for a shell where it needs to be.
 pub(crate) fn data_loss(address: &str) -> String {
     let word = format!("data-loss={address}");
-    if word.contains(['"', '[', ' ']) {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    } else {
-        word
-    }
+    if word.contains(['"', '[', ' ']) { format!("'{}'", word.replace('\'', "'\\''")) } else { word }
 }
 
 fn errors(plan: &Plan) -> usize {
-    plan.problems
-        .0
-        .iter()
-        .filter(|d| d.severity == Severity::Error)
-        .count()
+    plan.problems.0.iter().filter(|d| d.severity == Severity::Error).count()
 }
 
 fn totals(plan: &Plan) -> Text {
@@ -117,23 +99,19 @@ fn acts(change: &Change) -> bool {
 }
 
 fn risks(plan: &Plan, mut text: Text) -> Text {
-    for (risk, word, tone) in [
-        (Risk::Disruptive, "disruptive", Tone::Change),
-        (Risk::Irreversible, "irreversible", Tone::Bad),
-    ] {
+    for (risk, word, tone) in
+        [(Risk::Disruptive, "disruptive", Tone::Change), (Risk::Irreversible, "irreversible", Tone::Bad)]
+    {
         let n = number(plan, |c| c.risk == risk && acts(c));
         if n > 0 {
             text = text.add(Tone::Plain, " ").add(tone, &format!("{n} {word}."));
         }
     }
     let lost = number(plan, |c| c.risk == Risk::DataLoss && acts(c));
-    let only_new = plan
-        .changes
-        .iter()
-        .all(|c| matches!(c.action, Action::Create | Action::NoOp | Action::Keep));
+    let only_new =
+        plan.changes.iter().all(|c| matches!(c.action, Action::Create | Action::NoOp | Action::Keep));
     if lost > 0 {
-        text.add(Tone::Plain, " ")
-            .add(Tone::Danger, &format!("DATA LOSS in {lost}."))
+        text.add(Tone::Plain, " ").add(Tone::Danger, &format!("DATA LOSS in {lost}."))
     } else if only_new && plan.risk() == Risk::Safe {
         text.add(Tone::Plain, " Nothing changed, deleted or at risk.")
     } else {
@@ -144,10 +122,7 @@ fn risks(plan: &Plan, mut text: Text) -> Text {
 /// How many are unchanged, and how many of them were not asked about because the server's own record of
 /// the object proves it. That record does not tell of admission rules changed since.
 fn unchanged(plan: &Plan, view: &PlanView<'_>, page: &mut Page) {
-    let calm = plan
-        .changes
-        .iter()
-        .filter(|c| c.action == Action::NoOp && c.not_ready.is_none());
+    let calm = plan.changes.iter().filter(|c| c.action == Action::NoOp && c.not_ready.is_none());
     let (mut all, mut proven, mut serial) = (0, 0, None);
     for change in calm {
         all += 1;
@@ -161,16 +136,9 @@ fn unchanged(plan: &Plan, view: &PlanView<'_>, page: &mut Page) {
     }
     let mut text = format!("Unchanged: {all}");
     if let Some(serial) = serial {
-        let which = if proven == all {
-            String::new()
-        } else {
-            format!("{proven} of them ")
-        };
-        write!(
-            text,
-            ", {which}since serial {serial} (--refresh=full dry-runs them again)"
-        )
-        .expect("writing to a String cannot fail");
+        let which = if proven == all { String::new() } else { format!("{proven} of them ") };
+        write!(text, ", {which}since serial {serial} (--refresh=full dry-runs them again)")
+            .expect("writing to a String cannot fail");
     }
     text.push('.');
     page.wrapped(0, 2, &Text::tone(Tone::Dim, &text));
@@ -182,28 +150,21 @@ fn checked(plan: &Plan, view: &PlanView<'_>, page: &mut Page) {
         .changes
         .iter()
         .filter(|c| {
-            matches!(
-                c.action,
-                Action::Create | Action::Update | Action::Replace | Action::Adopt
-            ) || (c.action == Action::NoOp && c.fidelity != Fidelity::Server)
+            matches!(c.action, Action::Create | Action::Update | Action::Replace | Action::Adopt)
+                || (c.action == Action::NoOp && c.fidelity != Fidelity::Server)
         })
         .collect();
     let mut open: BTreeMap<(Fidelity, &str), Vec<String>> = BTreeMap::new();
     for change in written.iter().filter(|c| c.fidelity != Fidelity::Server) {
         let reason = change.fidelity_reason.as_deref().unwrap_or_default();
-        open.entry((change.fidelity, reason))
-            .or_default()
-            .push(change.address.to_string());
+        open.entry((change.fidelity, reason)).or_default().push(change.address.to_string());
     }
     let left: usize = open.values().map(Vec::len).sum();
     if left == 0 {
         return;
     }
-    let text = format!(
-        "Checked by the server: {} of {}. Not fully: {left}",
-        written.len() - left,
-        written.len()
-    );
+    let text =
+        format!("Checked by the server: {} of {}. Not fully: {left}", written.len() - left, written.len());
     page.line(0, &Text::plain(&text));
     for ((fidelity, reason), addresses) in open {
         let how = match fidelity {
@@ -212,16 +173,8 @@ fn checked(plan: &Plan, view: &PlanView<'_>, page: &mut Page) {
             Fidelity::Offline => "not checked",
             Fidelity::Server => continue,
         };
-        let why = if reason.is_empty() {
-            how.to_owned()
-        } else {
-            format!("{how}: {reason}")
-        };
-        let shown = if view.full || addresses.len() <= LISTED {
-            addresses.len()
-        } else {
-            LISTED - 1
-        };
+        let why = if reason.is_empty() { how.to_owned() } else { format!("{how}: {reason}") };
+        let shown = if view.full || addresses.len() <= LISTED { addresses.len() } else { LISTED - 1 };
         let mut names = addresses[..shown].join(", ");
         if shown < addresses.len() {
             write!(names, " and {} more", addresses.len() - shown).expect("writing to a String cannot fail");

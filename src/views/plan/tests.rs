@@ -50,19 +50,10 @@ fn full_shows_manifests_without_secrets_and_every_unchanged_resource() {
 
 #[test]
 fn no_line_is_wider_than_the_page_unless_one_word_is() {
-    for plan in [
-        samples::first(),
-        samples::drift(),
-        samples::destroy(),
-        samples::adopt_and_replace(),
-    ] {
+    for plan in [samples::first(), samples::drift(), samples::destroy(), samples::adopt_and_replace()] {
         for width in [60, 80, 120] {
             for line in show(&plan, false, width).lines() {
-                let longest = line
-                    .split(' ')
-                    .map(|word| word.chars().count())
-                    .max()
-                    .unwrap_or(0);
+                let longest = line.split(' ').map(|word| word.chars().count()).max().unwrap_or(0);
                 assert!(line.chars().count() <= width.max(longest + 12), "{width}: {line}");
             }
         }

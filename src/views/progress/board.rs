@@ -34,13 +34,7 @@ pub(super) struct Board {
 
 impl Board {
     pub(super) fn new(layout: Layout, destroy: bool) -> Self {
-        Self {
-            layout,
-            running: BTreeMap::new(),
-            destroy,
-            total: 0,
-            ended: 0,
-        }
+        Self { layout, running: BTreeMap::new(), destroy, total: 0, ended: 0 }
     }
 
     /// Takes the event in; what it leaves on the page for good, if anything.
@@ -48,39 +42,18 @@ impl Board {
         let mut page = Page::new(self.layout);
         match &event.kind {
             EventKind::Started { total } => self.total = *total,
-            EventKind::ChangeStarted {
-                address,
-                action,
-                usual,
-            } => {
-                let row = Row {
-                    action: *action,
-                    started: event.elapsed,
-                    waits: None,
-                    usual: *usual,
-                };
+            EventKind::ChangeStarted { address, action, usual } => {
+                let row = Row { action: *action, started: event.elapsed, waits: None, usual: *usual };
                 self.running.insert(address.clone(), row);
             }
             EventKind::Written { address } => {
-                let going = self
-                    .running
-                    .get(address)
-                    .is_some_and(|row| row.action == Action::Delete);
-                let what = if going {
-                    "accepted, not gone yet"
-                } else {
-                    "accepted, not ready yet"
-                };
+                let going = self.running.get(address).is_some_and(|row| row.action == Action::Delete);
+                let what = if going { "accepted, not gone yet" } else { "accepted, not ready yet" };
                 self.waits(address, what);
             }
             EventKind::Waiting { address, what } => self.waits(address, what),
             EventKind::Retrying { address, why } => self.waits(address, &format!("trying again: {why}")),
-            EventKind::Done {
-                address,
-                action,
-                took,
-                detail,
-            } => {
+            EventKind::Done { address, action, took, detail } => {
                 self.end(address);
                 let detail = detail.as_deref().map_or_else(
                     || Text::tone(Tone::Dim, done(*action)),
@@ -88,19 +61,12 @@ impl Board {
                 );
                 page_line(&mut page, "ok", Tone::Good, address, *took, &detail);
             }
-            EventKind::Failed {
-                address, took, lines, ..
-            } => {
+            EventKind::Failed { address, took, lines, .. } => {
                 self.end(address);
                 let text = Text::tone(Tone::Danger, "FAILED")
                     .add(Tone::Plain, "  ")
                     .add(Tone::Strong, &address.to_string());
-                page.columns(
-                    2,
-                    &text,
-                    COLUMN - 6,
-                    &Text::plain(&format!("after {}", whole(*took))),
-                );
+                page.columns(2, &text, COLUMN - 6, &Text::plain(&format!("after {}", whole(*took))));
                 for line in lines.iter().flat_map(|line| line.lines()) {
                     let indent = line.len() - line.trim_start().len();
                     page.wrapped(6 + indent, 8 + indent, &Text::plain(line.trim_start()));
@@ -114,10 +80,7 @@ impl Board {
                 page.columns(2, &text, 0, &Text::plain(&format!("because {cause} failed")));
             }
             EventKind::Interrupted { address, written } => {
-                let waited = self
-                    .running
-                    .get(address)
-                    .is_some_and(|row| row.action == Action::NoOp);
+                let waited = self.running.get(address).is_some_and(|row| row.action == Action::NoOp);
                 self.end(address);
                 let text = Text::tone(Tone::Change, "stopped")
                     .add(Tone::Plain, " ")
@@ -132,11 +95,8 @@ impl Board {
             EventKind::Stopping => page.wrapped(
                 2,
                 4,
-                &Text::tone(
-                    Tone::Change,
-                    "stopping: nothing new starts, requests in flight are finished",
-                )
-                .add(Tone::Plain, " (again to leave at once; nothing is lost)"),
+                &Text::tone(Tone::Change, "stopping: nothing new starts, requests in flight are finished")
+                    .add(Tone::Plain, " (again to leave at once; nothing is lost)"),
             ),
             EventKind::Finished { summary } => {
                 self.running.clear();
@@ -162,9 +122,7 @@ impl Board {
     pub(super) fn rows(&self, elapsed: Duration) -> Vec<Text> {
         let mut rows: Vec<(&Address, &Row)> = self.running.iter().collect();
         rows.sort_by_key(|(address, row)| (row.started, *address));
-        rows.into_iter()
-            .map(|(address, row)| row.text(address, elapsed))
-            .collect()
+        rows.into_iter().map(|(address, row)| row.text(address, elapsed)).collect()
     }
 
     /// `3 of 5 done`.
@@ -175,35 +133,21 @@ impl Board {
     fn summary(&self, summary: &Summary, elapsed: Duration) -> Text {
         let what = if self.destroy { "Deleted" } else { "Applied" };
         // A short run is told by tenths, a long one by seconds.
-        let took = if elapsed.as_secs() < 10 {
-            exact(elapsed)
-        } else {
-            whole(elapsed)
-        };
+        let took = if elapsed.as_secs() < 10 { exact(elapsed) } else { whole(elapsed) };
         let state = format!("serial {}", summary.serial);
         if summary.failed + summary.skipped + summary.interrupted == 0 {
-            let text = format!(
-                "{what} {} of {} in {took}.",
-                summary.done,
-                self.total.max(summary.done)
-            );
+            let text = format!("{what} {} of {} in {took}.", summary.done, self.total.max(summary.done));
             return Text::tone(Tone::Good, &text).add(Tone::Dim, &format!(" {state}"));
         }
         let mut parts = vec![format!("{what} {}", summary.done)];
-        for (n, word) in [
-            (summary.failed, "failed"),
-            (summary.skipped, "skipped"),
-            (summary.interrupted, "stopped"),
-        ] {
+        for (n, word) in
+            [(summary.failed, "failed"), (summary.skipped, "skipped"), (summary.interrupted, "stopped")]
+        {
             if n > 0 {
                 parts.push(format!("{word} {n}"));
             }
         }
-        let tone = if summary.failed > 0 {
-            Tone::Danger
-        } else {
-            Tone::Change
-        };
+        let tone = if summary.failed > 0 { Tone::Danger } else { Tone::Change };
         Text::tone(tone, &format!("{} in {took}.", parts.join(", ")))
             .add(Tone::Plain, &format!(" State saved, {state}."))
     }

@@ -23,20 +23,13 @@ pub struct Lines<W> {
 impl<W: Write> Lines<W> {
     /// Writes to `out`; `destroy` words the last line.
     pub fn new(out: W, layout: Layout, destroy: bool) -> Self {
-        Self {
-            out,
-            board: Board::new(layout, destroy),
-            last: Duration::ZERO,
-        }
+        Self { out, board: Board::new(layout, destroy), last: Duration::ZERO }
     }
 
     fn write(&mut self, text: &str, at: Duration) {
         self.last = at;
         // Whoever read this may be gone; the run goes on.
-        let _gone = self
-            .out
-            .write_all(text.as_bytes())
-            .and_then(|()| self.out.flush());
+        let _gone = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
     }
 }
 
@@ -86,10 +79,7 @@ impl<W: Write> ApplyView for JsonLines<W> {
         self.last = wait;
         let line = format!("{}\n", json::event(event));
         // Whoever read this may be gone; the run goes on.
-        let _gone = self
-            .out
-            .write_all(line.as_bytes())
-            .and_then(|()| self.out.flush());
+        let _gone = self.out.write_all(line.as_bytes()).and_then(|()| self.out.flush());
     }
 
     fn tick(&mut self, _elapsed: Duration) {}

@@ -22,48 +22,25 @@ fn lines(destroy: bool, events: Vec<(u64, EventKind)>) -> String {
             clock += 1000;
             view.tick(at(clock));
         }
-        view.event(&Event {
-            elapsed: at(time),
-            kind,
-        });
+        view.event(&Event { elapsed: at(time), kind });
     }
     String::from_utf8(out).unwrap()
 }
 
 fn start(address: &str, action: Action, usual: Option<u64>) -> EventKind {
-    EventKind::ChangeStarted {
-        address: a(address),
-        action,
-        usual: usual.map(Duration::from_secs),
-    }
+    EventKind::ChangeStarted { address: a(address), action, usual: usual.map(Duration::from_secs) }
 }
 
 fn done(address: &str, action: Action, took: u64, detail: Option<&str>) -> EventKind {
-    EventKind::Done {
-        address: a(address),
-        action,
-        took: at(took),
-        detail: detail.map(str::to_owned),
-    }
+    EventKind::Done { address: a(address), action, took: at(took), detail: detail.map(str::to_owned) }
 }
 
 fn waiting(address: &str, what: &str) -> EventKind {
-    EventKind::Waiting {
-        address: a(address),
-        what: what.into(),
-    }
+    EventKind::Waiting { address: a(address), what: what.into() }
 }
 
 fn finished(done: usize, failed: usize, skipped: usize, interrupted: usize, serial: u64) -> EventKind {
-    EventKind::Finished {
-        summary: Summary {
-            done,
-            failed,
-            skipped,
-            interrupted,
-            serial,
-        },
-    }
+    EventKind::Finished { summary: Summary { done, failed, skipped, interrupted, serial } }
 }
 
 #[test]
@@ -73,42 +50,18 @@ fn an_apply_that_works() {
         vec![
             (0, EventKind::Started { total: 5 }),
             (0, start("namespace.tenant-media", Action::Create, None)),
-            (
-                0,
-                start("git_repository.external-arr-stack", Action::Create, Some(3)),
-            ),
+            (0, start("git_repository.external-arr-stack", Action::Create, Some(3))),
             (100, done("namespace.tenant-media", Action::Create, 100, None)),
-            (
-                100,
-                start("persistent_volume_claim.media-pvc", Action::Create, None),
-            ),
+            (100, start("persistent_volume_claim.media-pvc", Action::Create, None)),
             (100, start("secret.arr-secrets", Action::Create, None)),
             (200, done("secret.arr-secrets", Action::Create, 100, None)),
             (
                 2500,
-                done(
-                    "git_repository.external-arr-stack",
-                    Action::Create,
-                    2400,
-                    Some("main@sha1:3f2a91c"),
-                ),
+                done("git_repository.external-arr-stack", Action::Create, 2400, Some("main@sha1:3f2a91c")),
             ),
-            (
-                3100,
-                done(
-                    "persistent_volume_claim.media-pvc",
-                    Action::Create,
-                    3000,
-                    Some("Bound"),
-                ),
-            ),
+            (3100, done("persistent_volume_claim.media-pvc", Action::Create, 3000, Some("Bound"))),
             (3200, start("helm_release.arr-stack", Action::Create, Some(55))),
-            (
-                3300,
-                EventKind::Written {
-                    address: a("helm_release.arr-stack"),
-                },
-            ),
+            (3300, EventKind::Written { address: a("helm_release.arr-stack") }),
             (
                 4000,
                 EventKind::Retrying {
@@ -123,15 +76,7 @@ fn an_apply_that_works() {
                     "2 of 3 Deployments ready; radarr: pulling image\u{1b}[31m ghcr.io/home-operations/radarr (38s)",
                 ),
             ),
-            (
-                57_000,
-                done(
-                    "helm_release.arr-stack",
-                    Action::Create,
-                    53_800,
-                    Some("arr-stack@0.1.0"),
-                ),
-            ),
+            (57_000, done("helm_release.arr-stack", Action::Create, 53_800, Some("arr-stack@0.1.0"))),
             (57_000, finished(5, 0, 0, 0, 1)),
         ],
     );
@@ -165,27 +110,10 @@ fn interrupted() {
         vec![
             (0, EventKind::Started { total: 3 }),
             (0, start("helm_release.arr-stack", Action::Delete, None)),
-            (
-                100,
-                EventKind::Written {
-                    address: a("helm_release.arr-stack"),
-                },
-            ),
+            (100, EventKind::Written { address: a("helm_release.arr-stack") }),
             (12_000, EventKind::Stopping),
-            (
-                12_100,
-                EventKind::Interrupted {
-                    address: a("helm_release.arr-stack"),
-                    written: true,
-                },
-            ),
-            (
-                12_100,
-                EventKind::Interrupted {
-                    address: a("secret.arr-secrets"),
-                    written: false,
-                },
-            ),
+            (12_100, EventKind::Interrupted { address: a("helm_release.arr-stack"), written: true }),
+            (12_100, EventKind::Interrupted { address: a("secret.arr-secrets"), written: false }),
             (12_200, finished(1, 0, 0, 2, 4)),
         ],
     );
@@ -206,10 +134,7 @@ struct Screen {
 impl Term {
     fn contents(&self) -> String {
         let screen = self.0.lock().unwrap();
-        let lines = screen
-            .lines
-            .iter()
-            .map(|line| line.iter().collect::<String>().trim_end().to_owned());
+        let lines = screen.lines.iter().map(|line| line.iter().collect::<String>().trim_end().to_owned());
         lines.collect::<Vec<_>>().join("\n")
     }
 
@@ -267,12 +192,7 @@ impl indicatif::TermLike for Term {
     fn clear_line(&self) -> std::io::Result<()> {
         self.with(|screen| {
             let row = screen.row;
-            screen
-                .lines
-                .iter_mut()
-                .skip(row)
-                .take(1)
-                .for_each(|line| line.fill(' '));
+            screen.lines.iter_mut().skip(row).take(1).for_each(|line| line.fill(' '));
             screen.column = 0;
         })
     }
@@ -291,10 +211,7 @@ fn the_live_view_shows_what_runs_below_what_ended() {
         (0, start("namespace.tenant-media", Action::Create, None)),
         (100, done("namespace.tenant-media", Action::Create, 100, None)),
         (100, start("helm_release.arr-stack", Action::Create, Some(55))),
-        (
-            200,
-            start("persistent_volume_claim.media-pvc", Action::Create, None),
-        ),
+        (200, start("persistent_volume_claim.media-pvc", Action::Create, None)),
         (
             9000,
             waiting(
@@ -303,10 +220,7 @@ fn the_live_view_shows_what_runs_below_what_ended() {
             ),
         ),
     ] {
-        view.event(&Event {
-            elapsed: at(time),
-            kind,
-        });
+        view.event(&Event { elapsed: at(time), kind });
     }
     std::thread::sleep(at(120));
     view.tick(at(41_000));

@@ -16,15 +16,9 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        tokio::time::timeout(Duration::from_mins(4), test)
-            .await
-            .expect("within 4 minutes")
+        tokio::time::timeout(Duration::from_mins(4), test).await.expect("within 4 minutes")
     })
 }
 
@@ -56,10 +50,8 @@ pub(crate) struct Applied {
 
 impl Bench {
     pub(crate) async fn new(plane: &ControlPlane, name: &str) -> Self {
-        let options = ConnectOptions {
-            kubeconfig: Some(plane.kubeconfig(User::Arrplan)),
-            ..ConnectOptions::default()
-        };
+        let options =
+            ConnectOptions { kubeconfig: Some(plane.kubeconfig(User::Arrplan)), ..ConnectOptions::default() };
         let (reader, writer) = connect(&options).await.unwrap();
         let target = reader.target().clone();
         let folder = support::scratch_dir().join(format!("apply-{name}"));
@@ -79,9 +71,7 @@ impl Bench {
         std::fs::write(&file, format!("[stack]\nname = \"test\"\n{toml}")).unwrap();
         let (stack, problems, _) = stack::load(&LoadRequest::new(&file));
         let stack = stack.unwrap_or_else(|| panic!("{problems:#?}"));
-        let secrets = secrets::resolve(&stack.variables, &self.folder, &|_| None, false)
-            .await
-            .unwrap();
+        let secrets = secrets::resolve(&stack.variables, &self.folder, &|_| None, false).await.unwrap();
         self.plan_of(Some(stack), secrets).await
     }
 
@@ -106,13 +96,7 @@ impl Bench {
         .await
         .unwrap();
         assert!(!plan.problems.has_errors(), "{:#?}", plan.problems);
-        Planned {
-            plan,
-            stack,
-            store,
-            secrets,
-            redactor,
-        }
+        Planned { plan, stack, store, secrets, redactor }
     }
 
     async fn store(&self) -> LockedStore {
@@ -151,11 +135,7 @@ impl Bench {
             events.push(event);
         }
         assert_eq!(outcome.problem, None);
-        Applied {
-            outcome,
-            events,
-            took,
-        }
+        Applied { outcome, events, took }
     }
 
     /// Plans and applies, and everything has to end well.
@@ -186,17 +166,15 @@ impl Applied {
     /// How each change ended.
     pub(crate) fn ends(&self) -> BTreeMap<String, End> {
         let results = self.outcome.results.iter();
-        results
-            .map(|result| (result.address.to_string(), result.end))
-            .collect()
+        results.map(|result| (result.address.to_string(), result.end)).collect()
     }
 
     /// The lines of a failure.
     pub(crate) fn failure(&self, address: &str) -> String {
         let found = self.events.iter().find_map(|event| match &event.kind {
-            EventKind::Failed {
-                address: own, lines, ..
-            } if own.to_string() == address => Some(lines.join("\n")),
+            EventKind::Failed { address: own, lines, .. } if own.to_string() == address => {
+                Some(lines.join("\n"))
+            }
             _ => None,
         });
         found.unwrap_or_else(|| panic!("{address} did not fail:\n{self}"))
@@ -205,9 +183,7 @@ impl Applied {
     /// The detail of a success.
     pub(crate) fn detail(&self, address: &str) -> Option<String> {
         self.events.iter().find_map(|event| match &event.kind {
-            EventKind::Done {
-                address: own, detail, ..
-            } if own.to_string() == address => detail.clone(),
+            EventKind::Done { address: own, detail, .. } if own.to_string() == address => detail.clone(),
             _ => None,
         })
     }

@@ -21,10 +21,7 @@ fn a_claim_goes_after_its_last_pod() {
              spec.storageClassName = \"replicated\"\nspec.resources.requests.storage = \"1Gi\"\n"
         );
         let applied = bench.up(&toml).await;
-        assert_eq!(
-            applied.detail("persistent_volume_claim.data").as_deref(),
-            Some("Bound")
-        );
+        assert_eq!(applied.detail("persistent_volume_claim.data").as_deref(), Some("Bound"));
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "user", "namespace": ns},
             "spec": {
@@ -38,9 +35,7 @@ fn a_claim_goes_after_its_last_pod() {
         let applied = std::thread::scope(|scope| {
             scope.spawn(|| {
                 std::thread::sleep(Duration::from_secs(2));
-                plane
-                    .kubectl(&["-n", &ns, "delete", "pod", "user", "--grace-period=0", "--force"])
-                    .ok();
+                plane.kubectl(&["-n", &ns, "delete", "pod", "user", "--grace-period=0", "--force"]).ok();
             });
             let runtime = tokio::runtime::Handle::current();
             tokio::task::block_in_place(|| runtime.block_on(bench.apply(planned)))
@@ -60,10 +55,7 @@ fn a_claim_goes_after_its_last_pod() {
                 .received
                 .clone()
         };
-        assert!(
-            at("pods", "admin") < at("persistentvolumeclaims", "arrplan"),
-            "{writes}"
-        );
+        assert!(at("pods", "admin") < at("persistentvolumeclaims", "arrplan"), "{writes}");
         assert_eq!(plane.get_json("pvc", &ns, "data"), None);
     });
 }

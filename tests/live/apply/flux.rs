@@ -8,10 +8,7 @@ use support::{ControlPlane, GitRepo, Part};
 use super::bench::{Bench, run};
 
 const CHART: &[(&str, &str)] = &[
-    (
-        "charts/web/Chart.yaml",
-        "apiVersion: v2\nname: web\nversion: 0.1.0\n",
-    ),
+    ("charts/web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n"),
     (
         "charts/web/templates/all.yaml",
         r"apiVersion: apps/v1
@@ -80,30 +77,17 @@ fn a_chart_that_cannot_be_built_fails_in_seconds_with_its_chain_and_the_next_app
         assert_eq!(ends["git_repository.catalog"], End::Done);
         let failure = applied.failure("helm_release.web");
         println!("{failure}\nafter {:?}", applied.took);
-        assert!(
-            failure.contains(&format!("HelmChart {ns}/{ns}-web InvalidChartReference")),
-            "{failure}"
-        );
+        assert!(failure.contains(&format!("HelmChart {ns}/{ns}-web InvalidChartReference")), "{failure}");
 
         let planned = bench.plan(&wrong).await;
-        let release = planned
-            .plan
-            .changes
-            .iter()
-            .find(|c| c.address.name == "web")
-            .unwrap();
+        let release = planned.plan.changes.iter().find(|c| c.address.name == "web").unwrap();
         assert!(release.not_ready.is_some());
         drop(planned);
 
         let right = toml(&ns, &repo.url(), "./charts/web");
         let applied = bench.up(&right).await;
         println!("{applied}");
-        assert!(
-            applied
-                .detail("helm_release.web")
-                .is_some_and(|d| d.starts_with("web 0.1.0")),
-            "{applied}"
-        );
+        assert!(applied.detail("helm_release.web").is_some_and(|d| d.starts_with("web 0.1.0")), "{applied}");
         bench.settled(&right).await;
 
         // Destroyed: chart, records and inventory are gone before the source goes.
@@ -114,11 +98,7 @@ fn a_chart_that_cannot_be_built_fails_in_seconds_with_its_chain_and_the_next_app
         assert_eq!(plane.get_json("helmchart", &ns, &format!("{ns}-web")), None);
         assert_eq!(plane.get_json("deployment", &ns, "web"), None);
         assert!(plane.get_json("configmap", &ns, "web-kept").is_some());
-        let writes = plane
-            .audit()
-            .writes_since(mark)
-            .by_user("arrplan")
-            .in_namespace(&ns);
+        let writes = plane.audit().writes_since(mark).by_user("arrplan").in_namespace(&ns);
         let order: Vec<&str> = writes.iter().map(|w| w.resource.as_str()).collect();
         let at = |resource: &str| order.iter().position(|r| *r == resource).unwrap();
         assert!(at("helmreleases") < at("gitrepositories"), "{order:?}");
@@ -143,19 +123,13 @@ fn an_application_of_an_aggregated_api_is_made_changed_and_deleted() {
         };
         let mark = plane.audit().mark();
         let planned = bench.plan(&toml("a.example.org")).await;
-        let written = plane
-            .audit()
-            .writes_since(mark)
-            .by_user("arrplan")
-            .in_namespace(&ns);
+        let written = plane.audit().writes_since(mark).by_user("arrplan").in_namespace(&ns);
         assert_eq!(written.to_string(), "");
         let applied = bench.apply(planned).await;
         assert_eq!(applied.outcome.summary.failed, 0, "{applied}");
         bench.settled(&toml("a.example.org")).await;
         bench.up(&toml("b.example.org")).await;
-        let live = plane
-            .get_json("arrstacks.apps.cozystack.io", &ns, "main")
-            .unwrap();
+        let live = plane.get_json("arrstacks.apps.cozystack.io", &ns, "main").unwrap();
         assert_eq!(live["spec"]["domain"], "b.example.org");
         let planned = bench.plan_destroy().await;
         let applied = bench.apply(planned).await;
@@ -190,10 +164,8 @@ fn a_release_that_does_not_get_ready_is_explained_down_to_the_container() {
         return;
     };
     let ns = plane.create_namespace("crash");
-    let chart = CHART[1].1.replace(
-        "metadata: { labels: {",
-        "metadata: { labels: { tests.arrplan.dev/pod: crash,",
-    );
+    let chart =
+        CHART[1].1.replace("metadata: { labels: {", "metadata: { labels: { tests.arrplan.dev/pod: crash,");
     let repo = GitRepo::new(&[CHART[0], (CHART[1].0, &chart)]);
     run(async {
         let mut bench = Bench::new(plane, &ns).await;
@@ -234,11 +206,7 @@ fn a_suspended_release_is_not_deleted() {
         let applied = bench.apply(planned).await;
         let failure = applied.failure("helm_release.web");
         assert!(failure.contains("is suspended: resume it first"), "{failure}");
-        assert_eq!(
-            applied.ends()["git_repository.catalog"],
-            End::Skipped,
-            "{applied}"
-        );
+        assert_eq!(applied.ends()["git_repository.catalog"], End::Skipped, "{applied}");
         assert!(plane.get_json("deployment", &ns, "web").is_some());
     });
 }

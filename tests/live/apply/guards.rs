@@ -11,20 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::bench::{Bench, run};
 
 fn maps(namespace: &str, data: &[(&str, &str)]) -> String {
-    let maps = data
-        .iter()
-        .map(|(name, rest)| format!("[config_map.{name}]\n{rest}\n"));
-    format!(
-        "[defaults]\nnamespace = \"{namespace}\"\n{}",
-        maps.collect::<String>()
-    )
+    let maps = data.iter().map(|(name, rest)| format!("[config_map.{name}]\n{rest}\n"));
+    format!("[defaults]\nnamespace = \"{namespace}\"\n{}", maps.collect::<String>())
 }
 
 fn uid(plane: &ControlPlane, namespace: &str, name: &str) -> String {
-    plane.get_json("configmap", namespace, name).unwrap()["metadata"]["uid"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    plane.get_json("configmap", namespace, name).unwrap()["metadata"]["uid"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -44,26 +36,18 @@ fn what_somebody_made_meanwhile_is_not_overwritten() {
             ],
         );
         let planned = bench.plan(&toml).await;
-        plane
-            .kubectl(&["-n", &ns, "create", "configmap", "a", "--from-literal=k=theirs"])
-            .ok();
+        plane.kubectl(&["-n", &ns, "create", "configmap", "a", "--from-literal=k=theirs"]).ok();
         let applied = bench.apply(planned).await;
         let ends: Vec<End> = applied.ends().into_values().collect();
         assert_eq!(ends, [End::Failed, End::Skipped, End::Done], "{applied}");
         let failure = applied.failure("config_map.a");
-        assert_eq!(
-            failure,
-            format!("ConfigMap {ns}/a was made by kubectl-create since the plan was made")
-        );
+        assert_eq!(failure, format!("ConfigMap {ns}/a was made by kubectl-create since the plan was made"));
         let cause = applied.events.iter().find_map(|event| match &event.kind {
             EventKind::Skipped { cause, .. } => Some(cause.to_string()),
             _ => None,
         });
         assert_eq!(cause.as_deref(), Some("config_map.a"));
-        assert_eq!(
-            plane.get_json("configmap", &ns, "a").unwrap()["data"]["k"],
-            "theirs"
-        );
+        assert_eq!(plane.get_json("configmap", &ns, "a").unwrap()["data"]["k"], "theirs");
         let state = bench.state().await;
         let owned: Vec<String> = state.resources.keys().map(ToString::to_string).collect();
         assert_eq!(owned, ["config_map.c"]);
@@ -78,20 +62,13 @@ fn an_update_is_sent_again_only_while_what_decided_it_holds() {
     let ns = plane.create_namespace("race-update");
     run(async {
         let bench = Bench::new(plane, &ns).await;
-        let toml = |value: &str| {
-            maps(
-                &ns,
-                &[("a", &format!("data.k = \"{value}\"\ndata.other = \"x\""))],
-            )
-        };
+        let toml = |value: &str| maps(&ns, &[("a", &format!("data.k = \"{value}\"\ndata.other = \"x\""))]);
         bench.up(&toml("1")).await;
         bench.settled(&toml("1")).await;
 
         // Only the resourceVersion moves: sent again.
         let planned = bench.plan(&toml("2")).await;
-        plane
-            .kubectl(&["-n", &ns, "annotate", "configmap", "a", "moved=1"])
-            .ok();
+        plane.kubectl(&["-n", &ns, "annotate", "configmap", "a", "moved=1"]).ok();
         let applied = bench.apply(planned).await;
         assert_eq!(applied.outcome.summary.done, 1, "{applied}");
         assert_eq!(plane.get_json("configmap", &ns, "a").unwrap()["data"]["k"], "2");
@@ -143,37 +120,21 @@ fn drift_that_moves_again_is_not_forced() {
         let toml = maps(&ns, &[("a", "data.k = \"ours\"\ndata.l = \"ours\"")]);
         bench.up(&toml).await;
         let edit = |data: &str| {
-            plane
-                .kubectl(&["-n", &ns, "patch", "configmap", "a", "--type=merge", "-p", data])
-                .ok();
+            plane.kubectl(&["-n", &ns, "patch", "configmap", "a", "--type=merge", "-p", data]).ok();
         };
         edit("{\"data\":{\"k\":\"theirs\"}}");
         let planned = bench.plan(&toml).await;
         edit("{\"data\":{\"k\":\"again\"}}");
         let applied = bench.apply(planned).await;
-        assert_eq!(
-            applied.ends().into_values().collect::<Vec<_>>(),
-            [End::Failed],
-            "{applied}"
-        );
-        assert_eq!(
-            plane.get_json("configmap", &ns, "a").unwrap()["data"]["k"],
-            "again"
-        );
+        assert_eq!(applied.ends().into_values().collect::<Vec<_>>(), [End::Failed], "{applied}");
+        assert_eq!(plane.get_json("configmap", &ns, "a").unwrap()["data"]["k"], "again");
 
         // A second field taken by another manager: more than was shown.
         let planned = bench.plan(&toml).await;
         edit("{\"data\":{\"l\":\"theirs\"}}");
         let applied = bench.apply(planned).await;
-        assert_eq!(
-            applied.ends().into_values().collect::<Vec<_>>(),
-            [End::Failed],
-            "{applied}"
-        );
-        assert_eq!(
-            plane.get_json("configmap", &ns, "a").unwrap()["data"]["k"],
-            "again"
-        );
+        assert_eq!(applied.ends().into_values().collect::<Vec<_>>(), [End::Failed], "{applied}");
+        assert_eq!(plane.get_json("configmap", &ns, "a").unwrap()["data"]["k"], "again");
     });
 }
 
@@ -185,18 +146,12 @@ fn another_object_of_the_same_name_is_left_alone() {
     let ns = plane.create_namespace("race-recreate");
     run(async {
         let bench = Bench::new(plane, &ns).await;
-        let toml = |value: &str| {
-            maps(
-                &ns,
-                &[("a", &format!("data.k = \"{value}\"")), ("b", "data.k = \"v\"")],
-            )
-        };
+        let toml =
+            |value: &str| maps(&ns, &[("a", &format!("data.k = \"{value}\"")), ("b", "data.k = \"v\"")]);
         bench.up(&toml("1")).await;
         let recreate = |name: &str| {
             plane.kubectl(&["-n", &ns, "delete", "configmap", name]).ok();
-            plane
-                .kubectl(&["-n", &ns, "create", "configmap", name, "--from-literal=k=theirs"])
-                .ok();
+            plane.kubectl(&["-n", &ns, "create", "configmap", name, "--from-literal=k=theirs"]).ok();
         };
 
         let planned = bench.plan(&toml("2")).await;
@@ -204,10 +159,7 @@ fn another_object_of_the_same_name_is_left_alone() {
         let applied = bench.apply(planned).await;
         let failure = applied.failure("config_map.a");
         assert!(failure.contains("another object"), "{failure}");
-        assert_eq!(
-            plane.get_json("configmap", &ns, "a").unwrap()["data"]["k"],
-            "theirs"
-        );
+        assert_eq!(plane.get_json("configmap", &ns, "a").unwrap()["data"]["k"], "theirs");
 
         // The same for a delete.
         let planned = bench.plan_destroy().await;
@@ -228,40 +180,25 @@ fn a_delete_names_uid_and_version_and_ends_when_the_object_is_gone() {
     let ns = plane.create_namespace("delete");
     run(async {
         let bench = Bench::new(plane, &ns).await;
-        let toml = maps(
-            &ns,
-            &[
-                ("a", "data.k = \"1\""),
-                ("b", "depends_on = [\"config_map.a\"]\ndata.k = \"1\""),
-            ],
-        );
+        let toml =
+            maps(&ns, &[("a", "data.k = \"1\""), ("b", "depends_on = [\"config_map.a\"]\ndata.k = \"1\"")]);
         bench.up(&toml).await;
         let live = plane.get_json("configmap", &ns, "a").unwrap();
         let mark = plane.audit().mark();
         let planned = bench.plan_destroy().await;
         assert_eq!(
             planned.actions(),
-            [
-                ("config_map.b".to_owned(), Action::Delete),
-                ("config_map.a".to_owned(), Action::Delete)
-            ]
+            [("config_map.b".to_owned(), Action::Delete), ("config_map.a".to_owned(), Action::Delete)]
         );
         let applied = bench.apply(planned).await;
         assert_eq!(applied.outcome.summary.done, 2, "{applied}");
         assert!(applied.outcome.state.resources.is_empty());
-        let writes = plane
-            .audit()
-            .writes_since(mark)
-            .by_user("arrplan")
-            .in_namespace(&ns);
+        let writes = plane.audit().writes_since(mark).by_user("arrplan").in_namespace(&ns);
         let deletes: Vec<(String, Value)> = writes.iter().map(|w| (w.name.clone(), w.body.clone())).collect();
         assert_eq!(deletes.len(), 2, "{writes}");
         assert_eq!((deletes[0].0.as_str(), deletes[1].0.as_str()), ("b", "a"));
         assert_eq!(deletes[1].1["preconditions"]["uid"], live["metadata"]["uid"]);
-        assert_eq!(
-            deletes[1].1["preconditions"]["resourceVersion"],
-            live["metadata"]["resourceVersion"]
-        );
+        assert_eq!(deletes[1].1["preconditions"]["resourceVersion"], live["metadata"]["resourceVersion"]);
         assert_eq!(deletes[1].1["propagationPolicy"], "Background");
         assert_eq!(plane.get_json("configmap", &ns, "a"), None);
     });
@@ -275,13 +212,7 @@ fn a_finalizer_is_named_and_never_touched() {
     let ns = plane.create_namespace("finalizer");
     run(async {
         let mut bench = Bench::new(plane, &ns).await;
-        let toml = maps(
-            &ns,
-            &[(
-                "a",
-                "metadata.finalizers = [\"example.org/hold\"]\ndata.k = \"1\"",
-            )],
-        );
+        let toml = maps(&ns, &[("a", "metadata.finalizers = [\"example.org/hold\"]\ndata.k = \"1\"")]);
         bench.up(&toml).await;
         let planned = bench.plan_destroy().await;
         bench.timeout = Some(Duration::from_secs(2));
@@ -321,9 +252,7 @@ fn what_came_into_a_namespace_after_the_plan_stops_its_delete() {
         let toml = format!("[namespace.{ns}]\n[config_map.a]\nnamespace = \"{ns}\"\ndata.k = \"1\"\n");
         bench.up(&toml).await;
         let planned = bench.plan_destroy().await;
-        plane
-            .kubectl(&["-n", &ns, "create", "configmap", "late", "--from-literal=k=1"])
-            .ok();
+        plane.kubectl(&["-n", &ns, "create", "configmap", "late", "--from-literal=k=1"]).ok();
         let applied = bench.apply(planned).await;
         let failure = applied.failure(&format!("namespace.{ns}"));
         assert!(failure.contains(&format!("ConfigMap {ns}/late")), "{failure}");
@@ -383,10 +312,7 @@ fn nothing_of_us_stays_in_what_is_forgotten() {
         let rest = maps(&ns, &[("b", "data.k = \"1\"")]);
         let rest = format!("{rest}\n[[removed]]\nresource = \"config_map.a\"\ndestroy = false\n");
         let applied = bench.up(&rest).await;
-        assert_eq!(
-            applied.detail("config_map.a").as_deref(),
-            Some("stays, owned by nobody")
-        );
+        assert_eq!(applied.detail("config_map.a").as_deref(), Some("stays, owned by nobody"));
         let live = plane.get_json("configmap", &ns, "a").unwrap();
         assert_eq!(live["data"], json!({"k": "1"}));
         let metadata = live["metadata"].as_object().unwrap();
@@ -417,22 +343,12 @@ fn a_replace_is_a_delete_and_a_create_with_dependents_after_it() {
         bench.up(&toml("one")).await;
         let before = plane.get_json("deployment", &ns, "web").unwrap()["metadata"]["uid"].clone();
         let planned = bench.plan(&toml("two")).await;
-        assert_eq!(
-            planned.actions()[0],
-            ("deployment.web".to_owned(), Action::Replace)
-        );
+        assert_eq!(planned.actions()[0], ("deployment.web".to_owned(), Action::Replace));
         let mark = plane.audit().mark();
         let applied = bench.apply(planned).await;
         assert_eq!(applied.outcome.summary.failed, 0, "{applied}");
-        let writes = plane
-            .audit()
-            .writes_since(mark)
-            .by_user("arrplan")
-            .in_namespace(&ns);
-        let order: Vec<(&str, &str)> = writes
-            .iter()
-            .map(|w| (w.verb.as_str(), w.name.as_str()))
-            .collect();
+        let writes = plane.audit().writes_since(mark).by_user("arrplan").in_namespace(&ns);
+        let order: Vec<(&str, &str)> = writes.iter().map(|w| (w.verb.as_str(), w.name.as_str())).collect();
         assert_eq!(order, [("delete", "web"), ("patch", "web"), ("patch", "after")]);
         let after = plane.get_json("deployment", &ns, "web").unwrap()["metadata"]["uid"].clone();
         assert_ne!(before, after);

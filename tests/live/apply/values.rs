@@ -26,9 +26,7 @@ fn generated_secrets_and_uids_are_filled_in_after_their_home() {
         let user = plane.get_json("secret", &ns, "user").unwrap();
         let map = plane.get_json("configmap", &ns, "map").unwrap();
         let plain = |value: &serde_json::Value| {
-            let bytes = base64::engine::general_purpose::STANDARD
-                .decode(value.as_str().unwrap())
-                .unwrap();
+            let bytes = base64::engine::general_purpose::STANDARD.decode(value.as_str().unwrap()).unwrap();
             String::from_utf8(bytes).unwrap()
         };
         let key = plain(&home["data"]["key"]);
@@ -80,10 +78,7 @@ spec.size = 3
         let planned = bench.plan_destroy().await;
         let applied = bench.apply(planned).await;
         assert_eq!(applied.outcome.summary.failed, 0, "{applied}");
-        assert_eq!(
-            plane.get_json("crd", "", &format!("gadgets.{ns}.example.org")),
-            None
-        );
+        assert_eq!(plane.get_json("crd", "", &format!("gadgets.{ns}.example.org")), None);
     });
 }
 
@@ -106,26 +101,14 @@ fn existing_objects_are_waited_for() {
         let ends: Vec<End> = applied.ends().into_values().collect();
         assert_eq!(ends, [End::Done, End::Failed], "{applied}");
         let failure = applied.failure("config_map.ours");
-        assert!(
-            failure.starts_with("existing.config_map.theirs is not ready"),
-            "{failure}"
-        );
+        assert!(failure.starts_with("existing.config_map.theirs is not ready"), "{failure}");
 
         let toml = toml.replace("2s", "30s");
         let planned = bench.plan(&toml).await;
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 std::thread::sleep(std::time::Duration::from_secs(1));
-                plane
-                    .kubectl(&[
-                        "-n",
-                        &ns,
-                        "create",
-                        "configmap",
-                        "theirs",
-                        "--from-literal=k=found",
-                    ])
-                    .ok();
+                plane.kubectl(&["-n", &ns, "create", "configmap", "theirs", "--from-literal=k=found"]).ok();
             });
             let runtime = tokio::runtime::Handle::current();
             tokio::task::block_in_place(|| {
@@ -133,9 +116,6 @@ fn existing_objects_are_waited_for() {
                 assert_eq!(applied.outcome.summary.failed, 0, "{applied}");
             });
         });
-        assert_eq!(
-            plane.get_json("configmap", &ns, "ours").unwrap()["data"]["copy"],
-            "found"
-        );
+        assert_eq!(plane.get_json("configmap", &ns, "ours").unwrap()["data"]["copy"], "found");
     });
 }

@@ -75,11 +75,7 @@ fn made(change: &Value, after: &Value) -> Vec<String> {
                 if change["fidelity"] == "schema" && within(&field["after"]["value"], actual) => {}
             ("masked", Some(_)) if is_secret(after, path) => {}
             ("known-after-apply", _) if is_drawn(after, path) => {}
-            (_, actual) => wrong.push(format!(
-                "{path} was told as {}, is {}",
-                field["after"],
-                Shown(actual)
-            )),
+            (_, actual) => wrong.push(format!("{path} was told as {}, is {}", field["after"], Shown(actual))),
         }
     }
     wrong
@@ -108,11 +104,7 @@ pub(super) fn replaced(change: &Value, after: &Value) -> Vec<String> {
             ("plain", Some(actual)) if *actual == field["after"]["value"] => {}
             ("absent", None) | ("masked", Some(_)) => {}
             ("known-after-apply", _) if is_drawn(after, path) => {}
-            (_, actual) => wrong.push(format!(
-                "{path} was told as {}, is {}",
-                field["after"],
-                Shown(actual)
-            )),
+            (_, actual) => wrong.push(format!("{path} was told as {}, is {}", field["after"], Shown(actual))),
         }
     }
     wrong
@@ -134,10 +126,7 @@ fn changed(change: &Value, before: &Value, after: &Value) -> Vec<String> {
             _ => false,
         };
         if !fits {
-            wrong.push(format!(
-                "{path} was told to have been {told_was}, was {}",
-                Shown(was)
-            ));
+            wrong.push(format!("{path} was told to have been {told_was}, was {}", Shown(was)));
         }
         if !matches!(field["cause"]["is"].as_str(), Some("owned" | "stays"))
             && field["before"] == field["after"]
@@ -149,11 +138,7 @@ fn changed(change: &Value, before: &Value, after: &Value) -> Vec<String> {
         }
     }
     // Positions in lists are those of the object before, so elements go from the last to the first.
-    for field in fields
-        .iter()
-        .rev()
-        .filter(|field| field["after"]["is"] == "absent")
-    {
+    for field in fields.iter().rev().filter(|field| field["after"]["is"] == "absent") {
         remove(&mut told, &parse(field["path"].as_str().unwrap()));
     }
     let (orders, values): (Vec<_>, Vec<_>) = fields
@@ -207,11 +192,7 @@ fn lists_with_several_new(fields: &[Value]) -> Vec<Vec<Step>> {
         })
         .collect();
     lists.sort_by_key(|list| format!("{list:?}"));
-    let several: Vec<Vec<Step>> = lists
-        .windows(2)
-        .filter(|w| w[0] == w[1])
-        .map(|w| w[0].clone())
-        .collect();
+    let several: Vec<Vec<Step>> = lists.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0].clone()).collect();
     several
 }
 
@@ -247,9 +228,7 @@ fn is_secret(object: &Value, path: &str) -> bool {
 }
 
 fn is_drawn(object: &Value, path: &str) -> bool {
-    DRAWN
-        .iter()
-        .any(|(kind, field)| object["kind"] == *kind && path.contains(field))
+    DRAWN.iter().any(|(kind, field)| object["kind"] == *kind && path.contains(field))
 }
 
 fn strip(object: &mut Value) {
@@ -343,9 +322,9 @@ fn word(text: &str) -> Value {
 fn place(items: &[Value], step: &Step) -> Option<usize> {
     match step {
         Step::Index(index) => (*index < items.len()).then_some(*index),
-        Step::Element(keys) => items
-            .iter()
-            .position(|item| keys.iter().all(|(key, value)| item.get(key) == Some(value))),
+        Step::Element(keys) => {
+            items.iter().position(|item| keys.iter().all(|(key, value)| item.get(key) == Some(value)))
+        }
         Step::Item(value) => items.iter().position(|item| item == value),
         Step::Key(_) => None,
     }
@@ -420,11 +399,7 @@ fn get_mut<'v>(object: &'v mut Value, steps: &[Step]) -> Option<&'v mut Value> {
 /// Whether a field tells a new order of a list's elements, and nothing else of it.
 fn is_only_order(field: &Value) -> bool {
     let sorted = |side: &str| {
-        let mut texts: Vec<String> = field[side]["value"]
-            .as_array()?
-            .iter()
-            .map(Value::to_string)
-            .collect();
+        let mut texts: Vec<String> = field[side]["value"].as_array()?.iter().map(Value::to_string).collect();
         texts.sort();
         Some(texts)
     };
@@ -486,10 +461,6 @@ fn a_wrong_prediction_is_found() {
     let mut wrong = right.clone();
     wrong[2] = field("spec.ports[name=b].port", plain(json!(2)), plain(json!(3)));
     assert_eq!(told(&wrong).len(), 1);
-    wrong[2] = field(
-        "spec.ports[name=b].port",
-        plain(json!(1)),
-        json!({ "is": "known-after-apply" }),
-    );
+    wrong[2] = field("spec.ports[name=b].port", plain(json!(1)), json!({ "is": "known-after-apply" }));
     assert_ne!(told(&wrong), Vec::<String>::new());
 }

@@ -31,25 +31,18 @@ impl Variants {
             .map(|line| {
                 let variants = variants(line);
                 if let Some(header) = header(&variants[0].2) {
-                    address = Some(header).filter(|address| !address.is_empty());
+                    address = Some(header).filter(|header| !header.is_empty());
                 }
-                Line {
-                    address: address.clone(),
-                    variants,
-                }
+                Line { address: address.clone(), variants }
             })
             .collect();
-        Self {
-            name: name.to_owned(),
-            lines,
-        }
+        Self { name: name.to_owned(), lines }
     }
 
     pub(super) fn text(&self, round: u32) -> String {
         let line = |line: &Line| {
             let mut now = line.variants.iter().filter(|(from, ..)| *from <= round);
-            now.next_back()
-                .map_or_else(String::new, |(.., text)| format!("{text}\n"))
+            now.next_back().map_or_else(String::new, |(.., text)| format!("{text}\n"))
         };
         self.lines.iter().map(line).collect()
     }
@@ -89,11 +82,7 @@ fn variants(line: &str) -> Vec<(u32, bool, String)> {
             .map(|(at, _)| at);
         let text = next.map_or(rest, |at| &rest[..at]);
         // The blank before a marker is not part of a multi-line string's line; the one at its start is.
-        let text = if next.is_some() {
-            text.strip_suffix(' ').unwrap_or(text)
-        } else {
-            text
-        };
+        let text = if next.is_some() { text.strip_suffix(' ').unwrap_or(text) } else { text };
         found.push((round, same, text.to_owned()));
         let Some(at) = next else { return found };
         same = rest.as_bytes()[at + 1] == b'=';
@@ -102,7 +91,7 @@ fn variants(line: &str) -> Vec<(u32, bool, String)> {
     }
 }
 
-/// The address a table's header is of; empty for tables that are no resource.
+/// The address a table's header is of; empty for tables that are no resource, none for other lines.
 fn header(line: &str) -> Option<String> {
     let inside = line.trim_start_matches('[');
     if inside.len() == line.len() {
@@ -123,23 +112,15 @@ pub(super) fn path(plane: &ControlPlane, change: &Value) -> String {
     let key: Vec<&str> = change["object"].as_str().unwrap().split('/').collect();
     let kind = key[0].split('.').next().unwrap();
     let root = root(api_version);
-    let known = PLURALS
-        .lock()
-        .unwrap()
-        .get(&(api_version.to_owned(), kind.to_owned()))
-        .cloned();
+    let known = PLURALS.lock().unwrap().get(&(api_version.to_owned(), kind.to_owned())).cloned();
     let plural = known.unwrap_or_else(|| {
         let list = plane.request(User::Admin, "GET", &root, None).ok();
         let resources = list["resources"].as_array().unwrap();
-        let found = resources
-            .iter()
-            .find(|r| r["kind"] == kind && !r["name"].as_str().unwrap().contains('/'));
+        let found =
+            resources.iter().find(|r| r["kind"] == kind && !r["name"].as_str().unwrap().contains('/'));
         let found = found.unwrap_or_else(|| panic!("{api_version} {kind} is not served"));
         let plural = found["name"].as_str().unwrap().to_owned();
-        PLURALS
-            .lock()
-            .unwrap()
-            .insert((api_version.to_owned(), kind.to_owned()), plural.clone());
+        PLURALS.lock().unwrap().insert((api_version.to_owned(), kind.to_owned()), plural.clone());
         plural
     });
     match key[1..] {
@@ -151,8 +132,7 @@ pub(super) fn path(plane: &ControlPlane, change: &Value) -> String {
 
 fn api_version(change: &Value) -> &str {
     let told = change["api_version"].as_str();
-    told.or_else(|| change["manifest"]["apiVersion"].as_str())
-        .unwrap()
+    told.or_else(|| change["manifest"]["apiVersion"].as_str()).unwrap()
 }
 
 fn root(api_version: &str) -> String {

@@ -23,11 +23,7 @@ pub(super) fn table(
         for kind in *names {
             let name = schema_name(schemas, api_version, kind)
                 .unwrap_or_else(|| panic!("the server has no schema of {api_version} {kind}"));
-            let scope = if is_namespaced(document, api_version, kind) {
-                'N'
-            } else {
-                'C'
-            };
+            let scope = if is_namespaced(document, api_version, kind) { 'N' } else { 'C' };
             let id = types.reference(schemas, &name, None);
             writeln!(kinds, "kind {api_version} {kind} {scope} {id}").unwrap();
         }
@@ -37,9 +33,8 @@ pub(super) fn table(
     let schemas = &documents["v1"]["components"]["schemas"];
     let meta = types.reference(schemas, "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", None);
     let (text, any) = (types.intern("string"), types.intern("any"));
-    let tenant = types.intern(&format!(
-        "object* apiVersion:{text} kind:{text} metadata:{meta} spec:{any} status:{any}"
-    ));
+    let tenant = types
+        .intern(&format!("object* apiVersion:{text} kind:{text} metadata:{meta} spec:{any} status:{any}"));
     writeln!(kinds, "kind apps.cozystack.io/v1alpha1 Tenant N {tenant}").unwrap();
 
     let mut out = String::new();
@@ -66,9 +61,7 @@ pub(super) fn schema_name(schemas: &Value, api_version: &str, kind: &str) -> Opt
         kinds.is_some_and(|list| list.contains(&wanted))
     };
     let mut schemas = schemas.as_object()?.iter();
-    schemas
-        .find(|(_, schema)| of_kind(schema))
-        .map(|(name, _)| name.clone())
+    schemas.find(|(_, schema)| of_kind(schema)).map(|(name, _)| name.clone())
 }
 
 fn is_namespaced(document: &Value, api_version: &str, kind: &str) -> bool {
@@ -230,11 +223,7 @@ impl Types {
             let default = &field["default"];
             let empty = default.is_null() || *default == 0 || *default == "" || *default == false;
             let empty = empty || *default == serde_json::json!({});
-            let mark = if required.contains(&name.as_str()) && empty {
-                "!"
-            } else {
-                ""
-            };
+            let mark = if required.contains(&name.as_str()) && empty { "!" } else { "" };
             write!(line, " {name}{mark}:{id}").unwrap();
         }
         line
@@ -259,16 +248,15 @@ fn string(schema: &Value) -> String {
         _ => {}
     }
     let pattern = schema["pattern"].as_str().unwrap_or_default();
-    if let Some(units) = pattern
-        .strip_prefix(r"^([0-9]+(\.[0-9]+)?(")
-        .and_then(|rest| rest.strip_suffix("))+$"))
+    if let Some(units) =
+        pattern.strip_prefix(r"^([0-9]+(\.[0-9]+)?(").and_then(|rest| rest.strip_suffix("))+$"))
     {
         return format!("duration {}", units.replace('|', " "));
     }
-    if let Some(schemes) = pattern.strip_prefix('^').and_then(|rest| {
-        rest.strip_suffix("://.*$")
-            .map(|schemes| schemes.trim_matches(['(', ')']))
-    }) {
+    if let Some(schemes) = pattern
+        .strip_prefix('^')
+        .and_then(|rest| rest.strip_suffix("://.*$").map(|schemes| schemes.trim_matches(['(', ')'])))
+    {
         return format!("url {}", schemes.replace('|', " "));
     }
     "string".into()

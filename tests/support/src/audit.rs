@@ -70,20 +70,12 @@ impl AuditRecord {
     fn parse(line: &str) -> Self {
         let event: Value =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("audit log: {error}: {line}"));
-        let text = |pointer: &str| {
-            event
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let text =
+            |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let body = event.get("requestObject").cloned().unwrap_or_default();
         let mut name = text("/objectRef/name");
         if name.is_empty() {
-            body.pointer("/metadata/name")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .clone_into(&mut name);
+            body.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().clone_into(&mut name);
         }
         Self {
             verb: text("/verb"),
@@ -109,19 +101,13 @@ impl AuditRecord {
     /// Whether the request asked for a dry run. The server may not have honoured it.
     pub fn is_dry_run(&self) -> bool {
         self.uri.contains("dryRun=All")
-            || self
-                .body
-                .get("dryRun")
-                .and_then(Value::as_array)
-                .is_some_and(|values| !values.is_empty())
+            || self.body.get("dryRun").and_then(Value::as_array).is_some_and(|values| !values.is_empty())
     }
 
     /// Whether it changes the cluster if it succeeds: no read, no dry run, no access or token review.
     pub fn is_write(&self) -> bool {
-        let mutates = matches!(
-            self.verb.as_str(),
-            "create" | "update" | "patch" | "delete" | "deletecollection"
-        );
+        let mutates =
+            matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection");
         mutates && !self.is_dry_run() && !self.resource.ends_with("reviews")
     }
 
@@ -141,20 +127,9 @@ impl AuditRecord {
 
 impl fmt::Display for AuditRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            verb,
-            code,
-            user,
-            uri,
-            received,
-            ..
-        } = self;
+        let Self { verb, code, user, uri, received, .. } = self;
         write!(f, "{received} {user} {verb} {uri} -> {code}")?;
-        if self.body.is_null() {
-            Ok(())
-        } else {
-            write!(f, " {}", self.body)
-        }
+        if self.body.is_null() { Ok(()) } else { write!(f, " {}", self.body) }
     }
 }
 
@@ -246,12 +221,7 @@ pub struct AuditLog {
 
 impl AuditLog {
     pub(crate) fn new(path: PathBuf, api: Api) -> Self {
-        Self {
-            path,
-            api,
-            seen: Mutex::default(),
-            barriers: AtomicU32::new(0),
-        }
+        Self { path, api, seen: Mutex::default(), barriers: AtomicU32::new(0) }
     }
 
     /// The file itself.
@@ -297,26 +267,19 @@ impl AuditLog {
             .expect("the API server answers")
             .ok();
         eventually("the audit log to show an answered request", || {
-            self.read_on(|records| records.iter().rev().any(|record| record.uri == uri))
-                .then_some(())
+            self.read_on(|records| records.iter().rev().any(|record| record.uri == uri)).then_some(())
         });
         std::thread::sleep(Duration::from_millis(20));
     }
 
     fn read_on<T>(&self, look: impl FnOnce(&[AuditRecord]) -> T) -> T {
-        let mut seen = self
-            .seen
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut file = std::fs::File::open(&self.path).expect("the audit log");
         file.seek(SeekFrom::Start(seen.offset)).expect("the audit log");
         let mut bytes = std::mem::take(&mut seen.partial);
         seen.offset += file.read_to_end(&mut bytes).expect("the audit log") as u64;
         // The last line may be half written: it waits for its end.
-        let complete = bytes
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |newline| newline + 1);
+        let complete = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
         let lines = String::from_utf8_lossy(&bytes[..complete]);
         seen.records.extend(lines.lines().map(AuditRecord::parse));
         let partial = bytes[complete..].to_vec();

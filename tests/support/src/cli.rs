@@ -164,10 +164,7 @@ impl Collected {
                 lock(&sink).append(&mut line);
             }
         });
-        Self {
-            text,
-            reader: Some(reader),
-        }
+        Self { text, reader: Some(reader) }
     }
 
     fn so_far(&self) -> String {
@@ -218,13 +215,7 @@ impl Running {
     /// Sends a signal by name, such as `INT`.
     pub fn signal(&self, signal: &str) {
         let status = Command::new("sh")
-            .args([
-                "-c",
-                r#"kill -s "$1" "$2""#,
-                "kill",
-                signal,
-                &self.pid().to_string(),
-            ])
+            .args(["-c", r#"kill -s "$1" "$2""#, "kill", signal, &self.pid().to_string()])
             .status()
             .expect("sh");
         assert!(status.success(), "kill -s {signal}");
@@ -265,11 +256,7 @@ impl Running {
             stderr: self.stderr.all(),
             status: status.code(),
             elapsed: self.started.elapsed(),
-            names: self
-                .folders
-                .iter()
-                .map(|(path, name)| (text(path), (*name).to_owned()))
-                .collect(),
+            names: self.folders.iter().map(|(path, name)| (text(path), (*name).to_owned())).collect(),
         }
     }
 }
@@ -305,10 +292,7 @@ impl RunOutput {
     }
 
     /// The same, when the status is `expected`.
-    #[expect(
-        clippy::return_self_not_must_use,
-        reason = "the check alone is often all that a test wants"
-    )]
+    #[expect(clippy::return_self_not_must_use, reason = "the check alone is often all that a test wants")]
     #[track_caller]
     pub fn expect_status(self, expected: i32) -> Self {
         assert_eq!(self.status, Some(expected), "{self}");
@@ -327,14 +311,8 @@ impl RunOutput {
 
 impl fmt::Display for RunOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = self
-            .status
-            .map_or_else(|| "ended by a signal".to_owned(), |status| status.to_string());
-        write!(
-            f,
-            "status: {status}\n----- stdout\n{}\n----- stderr\n{}",
-            self.stdout, self.stderr
-        )
+        let status = self.status.map_or_else(|| "ended by a signal".to_owned(), |status| status.to_string());
+        write!(f, "status: {status}\n----- stdout\n{}\n----- stderr\n{}", self.stdout, self.stderr)
     }
 }
 

@@ -37,10 +37,7 @@ impl ControlPlane {
             program,
             || {
                 port = free_port();
-                let kubeconfig = self
-                    .kubeconfig(User::Controller("cozystack-api"))
-                    .display()
-                    .to_string();
+                let kubeconfig = self.kubeconfig(User::Controller("cozystack-api")).display().to_string();
                 let args = vec![
                     format!("--kubeconfig={kubeconfig}"),
                     format!("--authentication-kubeconfig={kubeconfig}"),
@@ -57,12 +54,8 @@ impl ControlPlane {
         );
         self.apply_as_installer(&cozystack_service(port).to_string());
         eventually(&format!("{plural}.apps.cozystack.io to be served"), || {
-            let reply = self.request(
-                User::Admin,
-                "GET",
-                &format!("/apis/apps.cozystack.io/v1alpha1/{plural}"),
-                None,
-            );
+            let reply =
+                self.request(User::Admin, "GET", &format!("/apis/apps.cozystack.io/v1alpha1/{plural}"), None);
             (reply.status == 200).then_some(())
         });
         definitions.push(definition.to_owned());

@@ -42,10 +42,8 @@ impl GitRepo {
 
     /// Adds or replaces files and returns the new commit.
     pub fn commit(&self, files: &[(&str, &str)]) -> String {
-        let files: Vec<_> = files
-            .iter()
-            .map(|&(path, content)| (path.to_owned(), content.as_bytes().to_vec()))
-            .collect();
+        let files: Vec<_> =
+            files.iter().map(|&(path, content)| (path.to_owned(), content.as_bytes().to_vec())).collect();
         self.import(&files, &[])
     }
 
@@ -90,18 +88,9 @@ impl GitRepo {
 
     fn git(&self, args: &[&str], stdin: &[u8]) -> String {
         std::fs::create_dir_all(&self.folder).expect("the repository's folder");
-        let mut child = git(&self.folder)
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("git");
-        child
-            .stdin
-            .take()
-            .expect("standard input is a pipe")
-            .write_all(stdin)
-            .expect("git reads its input");
+        let mut child =
+            git(&self.folder).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("git");
+        child.stdin.take().expect("standard input is a pipe").write_all(stdin).expect("git reads its input");
         let output = child.wait_with_output().expect("git");
         assert!(output.status.success(), "git {args:?}: {}", output.status);
         String::from_utf8_lossy(&output.stdout).into_owned()
@@ -113,19 +102,11 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>) {
     let mut entries: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
     entries.sort();
     for entry in entries {
-        let name = entry
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.starts_with('.') {
             continue;
         }
-        let path = if prefix.is_empty() {
-            name
-        } else {
-            format!("{prefix}/{name}")
-        };
+        let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
         if entry.is_dir() {
             collect(&entry, &path, files);
         } else {
@@ -197,12 +178,7 @@ impl Call {
             };
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let mut call = Self {
-            method,
-            target,
-            headers,
-            body: Vec::new(),
-        };
+        let mut call = Self { method, target, headers, body: Vec::new() };
         if call.header("expect").is_some() {
             (&*stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
@@ -212,10 +188,7 @@ impl Call {
 
     fn read_body(&self, reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
         let mut body = Vec::new();
-        if self
-            .header("transfer-encoding")
-            .is_some_and(|value| value.eq_ignore_ascii_case("chunked"))
-        {
+        if self.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
             loop {
                 let mut size = String::new();
                 reader.read_line(&mut size)?;
@@ -228,19 +201,13 @@ impl Call {
                 }
             }
         }
-        let length = self
-            .header("content-length")
-            .and_then(|value| value.parse().ok())
-            .unwrap_or(0);
+        let length = self.header("content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
         reader.take(length).read_to_end(&mut body)?;
         Ok(body)
     }
 
     fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(header, _)| header == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -257,10 +224,7 @@ fn serve(mut stream: &TcpStream, projects: &Path) -> std::io::Result<()> {
         .env("QUERY_STRING", query)
         .env("CONTENT_TYPE", call.header("content-type").unwrap_or_default())
         .env("CONTENT_LENGTH", call.body.len().to_string())
-        .env(
-            "HTTP_CONTENT_ENCODING",
-            call.header("content-encoding").unwrap_or_default(),
-        )
+        .env("HTTP_CONTENT_ENCODING", call.header("content-encoding").unwrap_or_default())
         .env("GIT_PROTOCOL", call.header("git-protocol").unwrap_or_default())
         .env("REMOTE_ADDR", "127.0.0.1")
         .stdin(Stdio::piped())
@@ -274,22 +238,11 @@ fn serve(mut stream: &TcpStream, projects: &Path) -> std::io::Result<()> {
         scope.spawn(move || drop(stdin.write_all(body)));
         backend.wait_with_output()
     })?;
-    let header_end = output
-        .stdout
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .unwrap_or_default();
+    let header_end = output.stdout.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or_default();
     let headers = String::from_utf8_lossy(&output.stdout[..header_end]).into_owned();
     let body = output.stdout.get(header_end + 4..).unwrap_or_default();
-    let status = headers
-        .lines()
-        .find_map(|line| line.strip_prefix("Status: "))
-        .unwrap_or("200 OK");
-    write!(
-        stream,
-        "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n",
-        body.len()
-    )?;
+    let status = headers.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or("200 OK");
+    write!(stream, "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n", body.len())?;
     for line in headers.lines().filter(|line| !line.starts_with("Status: ")) {
         write!(stream, "{line}\r\n")?;
     }

@@ -21,12 +21,7 @@ impl Reply {
     /// The body, when the status says success.
     #[track_caller]
     pub fn ok(self) -> Value {
-        assert!(
-            (200..300).contains(&self.status),
-            "the API server answered {}: {}",
-            self.status,
-            self.body
-        );
+        assert!((200..300).contains(&self.status), "the API server answered {}: {}", self.status, self.body);
         self.body
     }
 }
@@ -44,14 +39,9 @@ impl Api {
         config.auth_info.token = Some(user.token().into());
         config.default_retry = false;
         config.read_timeout = Some(std::time::Duration::from_mins(1));
-        config.headers.push((
-            http::header::USER_AGENT,
-            http::HeaderValue::from_static("arrplan-tests"),
-        ));
+        config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static("arrplan-tests")));
         let _runtime = runtime().enter();
-        Self {
-            client: kube::Client::try_from(config).expect("a client of the tests' API server"),
-        }
+        Self { client: kube::Client::try_from(config).expect("a client of the tests' API server") }
     }
 
     /// Sends one request. `Err` only where no answer came.
@@ -69,9 +59,7 @@ impl Api {
             }
             None => Vec::new(),
         };
-        let request = request
-            .body(Body::from(bytes))
-            .map_err(|error| error.to_string())?;
+        let request = request.body(Body::from(bytes)).map_err(|error| error.to_string())?;
         let client = self.client.clone();
         // Through a channel: a test may be on a runtime of its own, where blocking on a future is refused.
         let (sender, receiver) = mpsc::channel();
@@ -85,10 +73,8 @@ impl Api {
             // The receiver is gone only when the waiting test is.
             drop(sender.send(reply));
         });
-        let (status, bytes) = receiver
-            .recv()
-            .map_err(|error| error.to_string())?
-            .map_err(|error| error.to_string())?;
+        let (status, bytes) =
+            receiver.recv().map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
         Ok(Reply { status, body })
@@ -98,11 +84,7 @@ impl Api {
 fn runtime() -> &'static tokio::runtime::Runtime {
     static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime")
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
     })
 }
 
@@ -119,9 +101,7 @@ fn der(pem: &str) -> Vec<u8> {
     };
     let sextets: Vec<u8> = base64.bytes().filter(|&byte| byte != b'=').map(value).collect();
     let bytes = sextets.chunks(4).flat_map(|chunk| {
-        let bits = chunk
-            .iter()
-            .fold(0_u32, |bits, &sextet| bits << 6 | u32::from(sextet))
+        let bits = chunk.iter().fold(0_u32, |bits, &sextet| bits << 6 | u32::from(sextet))
             << (6 * (4 - chunk.len()));
         let [_, bytes @ ..] = bits.to_be_bytes();
         bytes.into_iter().take(chunk.len() - 1)

@@ -49,18 +49,12 @@ impl User {
 /// The lines of `--token-auth-file`.
 pub(crate) fn token_file() -> String {
     let line = |user: User| {
-        let groups = if matches!(user, User::Admin | User::Controller(_)) {
-            ",\"system:masters\""
-        } else {
-            ""
-        };
+        let groups =
+            if matches!(user, User::Admin | User::Controller(_)) { ",\"system:masters\"" } else { "" };
         format!("{},{name},{name}{groups}\n", user.token(), name = user.name())
     };
     let everybody = [User::Admin, User::Arrplan, User::Nobody].into_iter();
-    everybody
-        .chain(CONTROLLERS.map(User::Controller))
-        .map(line)
-        .collect()
+    everybody.chain(CONTROLLERS.map(User::Controller)).map(line).collect()
 }
 
 /// A kubeconfig for one user. JSON is YAML, and kubectl and client libraries read it as such.
@@ -87,13 +81,7 @@ impl Keys {
         let keys = Self { folder };
         let authority_key = KeyPair::generate().expect("a key");
         let authority = authority("arrplan tests");
-        keys.write(
-            "ca.crt",
-            &authority
-                .self_signed(&authority_key)
-                .expect("a certificate")
-                .pem(),
-        );
+        keys.write("ca.crt", &authority.self_signed(&authority_key).expect("a certificate").pem());
         let issuer = Issuer::new(authority, authority_key);
         let names = [
             "127.0.0.1",
@@ -110,17 +98,9 @@ impl Keys {
         let proxy_authority = self::authority("arrplan tests front proxy");
         keys.write(
             "front-proxy-ca.crt",
-            &proxy_authority
-                .self_signed(&proxy_key)
-                .expect("a certificate")
-                .pem(),
+            &proxy_authority.self_signed(&proxy_key).expect("a certificate").pem(),
         );
-        keys.issue(
-            "front-proxy-client",
-            "front-proxy-client",
-            &[],
-            &Issuer::new(proxy_authority, proxy_key),
-        );
+        keys.issue("front-proxy-client", "front-proxy-client", &[], &Issuer::new(proxy_authority, proxy_key));
 
         let accounts = KeyPair::generate().expect("a key");
         keys.write("service-accounts.key", &accounts.serialize_pem());

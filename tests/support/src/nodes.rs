@@ -49,9 +49,7 @@ impl ControlPlane {
             (args, Vec::new())
         };
         self.launch_until_ready(programs.path("kwok"), kwok, || {
-            let node = self
-                .request(User::Admin, "GET", "/api/v1/nodes/node-1", None)
-                .body;
+            let node = self.request(User::Admin, "GET", "/api/v1/nodes/node-1", None).body;
             let conditions = node.pointer("/status/conditions").and_then(Value::as_array);
             let ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
             conditions.is_some_and(|conditions| conditions.iter().any(ready))
@@ -70,10 +68,7 @@ impl ControlPlane {
             assert_ne!(changed, text, "{stage} has no selector as it used to");
             changed
         };
-        let stages = STAGES
-            .map(read)
-            .into_iter()
-            .chain([VOLUME_STAGES.to_owned(), POD_STAGES.to_owned()]);
+        let stages = STAGES.map(read).into_iter().chain([VOLUME_STAGES.to_owned(), POD_STAGES.to_owned()]);
         let path = self.data("kwok").join("stages.yaml");
         std::fs::write(&path, stages.collect::<Vec<_>>().join("\n---\n")).expect("the plane's folder");
         path

@@ -15,11 +15,8 @@ use crate::process::free_port;
 use crate::programs::Programs;
 use crate::wait::eventually;
 
-const FLUX_CRDS: [&str; 3] = [
-    "share/crds/source-controller",
-    "share/crds/helm-controller",
-    "share/crds/kustomize-controller",
-];
+const FLUX_CRDS: [&str; 3] =
+    ["share/crds/source-controller", "share/crds/helm-controller", "share/crds/kustomize-controller"];
 const FLUX_NAMESPACE: &str = "flux-system";
 /// How long a controller may take to be ready on a machine busy with other tests.
 const READY_LIMIT: Duration = Duration::from_mins(1);
@@ -65,11 +62,9 @@ impl Part {
             Self::FluxCrds => &FLUX_CRDS,
             Self::Flux => &["source-controller", "helm-controller", "kustomize-controller"],
             Self::CertManagerCrds => &["share/crds/cert-manager"],
-            Self::Cozystack => &[
-                "cozystack-api",
-                "share/crds/cozystack-definitions",
-                "share/crds/cozystack-controller",
-            ],
+            Self::Cozystack => {
+                &["cozystack-api", "share/crds/cozystack-definitions", "share/crds/cozystack-controller"]
+            }
         }
     }
 
@@ -93,10 +88,7 @@ impl Part {
     /// The build targets of these parts and of a plane's core.
     pub(crate) fn targets<'a>(parts: &[Self], core: &[&'a str]) -> Vec<&'a str> {
         let parts = Self::closure(parts);
-        core.iter()
-            .copied()
-            .chain(parts.iter().flat_map(|part| part.own_targets().iter().copied()))
-            .collect()
+        core.iter().copied().chain(parts.iter().flat_map(|part| part.own_targets().iter().copied())).collect()
     }
 }
 
@@ -112,9 +104,7 @@ impl ControlPlane {
                 Part::Controllers => self.start_controllers(programs),
                 Part::Nodes => self.start_nodes(programs),
                 Part::Storage => self.create_storage_classes(),
-                Part::FluxCrds => FLUX_CRDS
-                    .iter()
-                    .for_each(|crds| self.install_crds(programs.path(crds))),
+                Part::FluxCrds => FLUX_CRDS.iter().for_each(|crds| self.install_crds(programs.path(crds))),
                 Part::Flux => self.start_flux(programs),
                 Part::CertManagerCrds => self.install_crds(programs.path("share/crds/cert-manager")),
                 Part::Cozystack => self.prepare_cozystack(programs),
@@ -145,10 +135,7 @@ impl ControlPlane {
         });
         let scheduler = || {
             let flags = ["--leader-elect=false".to_owned(), "--secure-port=0".to_owned()];
-            (
-                [vec![self.kubeconfig_flag("kube-scheduler")], flags.into()].concat(),
-                Vec::new(),
-            )
+            ([vec![self.kubeconfig_flag("kube-scheduler")], flags.into()].concat(), Vec::new())
         };
         self.launch_until_ready(programs.path("kube-scheduler"), scheduler, || true);
     }
@@ -199,10 +186,7 @@ impl ControlPlane {
             "--events-addr=".to_owned(),
         ];
         let environment = vec![
-            (
-                "KUBECONFIG",
-                self.kubeconfig(User::Controller(name)).into_os_string(),
-            ),
+            ("KUBECONFIG", self.kubeconfig(User::Controller(name)).into_os_string()),
             ("RUNTIME_NAMESPACE", FLUX_NAMESPACE.into()),
             ("TMPDIR", temporary.clone().into_os_string()),
             ("HOME", temporary.into_os_string()),
@@ -211,17 +195,13 @@ impl ControlPlane {
     }
 
     fn wait_for_health(&self, name: &str, address: &str) {
-        eventually(
-            &format!("{name} to be ready; its log is in {}", self.folder().display()),
-            || answers_ok(address).then_some(()),
-        );
+        eventually(&format!("{name} to be ready; its log is in {}", self.folder().display()), || {
+            answers_ok(address).then_some(())
+        });
     }
 
     pub(crate) fn kubeconfig_flag(&self, name: &'static str) -> String {
-        format!(
-            "--kubeconfig={}",
-            self.kubeconfig(User::Controller(name)).display()
-        )
+        format!("--kubeconfig={}", self.kubeconfig(User::Controller(name)).display())
     }
 
     pub(crate) fn ensure_namespace(&self, name: &str) {
@@ -237,15 +217,8 @@ impl ControlPlane {
 
     pub(crate) fn install_crds(&self, folder: &Path) {
         let path = folder.display().to_string();
-        self.kubectl(&["apply", "--server-side", "--field-manager=installer", "-f", &path])
-            .ok();
-        let wait = [
-            "wait",
-            "--for=condition=Established",
-            "--timeout=60s",
-            "-f",
-            &path,
-        ];
+        self.kubectl(&["apply", "--server-side", "--field-manager=installer", "-f", &path]).ok();
+        let wait = ["wait", "--for=condition=Established", "--timeout=60s", "-f", &path];
         eventually("the definitions to be established", || {
             let output = self.kubectl(&wait);
             // kubectl stumbles over one whose status is still empty.
@@ -261,11 +234,7 @@ impl ControlPlane {
         mut arguments: impl FnMut() -> Launch,
         ready: impl Fn() -> bool,
     ) {
-        let name = program
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         for attempt in 1..=START_ATTEMPTS {
             let (args, environment) = arguments();
             self.launch(program, args, &environment);

@@ -109,19 +109,14 @@ impl ControlPlane {
         let mut names = lock(&self.names);
         let uses = names.entry(prefix.to_owned()).or_insert(0);
         *uses += 1;
-        if *uses == 1 {
-            prefix.to_owned()
-        } else {
-            format!("{prefix}-{uses}")
-        }
+        if *uses == 1 { prefix.to_owned() } else { format!("{prefix}-{uses}") }
     }
 
     /// [`ControlPlane::namespace`], and the Namespace exists.
     pub fn create_namespace(&self, prefix: &str) -> String {
         let name = self.namespace(prefix);
         let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
-        self.request(User::Admin, "POST", "/api/v1/namespaces", Some(&object))
-            .ok();
+        self.request(User::Admin, "POST", "/api/v1/namespaces", Some(&object)).ok();
         name
     }
 
@@ -135,10 +130,7 @@ impl ControlPlane {
 
     /// Names and process ids of all that runs.
     pub fn processes(&self) -> BTreeMap<String, u32> {
-        lock(&self.processes)
-            .iter()
-            .map(|(name, process)| (name.clone(), process.pid()))
-            .collect()
+        lock(&self.processes).iter().map(|(name, process)| (name.clone(), process.pid())).collect()
     }
 
     /// Ends one process at once, as a crash would.
@@ -163,11 +155,7 @@ impl ControlPlane {
         args: impl IntoIterator<Item = impl Into<OsString>>,
         environment: &[(&str, OsString)],
     ) {
-        let name = program
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // One that crashed before must be gone before its successor takes its log and ports.
         self.stop(&name);
         let log = self.folder.join(format!("{name}.log"));
@@ -254,10 +242,7 @@ impl ControlPlane {
             format!("--tls-private-key-file={}", key("apiserver.key")),
             format!("--service-account-issuer={}", self.server),
             format!("--service-account-key-file={}", key("service-accounts.pub")),
-            format!(
-                "--service-account-signing-key-file={}",
-                key("service-accounts.key")
-            ),
+            format!("--service-account-signing-key-file={}", key("service-accounts.key")),
             "--authorization-mode=RBAC".to_owned(),
             format!("--token-auth-file={tokens}"),
             "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
@@ -284,27 +269,16 @@ impl ControlPlane {
     fn wait_until_ready(&self) -> Result<(), String> {
         let started = Instant::now();
         loop {
-            let ready = self
-                .admin
-                .send("GET", "/readyz", None)
-                .is_ok_and(|reply| reply.status == 200);
+            let ready = self.admin.send("GET", "/readyz", None).is_ok_and(|reply| reply.status == 200);
             // The namespace comes a moment after the server calls itself ready.
             let usable = |reply: Reply| reply.status == 200;
-            if ready
-                && self
-                    .admin
-                    .send("GET", "/api/v1/namespaces/default", None)
-                    .is_ok_and(usable)
-            {
+            if ready && self.admin.send("GET", "/api/v1/namespaces/default", None).is_ok_and(usable) {
                 return Ok(());
             }
             for name in ["etcd", "kube-apiserver"] {
                 let ended = self.process(name, |process| process.has_ended().then(|| process.log_tail()));
                 if let Some(tail) = ended {
-                    return Err(format!(
-                        "{name} ended; logs in {}:\n{tail}",
-                        self.folder.display()
-                    ));
+                    return Err(format!("{name} ended; logs in {}:\n{tail}", self.folder.display()));
                 }
             }
             if started.elapsed() > START_LIMIT {
@@ -335,9 +309,7 @@ impl ControlPlane {
 
 impl fmt::Debug for ControlPlane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ControlPlane")
-            .field("server", &self.server)
-            .finish_non_exhaustive()
+        f.debug_struct("ControlPlane").field("server", &self.server).finish_non_exhaustive()
     }
 }
 

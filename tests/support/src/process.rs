@@ -45,11 +45,7 @@ impl Process {
         environment: &[(&str, OsString)],
         log: PathBuf,
     ) -> Self {
-        let name = program
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut supervisor = Command::new("sh")
             .args(["-c", SUPERVISOR, "supervisor"])
             .arg(&log)
@@ -66,20 +62,9 @@ impl Process {
         let leash = supervisor.stdin.take();
         let mut line = String::new();
         let stdout = supervisor.stdout.take().expect("standard output is a pipe");
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("the supervisor's first line");
-        let pid = line
-            .trim()
-            .parse()
-            .expect("the supervisor says the child's process id");
-        Self {
-            name,
-            supervisor,
-            leash,
-            pid,
-            log,
-        }
+        BufReader::new(stdout).read_line(&mut line).expect("the supervisor's first line");
+        let pid = line.trim().parse().expect("the supervisor says the child's process id");
+        Self { name, supervisor, leash, pid, log }
     }
 
     /// The program's name.
@@ -113,13 +98,7 @@ impl Process {
     /// Sends a signal by name: `STOP` freezes it, `CONT` goes on.
     pub fn signal(&self, signal: &str) {
         let status = Command::new("sh")
-            .args([
-                "-c",
-                r#"kill -s "$1" "$2""#,
-                "kill",
-                signal,
-                &self.pid.to_string(),
-            ])
+            .args(["-c", r#"kill -s "$1" "$2""#, "kill", signal, &self.pid.to_string()])
             .status()
             .expect("sh");
         assert!(status.success(), "kill -s {signal} {}", self.name);

@@ -21,9 +21,7 @@ pub(crate) struct Programs {
 impl Programs {
     /// The path of a program, or the folder of copied files.
     pub(crate) fn path(&self, target: &str) -> &Path {
-        self.paths
-            .get(target)
-            .unwrap_or_else(|| panic!("{target} is not among what this part asked for"))
+        self.paths.get(target).unwrap_or_else(|| panic!("{target} is not among what this part asked for"))
     }
 
     /// Finds or builds the targets (names of `tests/controlplane/targets`; folders of files as `share/NAME`).
@@ -41,11 +39,8 @@ impl Programs {
                 known.entry((*target).to_owned()).or_insert(asset);
             }
         }
-        let missing: Vec<&str> = targets
-            .iter()
-            .copied()
-            .filter(|target| !known.contains_key(*target))
-            .collect();
+        let missing: Vec<&str> =
+            targets.iter().copied().filter(|target| !known.contains_key(*target)).collect();
         if !missing.is_empty() {
             let root = build(&missing)?;
             for target in missing {
@@ -57,10 +52,7 @@ impl Programs {
                 known.insert(target.to_owned(), path);
             }
         }
-        let paths = targets
-            .iter()
-            .map(|target| ((*target).to_owned(), known[*target].clone()))
-            .collect();
+        let paths = targets.iter().map(|target| ((*target).to_owned(), known[*target].clone())).collect();
         Some(Self { paths })
     }
 }
@@ -85,11 +77,7 @@ fn build(targets: &[&str]) -> Option<PathBuf> {
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../controlplane/build");
     let output = Command::new(&script)
-        .args(
-            targets
-                .iter()
-                .map(|target| target.strip_prefix("share/").unwrap_or(target)),
-        )
+        .args(targets.iter().map(|target| target.strip_prefix("share/").unwrap_or(target)))
         .stdin(Stdio::null())
         // Its progress belongs on the terminal while it goes on, past the test runner's capture.
         .stderr(Stdio::inherit())
@@ -102,11 +90,7 @@ fn build(targets: &[&str]) -> Option<PathBuf> {
             report_missing(targets);
             None
         }
-        _ => panic!(
-            "{} failed ({}); its output is above",
-            script.display(),
-            output.status
-        ),
+        _ => panic!("{} failed ({}); its output is above", script.display(), output.status),
     }
 }
 

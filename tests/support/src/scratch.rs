@@ -42,10 +42,7 @@ fn scratch() -> &'static Scratch {
             .spawn()
             .expect("sh");
         keep_after_panic(root.clone());
-        Scratch {
-            root,
-            _janitor: janitor,
-        }
+        Scratch { root, _janitor: janitor }
     })
 }
 
@@ -57,11 +54,7 @@ fn keep_after_panic(root: PathBuf) {
             // A hook must not panic: without the mark the logs are removed, without the line they are only harder to find.
             drop(std::fs::write(root.join("keep"), ""));
             // Not `eprintln!`: that is captured, and shown only where the test itself fails.
-            drop(writeln!(
-                std::io::stderr(),
-                "\nlogs of this test run: {}",
-                root.display()
-            ));
+            drop(writeln!(std::io::stderr(), "\nlogs of this test run: {}", root.display()));
         });
         previous(panic);
     }));

@@ -74,15 +74,7 @@ impl ControlPlane {
     /// One object by kind as kubectl takes it, namespace (empty for none) and name; `None` when it is not there.
     #[track_caller]
     pub fn get_json(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
-        let mut args = vec![
-            "get",
-            kind,
-            name,
-            "--ignore-not-found",
-            "--show-managed-fields",
-            "-o",
-            "json",
-        ];
+        let mut args = vec!["get", kind, name, "--ignore-not-found", "--show-managed-fields", "-o", "json"];
         if !namespace.is_empty() {
             args.extend(["-n", namespace]);
         }
@@ -100,9 +92,8 @@ impl ControlPlane {
         eventually(&format!("{kind} {namespace}/{name} to be {condition}"), || {
             let object = self.get_json(kind, namespace, name)?;
             let conditions = object.pointer("/status/conditions")?.as_array()?;
-            let holds = conditions
-                .iter()
-                .any(|entry| entry["type"] == condition && entry["status"] == "True");
+            let holds =
+                conditions.iter().any(|entry| entry["type"] == condition && entry["status"] == "True");
             holds.then_some(object)
         })
     }
@@ -113,11 +104,8 @@ impl ControlPlane {
     /// When no answer came at all.
     #[track_caller]
     pub fn request(&self, user: User, method: &str, path: &str, body: Option<&Value>) -> Reply {
-        let content_type = if method == "PATCH" {
-            "application/merge-patch+json"
-        } else {
-            "application/json"
-        };
+        let content_type =
+            if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
         self.request_typed(user, method, path, content_type, body)
     }
 
@@ -125,13 +113,7 @@ impl ControlPlane {
     #[track_caller]
     pub fn server_side_apply(&self, path: &str, manager: &str, manifest: &Value, force: bool) -> Reply {
         let path = format!("{path}?fieldManager={manager}&force={force}");
-        self.request_typed(
-            User::Admin,
-            "PATCH",
-            &path,
-            "application/apply-patch+yaml",
-            Some(manifest),
-        )
+        self.request_typed(User::Admin, "PATCH", &path, "application/apply-patch+yaml", Some(manifest))
     }
 
     /// One request with a body of the content type named.
@@ -154,9 +136,6 @@ impl ControlPlane {
             return self.admin.clone();
         }
         let authority = std::fs::read_to_string(self.authority()).expect("written at start");
-        lock(&self.users)
-            .entry(user)
-            .or_insert_with(|| Api::new(self.server(), &authority, user))
-            .clone()
+        lock(&self.users).entry(user).or_insert_with(|| Api::new(self.server(), &authority, user)).clone()
     }
 }

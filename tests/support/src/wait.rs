@@ -23,11 +23,7 @@ pub fn eventually_within<T>(limit: Duration, what: &str, mut probe: impl FnMut()
         if let Some(answer) = probe() {
             return answer;
         }
-        assert!(
-            started.elapsed() < limit,
-            "waited {} s for: {what}",
-            limit.as_secs()
-        );
+        assert!(started.elapsed() < limit, "waited {} s for: {what}", limit.as_secs());
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(300));
     }
