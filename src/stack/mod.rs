@@ -1,8 +1,8 @@
 //! The stack language: TOML text in, a valid [`Stack`] and diagnostics out.
 //!
-//! The stages, each in a file of its own: [`read`] (files, limits) → [`syntax`] (TOML with places) → [`decl`]
-//! (which table is what) → [`variables`] → [`compile`] (locals, `for_each`, resources in the order of their
-//! references) → [`assemble`] (checks over all resources, the graph).
+//! The stages, each in a file of its own: `read` (files, limits) → `syntax` (TOML with places) → `decl`
+//! (which table is what) → `variables` → `compile` (locals, `for_each`, resources in the order of their
+//! references) → `assemble` (checks over all resources, the graph).
 //!
 //! *Invariants:* all mistakes of all files are found in one pass, each reported once; nothing is contacted, no
 //! command is run, no secret is resolved; the same files and request give the same stack.
