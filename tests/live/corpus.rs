@@ -20,7 +20,7 @@ use stacks::Variants;
 /// Fewer than this is no corpus.
 const LEAST_OBJECTS: usize = 120;
 const LEAST_MUTATIONS: usize = 200;
-const ANNOTATION: &str = "corpus.example.org/touched";
+const ANNOTATION: &str = "truth.example.org/touched";
 
 #[derive(Debug, Default)]
 struct Totals {
