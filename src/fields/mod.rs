@@ -3,12 +3,10 @@
 //! *Invariants:* a [`FieldSet`] round-trips through `FieldsV1`; [`of_manifest`] gives, for a kind of the structure
 //! table, exactly what the API server records for that manifest (compared with a real one in the live tests).
 
-mod digest;
 mod managers;
 mod manifest;
 mod set;
 
-pub use digest::digest;
 pub use managers::{Entry, Operation, is_untracked, managers, owned_by, owners};
 pub use manifest::{canonical_path, of_manifest, same_value, value_at};
 pub(crate) use manifest::{element_key, scalar_text};
