@@ -1,6 +1,6 @@
 //! What a change of a resource starts from: its facts, its body, and the body a dry-run may see.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::object::Object;
 use crate::path::FieldPath;
 use crate::plan::assess::{Assessor, Subject};
 use crate::plan::show::Mask;
-use crate::plan::{Action, Change, Fidelity, Guard, Reach, Risk, Write, owned, refuse};
+use crate::plan::{Action, Change, Write, owned, refuse};
 use crate::schema::Node;
 use crate::status;
 
@@ -96,31 +96,14 @@ impl Assessor<'_> {
             .collect();
         let timeout = resource.timeout.unwrap_or_else(|| status::default_timeout(&subject.desired.body));
         Change {
-            address: resource.address.clone(),
-            key: subject.desired.key.clone(),
             moved_from: subject.moved_from.clone(),
-            action,
-            reason: None,
             api: api.cloned(),
-            fields: Vec::new(),
-            risk: Risk::Safe,
-            reach: Reach::default(),
-            reinstalls: false,
-            fidelity: Fidelity::Offline,
-            fidelity_reason: None,
-            guard: Guard::Absent,
-            notes: Vec::new(),
-            not_ready: None,
-            unchanged_since: None,
-            record: None,
-            write: None,
             wait: resource.wait.clone(),
             timeout: timeout.as_secs(),
             protect: subject.protect,
             depends_on,
-            after: BTreeSet::new(),
-            former: false,
             location: Some(self.stack.sources_map.location(&resource.span)),
+            ..Change::new(resource.address.clone(), subject.desired.key.clone(), action)
         }
     }
 }

@@ -275,6 +275,40 @@ pub struct Change {
     pub location: Option<String>,
 }
 
+impl Change {
+    /// A change of which nothing is decided but what it does: no risk, no guard beyond absence, unchecked.
+    #[must_use]
+    pub fn new(address: Address, key: ObjectKey, action: Action) -> Self {
+        Self {
+            address,
+            key,
+            moved_from: None,
+            action,
+            reason: None,
+            api: None,
+            fields: Vec::new(),
+            risk: Risk::Safe,
+            reach: Reach::default(),
+            reinstalls: false,
+            fidelity: Fidelity::Offline,
+            fidelity_reason: None,
+            guard: Guard::Absent,
+            notes: Vec::new(),
+            not_ready: None,
+            unchanged_since: None,
+            record: None,
+            write: None,
+            wait: Wait::Ready,
+            timeout: 0,
+            protect: false,
+            depends_on: BTreeMap::new(),
+            after: BTreeSet::new(),
+            former: false,
+            location: None,
+        }
+    }
+}
+
 /// What apply writes for a change. Never holds a secret value on its way to disk: it is not serialisable.
 #[derive(Clone)]
 pub struct Write {

@@ -155,43 +155,12 @@ fn creation_ranks(recorded: &BTreeMap<Address, Vec<Address>>) -> BTreeMap<Addres
 mod tests {
     use super::*;
     use crate::address::ObjectKey;
-    use crate::plan::{Fidelity, Guard, Reach, Risk};
-    use crate::stack::Wait;
     use proptest::prelude::*;
 
     fn change(name: &str, action: Action, former: bool, kind: (&str, &str)) -> Change {
-        Change {
-            address: Address::new("t", name),
-            key: ObjectKey::new(
-                kind.0,
-                kind.1,
-                Some("ns"),
-                &format!("{name}{}", if former { "-old" } else { "" }),
-            ),
-            moved_from: None,
-            action,
-            reason: None,
-            api: None,
-            fields: Vec::new(),
-            risk: Risk::Safe,
-            reach: Reach::default(),
-            reinstalls: false,
-            fidelity: Fidelity::Server,
-            fidelity_reason: None,
-            guard: Guard::Absent,
-            notes: Vec::new(),
-            not_ready: None,
-            unchanged_since: None,
-            record: None,
-            write: None,
-            wait: Wait::Ready,
-            timeout: 60,
-            protect: false,
-            depends_on: BTreeMap::new(),
-            after: BTreeSet::new(),
-            former,
-            location: None,
-        }
+        let name_of_object = format!("{name}{}", if former { "-old" } else { "" });
+        let key = ObjectKey::new(kind.0, kind.1, Some("ns"), &name_of_object);
+        Change { former, ..Change::new(Address::new("t", name), key, action) }
     }
 
     const CONFIG: (&str, &str) = ("", "ConfigMap");

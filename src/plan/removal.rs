@@ -9,8 +9,8 @@ use crate::object::Object;
 use crate::plan::input::PlanInput;
 use crate::plan::live::Live;
 use crate::plan::reach::{self, Survey};
-use crate::plan::{Action, Change, Fidelity, Guard, Reach, Risk, guard, refuse};
-use crate::stack::{Removed, Wait};
+use crate::plan::{Action, Change, Fidelity, Guard, guard, refuse};
+use crate::stack::Removed;
 use crate::state::{FormerStatus, Owned};
 use crate::status;
 
@@ -268,31 +268,12 @@ impl Remover<'_> {
             _ => std::time::Duration::from_mins(5),
         };
         Change {
-            address: item.address.clone(),
-            key: item.key.clone(),
-            moved_from: None,
-            action,
-            reason: None,
-            api: None,
-            fields: Vec::new(),
-            risk: Risk::Safe,
-            reach: Reach::default(),
-            reinstalls: false,
             fidelity: Fidelity::Server,
-            fidelity_reason: None,
-            guard: Guard::Absent,
-            notes: Vec::new(),
-            not_ready: None,
-            unchanged_since: None,
-            record: None,
-            write: None,
-            wait: Wait::Ready,
             timeout: timeout.as_secs(),
             protect: item.prior.protect,
             depends_on: item.prior.depends_on.iter().map(|a| (a.clone(), String::new())).collect(),
-            after: BTreeSet::new(),
             former: item.former,
-            location: None,
+            ..Change::new(item.address.clone(), item.key.clone(), action)
         }
     }
 }
