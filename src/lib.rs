@@ -52,9 +52,13 @@ pub mod object;
 pub mod ops;
 pub mod path;
 pub mod plan;
+pub mod sandbox;
 pub mod schema;
 pub mod secrets;
 pub mod stack;
 pub mod state;
 pub mod status;
 pub mod views;
+
+#[cfg(all(feature = "faults", not(debug_assertions)))]
+compile_error!("the feature `faults` is for tests and never in a release build");

@@ -28,9 +28,11 @@ mod removal;
 mod replace;
 mod show;
 mod update;
+mod write;
 
 pub use build::build;
 pub use input::{Options, PlanInput, Take as TakeOption};
 pub use model::*;
 pub use reach::{Held, Survey, inventory, release_name};
 pub use ready::wait_for_first_consumer;
+pub use write::{Take, Write};
