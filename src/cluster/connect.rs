@@ -44,6 +44,15 @@ pub(crate) enum Login {
 }
 
 impl Login {
+    /// The server's URL at the start of a message.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::Options { pinned, .. } => format!("{}: ", pinned.server),
+            #[cfg(test)]
+            Self::Fake(_) => String::new(),
+        }
+    }
+
     /// A new client, and when its credentials run out.
     pub(crate) async fn open(&self) -> Result<(Client, Option<jiff::Timestamp>), ConnectError> {
         match self {

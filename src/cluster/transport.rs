@@ -252,7 +252,10 @@ impl Transport {
                 Error::Timeout { seconds: self.patience.attempt.as_secs(), what: call.what.clone() }
             }
             Broken::Credentials => Error::Unauthorized(failure.message.clone()),
-            Broken::Connect | Broken::Tls | Broken::MidWay => Error::Unavailable(failure.message.clone()),
+            Broken::Connect | Broken::Tls => {
+                Error::Unavailable(format!("{}{}", self.login.place(), failure.message))
+            }
+            Broken::MidWay => Error::Unavailable(failure.message.clone()),
         }
     }
 }
@@ -306,7 +309,7 @@ async fn read(response: http::Response<Body>) -> Result<Reply, Failure> {
 
 /// What went wrong below HTTP.
 fn failure(error: &kube::Error) -> Failure {
-    let mut message = String::new();
+    let mut layers: Vec<String> = Vec::new();
     let mut broken = match error {
         kube::Error::Auth(_) => Broken::Credentials,
         _ => Broken::MidWay,
@@ -323,14 +326,16 @@ fn failure(error: &kube::Error) -> Failure {
         }
         let text = error.to_string();
         // Most layers repeat what the one below them says.
-        if !message.contains(&text) {
-            if !message.is_empty() {
-                message.push_str(": ");
-            }
-            message.push_str(&text);
+        if !layers.iter().any(|layer| layer.contains(&text)) {
+            layers.push(text);
         }
         next = error.source();
     }
+    let message = match (broken, layers.last()) {
+        // The layers above say only that there was an error.
+        (Broken::Connect, Some(innermost)) => innermost.clone(),
+        _ => layers.join(": "),
+    };
     let tls = ["invalid peer certificate", "received fatal alert", "received corrupt message"];
     if tls.iter().any(|text| message.contains(text)) {
         broken = Broken::Tls;

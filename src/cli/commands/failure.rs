@@ -57,7 +57,10 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> Failure {
 
 fn with_causes(mut failure: Failure, mut cause: Option<&(dyn std::error::Error + 'static)>) -> Failure {
     while let Some(error) = cause {
-        failure = failure.detail(error.to_string());
+        let text = error.to_string();
+        if !failure.message.contains(&text) {
+            failure = failure.detail(text);
+        }
         cause = error.source();
     }
     failure

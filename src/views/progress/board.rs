@@ -30,11 +30,13 @@ pub(super) struct Board {
     destroy: bool,
     total: usize,
     ended: usize,
+    /// Of a destroy: what was left in the cluster, no longer ours.
+    forgotten: usize,
 }
 
 impl Board {
     pub(super) fn new(layout: Layout, destroy: bool) -> Self {
-        Self { layout, running: BTreeMap::new(), destroy, total: 0, ended: 0 }
+        Self { layout, running: BTreeMap::new(), destroy, total: 0, ended: 0, forgotten: 0 }
     }
 
     /// Takes the event in; what it leaves on the page for good, if anything.
@@ -55,6 +57,7 @@ impl Board {
             EventKind::Retrying { address, why } => self.waits(address, &format!("trying again: {why}")),
             EventKind::Done { address, action, took, detail } => {
                 self.end(address);
+                self.forgotten += usize::from(self.destroy && *action == Action::Forget);
                 let detail = detail.as_deref().map_or_else(
                     || Text::tone(Tone::Dim, done(*action)),
                     |detail| Text::tone(Tone::Dim, detail),
@@ -136,13 +139,22 @@ impl Board {
         let took = if elapsed.as_secs() < 10 { exact(elapsed) } else { whole(elapsed) };
         let state = format!("serial {}", summary.serial);
         if summary.failed + summary.skipped + summary.interrupted == 0 {
-            let text = format!("{what} {} of {} in {took}.", summary.done, self.total.max(summary.done));
+            let forgotten = match self.forgotten {
+                0 => String::new(),
+                n => format!(", forgot {n}"),
+            };
+            let done = summary.done.saturating_sub(self.forgotten);
+            let total = self.total.max(summary.done).saturating_sub(self.forgotten);
+            let text = format!("{what} {done} of {total}{forgotten} in {took}.");
             return Text::tone(Tone::Good, &text).add(Tone::Dim, &format!(" {state}"));
         }
-        let mut parts = vec![format!("{what} {}", summary.done)];
-        for (n, word) in
-            [(summary.failed, "failed"), (summary.skipped, "skipped"), (summary.interrupted, "stopped")]
-        {
+        let mut parts = vec![format!("{what} {}", summary.done.saturating_sub(self.forgotten))];
+        for (n, word) in [
+            (self.forgotten, "forgot"),
+            (summary.failed, "failed"),
+            (summary.skipped, "skipped"),
+            (summary.interrupted, "stopped"),
+        ] {
             if n > 0 {
                 parts.push(format!("{word} {n}"));
             }
