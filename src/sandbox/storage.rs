@@ -115,11 +115,12 @@ impl Storage {
 
     /// Makes one change: `object` in place of what is at `expected` (`None`: nothing), or its removal.
     /// `metadata.resourceVersion` is set here. Returns what is stored now; for a removal, the last object with
-    /// the revision of its removal.
+    /// the revision of its removal. Answers when the change is on disk; nobody sees it before. Changes that
+    /// wait at the same time go to disk together.
     ///
     /// # Errors
-    /// Something else is there by now, or the change could not be made durable: then it was not made.
-    pub(super) fn commit(
+    /// Something else is there by now, or the change could not be made durable: then nobody has seen it.
+    pub(super) async fn commit(
         &self,
         key: &Key,
         expected: Option<u64>,
