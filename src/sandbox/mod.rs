@@ -10,6 +10,12 @@
 //! clients of `verbs` like any other.
 
 mod error;
+mod http;
+mod plain;
 mod resource;
 mod schema;
+mod server;
 mod storage;
+mod verbs;
+
+pub use server::{Options, Running, StartError, start};

@@ -1,0 +1,124 @@
+//! A request's body as JSON, with the keys that stand in it twice.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+/// A JSON document and what its tree cannot show.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::sandbox) struct Decoded {
+    /// The document; of a key given twice, the last value.
+    pub(in crate::sandbox) value: Value,
+    /// Paths of keys given twice: `metadata.labels.a`, `spec.ports[0].name`.
+    pub(in crate::sandbox) duplicates: Vec<String>,
+}
+
+impl From<Value> for Decoded {
+    fn from(value: Value) -> Self {
+        Self { value, duplicates: Vec::new() }
+    }
+}
+
+impl Decoded {
+    /// Reads JSON text.
+    ///
+    /// # Errors
+    /// It is none.
+    pub(in crate::sandbox) fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut duplicates = BTreeSet::new();
+        let mut order = Vec::new();
+        let mut found = |path: String| {
+            if duplicates.insert(path.clone()) {
+                order.push(path);
+            }
+        };
+        let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+        let mut path = String::new();
+        let value = Tree { path: &mut path, found: &mut found }.deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        Ok(Self { value, duplicates: order })
+    }
+}
+
+struct Tree<'a> {
+    path: &'a mut String,
+    found: &'a mut dyn FnMut(String),
+}
+
+impl<'de> DeserializeSeed<'de> for Tree<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Tree<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        let length = self.path.len();
+        loop {
+            self.path.push_str(&format!("[{}]", list.len()));
+            let element = elements.next_element_seed(Tree { path: self.path, found: self.found })?;
+            self.path.truncate(length);
+            match element {
+                Some(element) => list.push(element),
+                None => return Ok(Value::Array(list)),
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        let length = self.path.len();
+        while let Some(key) = entries.next_key::<String>()? {
+            if length > 0 {
+                self.path.push('.');
+            }
+            self.path.push_str(&key);
+            if map.contains_key(&key) {
+                (self.found)(self.path.clone());
+            }
+            let value = entries.next_value_seed(Tree { path: self.path, found: self.found })?;
+            self.path.truncate(length);
+            map.insert(key, value);
+        }
+        Ok(Value::Object(map))
+    }
+}

@@ -1,0 +1,67 @@
+//! The HTTP front: TLS on loopback, who asks, which verb that is, and the answer in the form asked for.
+
+mod answer;
+mod body;
+mod dispatch;
+mod identity;
+mod query;
+mod route;
+
+pub(super) use body::Decoded;
+pub(super) use identity::Identity;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::server::Server;
+
+/// Answers requests until `stop`.
+pub(super) async fn serve(
+    server: Arc<Server>,
+    listener: TcpListener,
+    identity: Identity,
+    stop: CancellationToken,
+) {
+    let identity = Arc::new(identity);
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        // A connection that broke before it was accepted is the client's affair.
+        let Ok((stream, _)) = accepted else { continue };
+        let connection = connection(Arc::clone(&server), stream, Arc::clone(&identity));
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = connection => {}
+            }
+        });
+    }
+}
+
+async fn connection(server: Arc<Server>, stream: TcpStream, identity: Arc<Identity>) {
+    // Nagle's algorithm would hold small answers back.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let acceptor = TlsAcceptor::from(identity.tls());
+    // No handshake, no request: nothing to answer.
+    let Ok(stream) = acceptor.accept(stream).await else { return };
+    let service = service_fn(move |request| {
+        let (server, identity) = (Arc::clone(&server), Arc::clone(&identity));
+        async move { Ok::<_, Infallible>(dispatch::handle(server, &identity, request).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service);
+    // A broken connection has nobody to be told.
+    drop(connection.await);
+}

@@ -1,0 +1,211 @@
+//! The server: what all requests share, and its start and end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::http::{self, Identity};
+use super::resource::{Draw, Registry};
+use super::storage::Storage;
+
+/// How a sandbox is to run.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Where its objects are kept; `None` keeps them in memory alone.
+    pub folder: Option<PathBuf>,
+    /// The port on loopback; `None` takes a free one.
+    pub port: Option<u16>,
+    /// Whether the stand-ins for controllers run.
+    pub controllers: bool,
+    /// Folders that Git sources, by namespace and name, are served from.
+    pub sources: BTreeMap<(String, String), PathBuf>,
+    /// Where one line per request is appended, in the form of `audit.k8s.io/v1`.
+    pub audit: Option<PathBuf>,
+    /// Bearer tokens and their users. Every user may do everything. The kubeconfig has the first; without
+    /// any, one is drawn.
+    pub tokens: Vec<(String, String)>,
+}
+
+/// Why a sandbox did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port.
+    #[error("the sandbox cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Keys or certificates.
+    #[error("the sandbox cannot make its certificate: {0}")]
+    Certificate(String),
+    /// The audit log.
+    #[error("the sandbox cannot write its audit log {}: {source}", path.display())]
+    Audit {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// What all requests share.
+pub(super) struct Server {
+    /// Objects.
+    pub(super) storage: Storage,
+    /// Kinds.
+    pub(super) registry: Registry,
+    source: Source,
+    addresses: AtomicU32,
+}
+
+/// Where times and uids are drawn from.
+pub(super) struct Source {
+    /// The time.
+    pub(super) now: Box<dyn Fn() -> jiff::Timestamp + Send + Sync>,
+    /// A uid nobody has.
+    pub(super) uid: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self { now: Box::new(jiff::Timestamp::now), uid: Box::new(|| uuid::Uuid::new_v4().to_string()) }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("storage", &self.storage).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// A server over `storage` that draws from `source`.
+    pub(super) fn new(storage: Storage, source: Source) -> Self {
+        let registry = Registry::default();
+        registry.change(|served| {
+            for resource in super::plain::built_in() {
+                let key = (resource.group.clone(), resource.version.clone(), resource.plural.clone());
+                served.insert(key, Arc::new(resource));
+            }
+        });
+        Self { storage, registry, source, addresses: AtomicU32::new(0) }
+    }
+}
+
+impl Draw for Server {
+    fn cluster_ip(&self) -> String {
+        let (services, _) = self.storage.list("", "services", None);
+        let is_taken = |address: &str| {
+            services.iter().any(|(_, service)| service.object["spec"]["clusterIP"] == address)
+        };
+        loop {
+            // 10.96.0.0/16 without its first ten, which well-known services ask for by number.
+            let number = self.addresses.fetch_add(1, Ordering::Relaxed) % 65_000 + 10;
+            let address = format!("10.96.{}.{}", number / 256, number % 256);
+            if !is_taken(&address) {
+                return address;
+            }
+        }
+    }
+
+    fn node_port(&self) -> u16 {
+        loop {
+            let number = self.addresses.fetch_add(1, Ordering::Relaxed) % 2768;
+            let port = 30_000 + u16::try_from(number).unwrap_or_default();
+            if !self.is_node_port_taken(port) {
+                return port;
+            }
+        }
+    }
+
+    fn is_node_port_taken(&self, port: u16) -> bool {
+        let (services, _) = self.storage.list("", "services", None);
+        services.iter().any(|(_, service)| {
+            let ports = service.object["spec"]["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let health = &service.object["spec"]["healthCheckNodePort"];
+            ports.iter().any(|entry| entry["nodePort"] == port) || *health == port
+        })
+    }
+
+    fn uid(&self) -> String {
+        (self.source.uid)()
+    }
+
+    fn now(&self) -> String {
+        let seconds = (self.source.now)().as_second();
+        jiff::Timestamp::from_second(seconds).unwrap_or_default().to_string()
+    }
+
+    fn default_storage_class(&self) -> Option<String> {
+        const MARK: &str = "storageclass.kubernetes.io/is-default-class";
+        let (classes, _) = self.storage.list("storage.k8s.io", "storageclasses", None);
+        let defaults =
+            classes.iter().filter(|(_, class)| class.object["metadata"]["annotations"][MARK] == "true");
+        // The newest, and of several made in one second the first by name: as the admission plugin picks.
+        let newest = defaults.max_by(|(a_key, a), (b_key, b)| {
+            let time = |object: &Value| object["metadata"]["creationTimestamp"].as_str().map(str::to_owned);
+            time(&a.object).cmp(&time(&b.object)).then_with(|| b_key.name.cmp(&a_key.name))
+        });
+        newest.map(|(key, _)| key.name.clone())
+    }
+}
+
+/// A sandbox that runs.
+#[derive(Debug)]
+pub struct Running {
+    server: Arc<Server>,
+    kubeconfig: String,
+    stop: CancellationToken,
+    listener: JoinHandle<()>,
+}
+
+impl Running {
+    /// Content of a kubeconfig file (JSON, which is YAML) for its first user.
+    #[must_use]
+    pub fn kubeconfig(&self) -> &str {
+        &self.kubeconfig
+    }
+
+    /// The server behind it.
+    pub(super) fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
+
+    /// Ends it: no request is accepted any more, and those under way end with their connections.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        // It ends by itself; a panic in it has been reported by its own thread.
+        drop(self.listener.await);
+    }
+}
+
+/// Starts a sandbox on loopback.
+///
+/// # Errors
+/// The port is taken, or a file cannot be written.
+pub async fn start(options: Options) -> Result<Running, StartError> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port.unwrap_or(0)));
+    let listen = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    let tokens = match options.tokens {
+        none if none.is_empty() => vec![(uuid::Uuid::new_v4().to_string(), "admin".to_owned())],
+        tokens => tokens,
+    };
+    let identity = Identity::new(address, tokens).map_err(StartError::Certificate)?;
+    let kubeconfig = identity.kubeconfig();
+    let server = Arc::new(Server::new(Storage::in_memory(), Source::default()));
+    let stop = CancellationToken::new();
+    let listener = tokio::spawn(http::serve(Arc::clone(&server), listener, identity, stop.clone()));
+    Ok(Running { server, kubeconfig, stop, listener })
+}
