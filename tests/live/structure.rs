@@ -13,7 +13,7 @@ use support::{ControlPlane, Part, User, eventually};
 /// The kinds a user of this tool writes.
 #[rustfmt::skip]
 const KINDS: &[(&str, &[&str])] = &[
-    ("v1", &["ConfigMap", "Endpoints", "LimitRange", "Namespace", "PersistentVolume", "PersistentVolumeClaim", "Pod", "ResourceQuota",
+    ("v1", &["ConfigMap", "Endpoints", "Event", "LimitRange", "Namespace", "Node", "PersistentVolume", "PersistentVolumeClaim", "Pod", "ResourceQuota",
         "Secret", "Service", "ServiceAccount"]),
     ("admissionregistration.k8s.io/v1", &["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration",
         "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration"]),
