@@ -48,9 +48,7 @@ pub(super) async fn handle(
             return answer::refused(&ApiError::new(413, "RequestEntityTooLarge", message));
         }
     };
-    // Verbs compute and wait for the disk: not on the threads that serve connections.
-    let answered = tokio::task::spawn_blocking(move || head.answer(&server, &body)).await;
-    answered.unwrap_or_else(|panic| answer::refused(&ApiError::new(500, "InternalError", panic.to_string())))
+    head.answer(&server, &body).await
 }
 
 struct Head {
@@ -62,7 +60,7 @@ struct Head {
 }
 
 impl Head {
-    fn answer(&self, server: &Server, body: &Bytes) -> Response<Body> {
+    async fn answer(&self, server: &Server, body: &Bytes) -> Response<Body> {
         let place = route::place(&self.path);
         let resource = place.as_ref().and_then(|at| server.registry.find(&at.group, &at.version, &at.plural));
         let (Some(place), Some(resource)) = (place, resource) else {
@@ -79,10 +77,13 @@ impl Head {
         };
         let done = match self.method {
             Method::GET => verbs::get(server, &resource, &request),
-            Method::POST => Decoded::parse(body)
-                .map_err(|error| ApiError::bad_request(error.to_string()))
-                .and_then(|object| verbs::create(server, &resource, &request, object)),
-            Method::DELETE => verbs::delete(server, &resource, &request, &verbs::DeleteOptions::default()),
+            Method::POST => match Decoded::parse(body) {
+                Ok(object) => verbs::create(server, &resource, &request, object).await,
+                Err(error) => Err(ApiError::bad_request(error.to_string())),
+            },
+            Method::DELETE => {
+                verbs::delete(server, &resource, &request, &verbs::DeleteOptions::default()).await
+            }
             _ => Err(ApiError::new(
                 405,
                 "MethodNotAllowed",

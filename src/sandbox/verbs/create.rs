@@ -11,7 +11,7 @@ use crate::sandbox::storage::CommitError;
 ///
 /// # Errors
 /// As the API server refuses.
-pub(in crate::sandbox) fn create(
+pub(in crate::sandbox) async fn create(
     server: &Server,
     resource: &Resource,
     request: &Request,
@@ -33,7 +33,7 @@ pub(in crate::sandbox) fn create(
         return Err(ApiError::invalid(&resource.group, &resource.kind, &name, causes));
     }
     let key = Request { name: name.clone(), ..request.clone() }.key(resource);
-    let object = match server.storage.commit(&key, None, Some(object)) {
+    let object = match server.storage.commit(&key, None, Some(object)).await {
         Ok(stored) => (*stored.object).clone(),
         Err(CommitError::Stale) => {
             return Err(ApiError::already_exists(&resource.group, &resource.plural, &name));

@@ -22,7 +22,7 @@ pub(in crate::sandbox) struct DeleteOptions {
 ///
 /// # Errors
 /// As the API server refuses.
-pub(in crate::sandbox) fn delete(
+pub(in crate::sandbox) async fn delete(
     server: &Server,
     resource: &Resource,
     request: &Request,
@@ -30,7 +30,10 @@ pub(in crate::sandbox) fn delete(
 ) -> Result<Answer, ApiError> {
     let key = request.key(resource);
     let stored = server.storage.get(&key).ok_or_else(|| not_found(resource, &request.name))?;
-    let removed =
-        server.storage.commit(&key, Some(stored.revision), None).map_err(|error| not_written(&error))?;
+    let removed = server
+        .storage
+        .commit(&key, Some(stored.revision), None)
+        .await
+        .map_err(|error| not_written(&error))?;
     Ok(Answer::new(200, (*removed.object).clone()))
 }
