@@ -19,6 +19,8 @@ pub(super) trait CustomSchema: std::fmt::Debug + Send + Sync {
     fn shape(&self) -> Shape;
     /// The structure of the field or map key.
     fn field(&self, name: &str) -> Option<Schema>;
+    /// Whether `name` is a field that the schema names: not a key of a map, not what is merely kept.
+    fn declares(&self, name: &str) -> bool;
     /// The structure of elements of a list or values of a map.
     fn item(&self) -> Option<Schema>;
 }
@@ -45,13 +47,13 @@ pub(super) enum Shape {
 /// Type of a scalar, as `typed` conversions check it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scalar {
-    /// A text (also bytes, times, durations).
+    /// A text (also bytes and durations, but no time).
     String,
     /// An integer or a fraction.
     Number,
     /// `true` or `false`.
     Bool,
-    /// Anything scalar: quantities, int-or-string.
+    /// Anything scalar: quantities, times, int-or-string.
     Untyped,
 }
 
@@ -72,6 +74,16 @@ impl Schema {
         }
     }
 
+    /// Whether `name` is a field that the schema names: not a key of a map, not what is merely kept.
+    pub(super) fn declares(&self, name: &str) -> bool {
+        match self {
+            Self::BuiltIn(node) if node.node_type() != Type::Object => false,
+            Self::BuiltIn(node) if node.keeps_unknown() => node.fields().any(|field| field.name == name),
+            Self::BuiltIn(node) => node.field(name).is_some(),
+            Self::Custom(schema) => schema.declares(name),
+        }
+    }
+
     /// The structure of elements of a list or values of a map.
     pub(super) fn item(&self) -> Option<Self> {
         match self {
@@ -89,8 +101,8 @@ fn built_in(node: Node) -> Shape {
         Type::List => Shape::AtomicList,
         Type::Set => Shape::Set,
         Type::ListMap(keys) => Shape::ListMap(keys.iter().map(key).collect()),
-        Type::String | Type::Bytes | Type::Duration(_) | Type::DateTime => Shape::Scalar(Scalar::String),
-        Type::Quantity | Type::IntOrString => Shape::Scalar(Scalar::Untyped),
+        Type::String | Type::Bytes | Type::Duration(_) => Shape::Scalar(Scalar::String),
+        Type::Quantity | Type::IntOrString | Type::DateTime => Shape::Scalar(Scalar::Untyped),
         Type::Integer | Type::Number => Shape::Scalar(Scalar::Number),
         Type::Bool => Shape::Scalar(Scalar::Bool),
         Type::Any => Shape::Any,
