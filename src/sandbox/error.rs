@@ -68,10 +68,15 @@ impl ApiError {
         Self::about(409, "Conflict", message, group, plural, name)
     }
 
-    /// 422. The message lists the causes as the API server does.
+    /// 422. The message lists the causes as the API server does: what reads the same is told once.
     pub(super) fn invalid(group: &str, kind: &str, name: &str, causes: Vec<Cause>) -> Self {
-        let texts: Vec<String> =
-            causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+        let mut texts: Vec<String> = Vec::new();
+        for cause in &causes {
+            let text = format!("{}: {}", cause.field, cause.message);
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
         let list = match texts.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),

@@ -10,6 +10,7 @@
 //! clients of `verbs` like any other.
 
 mod error;
+mod fault;
 mod http;
 mod plain;
 mod resource;
