@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
+use arrplan::sandbox::{Options, Running};
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
@@ -253,6 +254,13 @@ fn runtime() -> &'static tokio::runtime::Runtime {
     })
 }
 
+/// Starts the sandbox as kube-apiserver runs here: empty and without controllers. Content of its kubeconfig.
 fn sandbox() -> Value {
-    panic!("the sandbox cannot be started yet: ARRPLAN_CONFORMANCE=real")
+    // It lives as long as the test process does.
+    static RUNNING: OnceLock<Running> = OnceLock::new();
+    let running = RUNNING.get_or_init(|| {
+        let options = Options { tokens: vec![(User::Admin.token(), "admin".into())], ..Options::default() };
+        block_on(arrplan::sandbox::start(options)).expect("the sandbox starts")
+    });
+    serde_json::from_str(running.kubeconfig()).expect("its kubeconfig is JSON")
 }
