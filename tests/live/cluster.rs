@@ -51,7 +51,7 @@ const OTHER_UID: &str = "11111111-2222-3333-4444-555555555555";
 
 #[test]
 fn each_error_body_means_what_we_take_it_for() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("errors");
@@ -166,7 +166,7 @@ fn each_error_body_means_what_we_take_it_for() {
 
 #[test]
 fn admission_is_told_from_validation_and_rights() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("admission");
@@ -243,7 +243,7 @@ fn admission_is_told_from_validation_and_rights() {
 
 #[test]
 fn a_namespace_on_its_way_out_refuses_and_says_so() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("leaving");
@@ -268,7 +268,7 @@ fn a_namespace_on_its_way_out_refuses_and_says_so() {
 
 #[test]
 fn dry_runs_leave_nothing_behind() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("dry");
@@ -301,7 +301,7 @@ fn dry_runs_leave_nothing_behind() {
 
 #[test]
 fn discovery_finds_kinds_as_they_come() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     run(async {
@@ -367,7 +367,7 @@ fn discovery_finds_kinds_as_they_come() {
 
 #[test]
 fn long_lists_come_whole_and_names_may_be_odd() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("many");
@@ -402,7 +402,7 @@ fn long_lists_come_whole_and_names_may_be_odd() {
 
 #[test]
 fn warnings_about_an_object_are_found() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("events");
@@ -477,7 +477,7 @@ impl Proxy {
 
 #[test]
 fn broken_connections_are_lived_through() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("broken");
@@ -530,7 +530,7 @@ fn broken_connections_are_lived_through() {
 
 #[test]
 fn a_server_that_is_not_there_is_reported_soon_and_a_wrong_authority_at_once() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -561,7 +561,7 @@ fn a_server_that_is_not_there_is_reported_soon_and_a_wrong_authority_at_once() {
 
 #[test]
 fn credentials_that_stop_working_are_made_anew_once() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -603,7 +603,7 @@ fn credentials_that_stop_working_are_made_anew_once() {
 
 #[test]
 fn a_frozen_server_is_waited_for() {
-    let Some(plane) = ControlPlane::own(&[]) else {
+    let Some(plane) = crate::own_plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("frozen");

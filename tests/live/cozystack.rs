@@ -82,7 +82,7 @@ impl<'p> Case<'p> {
 
 #[test]
 fn a_plan_of_an_application_writes_nothing_and_an_apply_does_what_it_said() {
-    let Some(plane) = ControlPlane::with(&[Part::Cozystack, Part::Controllers]) else {
+    let Some(plane) = crate::plane(&[Part::Cozystack, Part::Controllers]) else {
         return;
     };
     let case = Case::new(plane, "app");
@@ -222,7 +222,7 @@ spec:
 
 #[test]
 fn an_application_is_ready_when_its_release_works() {
-    let Some(plane) = ControlPlane::with(&[Part::Cozystack, Part::Flux, Part::Storage]) else {
+    let Some(plane) = crate::plane(&[Part::Cozystack, Part::Flux, Part::Storage]) else {
         return;
     };
     let case = Case::new(plane, "ready");

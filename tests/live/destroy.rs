@@ -52,7 +52,7 @@ fn line_to_paste(refused: &str) -> Vec<&str> {
 #[test]
 #[expect(clippy::too_many_lines, reason = "one story, told in order")]
 fn the_shipped_stack_goes_in_reverse_order_with_consent_and_without_leftovers() {
-    let Some(plane) = ControlPlane::with(&[Part::Flux, Part::Storage]) else {
+    let Some(plane) = crate::plane(&[Part::Flux, Part::Storage]) else {
         return;
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -168,7 +168,7 @@ fn the_shipped_stack_goes_in_reverse_order_with_consent_and_without_leftovers() 
 
 #[test]
 fn protection_outlives_its_lines_and_holds_the_namespace() {
-    let Some(plane) = ControlPlane::with(&[Part::Controllers]) else {
+    let Some(plane) = crate::plane(&[Part::Controllers]) else {
         return;
     };
     let namespace = plane.namespace("destroy-protected");
@@ -236,7 +236,7 @@ fn protection_outlives_its_lines_and_holds_the_namespace() {
 
 #[test]
 fn another_stacks_object_holds_the_namespace() {
-    let Some(plane) = ControlPlane::with(&[Part::Controllers]) else {
+    let Some(plane) = crate::plane(&[Part::Controllers]) else {
         return;
     };
     let namespace = plane.namespace("destroy-shared");
@@ -272,7 +272,7 @@ fn another_stacks_object_holds_the_namespace() {
 
 #[test]
 fn removed_renamed_and_forgotten() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let namespace = plane.create_namespace("destroy-removed");
@@ -338,7 +338,7 @@ fn removed_renamed_and_forgotten() {
 
 #[test]
 fn what_a_finalizer_holds_is_named_and_waited_for_and_never_freed() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let namespace = plane.create_namespace("destroy-held");
@@ -388,7 +388,7 @@ const CHART: [(&str, &str); 2] = [
 
 #[test]
 fn a_suspended_release_is_not_deleted_and_a_renamed_one_goes_first() {
-    let Some(plane) = ControlPlane::with(&[Part::Flux, Part::Storage]) else {
+    let Some(plane) = crate::plane(&[Part::Flux, Part::Storage]) else {
         return;
     };
     let namespace = plane.create_namespace("destroy-release");

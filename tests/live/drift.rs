@@ -16,7 +16,7 @@ struct Settings {
 
 impl Settings {
     fn applied(name: &str) -> Option<Self> {
-        let plane = ControlPlane::with(&[Part::Nodes])?;
+        let plane = crate::plane(&[Part::Nodes])?;
         let namespace = plane.create_namespace(name);
         let toml = format!(
             "[stack]\nname = \"{name}\"\n\n[config_map.settings]\nnamespace = \"{namespace}\"\n\
@@ -150,7 +150,7 @@ fn a_field_that_another_manager_declares_is_contested_and_each_way_out_works() {
 
 #[test]
 fn replicas_that_were_scaled_are_contested() {
-    let Some(plane) = ControlPlane::with(&[Part::Nodes]) else {
+    let Some(plane) = crate::plane(&[Part::Nodes]) else {
         return;
     };
     let namespace = plane.create_namespace("drift-scale");
@@ -370,7 +370,7 @@ fn a_field_that_others_own_too_is_said_to_stay() {
 
 #[test]
 fn a_foreign_element_of_a_list_is_one_thing() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let namespace = plane.create_namespace("drift-element");

@@ -20,7 +20,7 @@ struct Bench {
 
 impl Bench {
     fn new(name: &str) -> Option<Self> {
-        let plane = ControlPlane::with(&[Part::FluxCrds])?;
+        let plane = crate::plane(&[Part::FluxCrds])?;
         let definitions = support::program("share/crds/cozystack-definitions")?;
         let definitions = definitions.display().to_string();
         plane.kubectl(&["apply", "--server-side", "--field-manager=installer", "-f", &definitions]).ok();

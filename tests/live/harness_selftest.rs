@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{ControlPlane, GitRepo, Part, User, eventually, eventually_within};
+use support::{GitRepo, Part, User, eventually, eventually_within};
 
 const CHART: &[(&str, &str)] = &[
     ("charts/web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n"),
@@ -28,7 +28,7 @@ spec:
 
 #[test]
 fn the_api_server_answers_each_user_by_its_rights() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let namespaces = |user| plane.request(user, "GET", "/api/v1/namespaces", None).status;
@@ -40,7 +40,7 @@ fn the_api_server_answers_each_user_by_its_rights() {
 
 #[test]
 fn the_audit_log_sees_a_write_of_kubectl_and_its_dry_run() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let namespace = plane.create_namespace("audit");
@@ -63,7 +63,7 @@ fn the_audit_log_sees_a_write_of_kubectl_and_its_dry_run() {
 
 #[test]
 fn controllers_collect_garbage_and_empty_namespaces() {
-    let Some(plane) = ControlPlane::with(&[Part::Controllers]) else {
+    let Some(plane) = crate::plane(&[Part::Controllers]) else {
         return;
     };
     let namespace = plane.create_namespace("garbage");
@@ -82,7 +82,7 @@ fn controllers_collect_garbage_and_empty_namespaces() {
 
 #[test]
 fn claims_of_both_classes_are_bound_and_pods_run() {
-    let Some(plane) = ControlPlane::with(&[Part::Storage]) else {
+    let Some(plane) = crate::plane(&[Part::Storage]) else {
         return;
     };
     let namespace = plane.create_namespace("storage");
@@ -111,7 +111,7 @@ fn claims_of_both_classes_are_bound_and_pods_run() {
 
 #[test]
 fn pods_fail_in_the_way_their_label_says() {
-    let Some(plane) = ControlPlane::with(&[Part::Nodes]) else {
+    let Some(plane) = crate::plane(&[Part::Nodes]) else {
         return;
     };
     let namespace = plane.create_namespace("pods");
@@ -149,7 +149,7 @@ fn pods_fail_in_the_way_their_label_says() {
 
 #[test]
 fn flux_installs_two_releases_from_a_local_repository() {
-    let Some(plane) = ControlPlane::with(&[Part::Flux, Part::Nodes]) else {
+    let Some(plane) = crate::plane(&[Part::Flux, Part::Nodes]) else {
         return;
     };
     let namespace = plane.create_namespace("flux");
@@ -199,7 +199,7 @@ fn flux_installs_two_releases_from_a_local_repository() {
 
 #[test]
 fn flux_applies_a_kustomization() {
-    let Some(plane) = ControlPlane::with(&[Part::Flux]) else {
+    let Some(plane) = crate::plane(&[Part::Flux]) else {
         return;
     };
     let namespace = plane.create_namespace("kustomization");
@@ -223,7 +223,7 @@ fn flux_applies_a_kustomization() {
 
 #[test]
 fn cozystack_serves_the_kind_of_a_definition() {
-    let Some(plane) = ControlPlane::with(&[Part::Cozystack]) else {
+    let Some(plane) = crate::plane(&[Part::Cozystack]) else {
         return;
     };
     plane.serve_cozystack(support::ARRSTACK_DEFINITION, "arrstacks");
@@ -243,7 +243,7 @@ fn cozystack_serves_the_kind_of_a_definition() {
 
 #[test]
 fn cert_manager_kinds_are_known() {
-    let Some(plane) = ControlPlane::with(&[Part::CertManagerCrds]) else {
+    let Some(plane) = crate::plane(&[Part::CertManagerCrds]) else {
         return;
     };
     assert!(plane.get_json("certificates.cert-manager.io", "default", "none").is_none());
@@ -253,7 +253,7 @@ fn cert_manager_kinds_are_known() {
 #[test]
 #[ignore = "started by `nothing_outlives_a_killed_test_process`"]
 fn hold_a_control_plane_until_killed() {
-    let Some(plane) = ControlPlane::own(&[Part::Controllers]) else {
+    let Some(plane) = crate::own_plane(&[Part::Controllers]) else {
         return;
     };
     for (name, pid) in plane.processes() {
@@ -266,7 +266,7 @@ fn hold_a_control_plane_until_killed() {
 
 #[test]
 fn nothing_outlives_a_killed_test_process() {
-    if ControlPlane::with(&[Part::Controllers]).is_none() {
+    if crate::plane(&[Part::Controllers]).is_none() {
         return;
     }
     let mut holder = Command::new(std::env::current_exe().unwrap())
@@ -302,7 +302,7 @@ fn nothing_outlives_a_killed_test_process() {
 
 #[test]
 fn a_frozen_part_of_an_own_plane_is_a_hanging_server() {
-    let Some(plane) = ControlPlane::own(&[]) else {
+    let Some(plane) = crate::own_plane(&[]) else {
         return;
     };
     plane.process("kube-apiserver", |process| process.signal("STOP"));

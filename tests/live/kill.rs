@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use support::{AuditRecord, ControlPlane, GitRepo, Mark, Part, Records, redact};
+use support::{AuditRecord, GitRepo, Mark, Part, Records, redact};
 
 use crate::project::{Project, leaves, shipped};
 
@@ -289,7 +289,7 @@ struct Phase {
 #[test]
 fn a_killed_apply_update_or_destroy_goes_on_to_the_same_end() {
     const DRAWN: [(&str, &str); 1] = [("secret.keys", "token")];
-    let Some(plane) = ControlPlane::with(&[Part::Flux, Part::Storage]) else {
+    let Some(plane) = crate::plane(&[Part::Flux, Part::Storage]) else {
         return;
     };
     let namespace = plane.create_namespace("kill");
@@ -363,7 +363,7 @@ fn assert_same(end: &End, reference: &End, what: &str) {
 /// The shipped stack, killed in its very first apply: there is no state yet, and what is there already must be known again.
 #[test]
 fn the_shipped_stack_killed_in_its_first_apply_goes_on_to_the_same_end() {
-    let Some(plane) = ControlPlane::with(&[Part::Flux, Part::Storage]) else {
+    let Some(plane) = crate::plane(&[Part::Flux, Part::Storage]) else {
         return;
     };
     let catalog = GitRepo::from_folder(&shipped("catalog"));

@@ -32,3 +32,15 @@ mod runs;
 mod status;
 #[cfg(test)]
 mod structure;
+
+/// The control plane of this test binary; see [`support::ControlPlane::with`]. The suite on the sandbox has another.
+#[cfg(test)]
+pub(crate) fn plane(parts: &[support::Part]) -> Option<&'static support::ControlPlane> {
+    support::ControlPlane::with(parts)
+}
+
+/// A control plane for one test alone.
+#[cfg(test)]
+pub(crate) fn own_plane(parts: &[support::Part]) -> Option<support::ControlPlane> {
+    support::ControlPlane::own(parts)
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{AuditRecord, ControlPlane, GitRepo, Part, Records, eventually};
+use support::{AuditRecord, GitRepo, Part, Records, eventually};
 
 use crate::project::{Project, assert_order, differences, predicted, shipped};
 
@@ -26,7 +26,7 @@ fn is_ready(object: &Value) -> bool {
 /// A plane of its own: the cluster is empty, and every request of user `arrplan` is this test's.
 #[test]
 fn the_shipped_stack_is_applied_in_order_stays_as_it_is_and_changes_where_its_text_does() {
-    let Some(plane) = ControlPlane::own(&[Part::Flux, Part::Storage]) else {
+    let Some(plane) = crate::own_plane(&[Part::Flux, Part::Storage]) else {
         return;
     };
     assert_eq!(plane.create_namespace(SOURCES), SOURCES);
@@ -255,7 +255,7 @@ fn apply_goes_on(project: &Project<'_>, namespace: &str, expected: &[&str]) {
 
 #[test]
 fn a_wrong_chart_path_fails_with_its_cause_and_goes_on_when_the_stack_is_mended() {
-    let Some(plane) = ControlPlane::with(&[Part::Flux, Part::Nodes]) else {
+    let Some(plane) = crate::plane(&[Part::Flux, Part::Nodes]) else {
         return;
     };
     let namespace = plane.namespace("wrong-chart");
@@ -268,7 +268,7 @@ fn a_wrong_chart_path_fails_with_its_cause_and_goes_on_when_the_stack_is_mended(
 
 #[test]
 fn a_chart_that_is_not_in_the_source_goes_on_when_it_is_pushed() {
-    let Some(plane) = ControlPlane::with(&[Part::Flux, Part::Nodes]) else {
+    let Some(plane) = crate::plane(&[Part::Flux, Part::Nodes]) else {
         return;
     };
     let namespace = plane.namespace("late-chart");

@@ -19,7 +19,7 @@ fn writes(plane: &ControlPlane, namespace: &str, mark: Mark) -> String {
 
 #[test]
 fn an_object_belongs_to_one_stack_and_one_state() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let namespace = plane.create_namespace("own-two");
@@ -93,7 +93,7 @@ const MANAGED: [(&str, &str, &str); 5] = [
 
 #[test]
 fn what_another_tool_manages_is_adopted_only_by_name() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let namespace = plane.create_namespace("own-adopt");
@@ -196,7 +196,7 @@ fn probe(plane: &ControlPlane, namespace: &str) -> support::Reply {
 
 #[test]
 fn a_policy_that_came_after_the_apply_refuses_and_never_replaces() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let namespace = plane.create_namespace("own-policy");
@@ -235,7 +235,7 @@ fn a_policy_that_came_after_the_apply_refuses_and_never_replaces() {
 
 #[test]
 fn a_policy_that_changes_what_we_send_is_no_fight() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let namespace = plane.create_namespace("own-mutated");
@@ -295,7 +295,7 @@ fn a_policy_that_changes_what_we_send_is_no_fight() {
 
 #[test]
 fn moved_between_addresses_is_no_write() {
-    let Some(plane) = ControlPlane::with(&[Part::Controllers]) else {
+    let Some(plane) = crate::plane(&[Part::Controllers]) else {
         return;
     };
     let namespace = plane.create_namespace("own-moved");

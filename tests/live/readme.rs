@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use support::{ControlPlane, GitRepo, Part, User};
+use support::{GitRepo, Part, User};
 
 fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
@@ -29,7 +29,7 @@ fn commands(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_command_of_the_readme_works() {
-    let Some(plane) = ControlPlane::with(&[Part::Controllers, Part::Nodes, Part::Storage, Part::Flux]) else {
+    let Some(plane) = crate::plane(&[Part::Controllers, Part::Nodes, Part::Storage, Part::Flux]) else {
         return;
     };
     let text = readme();
@@ -83,7 +83,7 @@ fn every_command_of_the_readme_works() {
 
 #[test]
 fn the_example_stack_of_the_readme_is_applied() {
-    let Some(plane) = ControlPlane::with(&[Part::Controllers]) else {
+    let Some(plane) = crate::plane(&[Part::Controllers]) else {
         return;
     };
     let text = readme();

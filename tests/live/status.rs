@@ -89,7 +89,7 @@ fn source(namespace: &str, name: &str, url: &str) -> String {
 
 #[test]
 fn releases_work_or_name_what_is_at_fault_within_seconds() {
-    let Some(plane) = ControlPlane::with(&[Part::Flux, Part::Controllers]) else {
+    let Some(plane) = crate::plane(&[Part::Flux, Part::Controllers]) else {
         return;
     };
     let ns = plane.create_namespace("chain");
@@ -135,7 +135,7 @@ fn releases_work_or_name_what_is_at_fault_within_seconds() {
 
 #[test]
 fn a_source_that_cannot_be_fetched_is_the_end_of_the_chain() {
-    let Some(plane) = ControlPlane::with(&[Part::Flux]) else {
+    let Some(plane) = crate::plane(&[Part::Flux]) else {
         return;
     };
     let ns = plane.create_namespace("fetch");
@@ -167,7 +167,7 @@ fn a_source_that_cannot_be_fetched_is_the_end_of_the_chain() {
 
 #[test]
 fn kubernetes_own_kinds_become_ready() {
-    let Some(plane) = ControlPlane::with(&[Part::Storage]) else {
+    let Some(plane) = crate::plane(&[Part::Storage]) else {
         return;
     };
     let ns = plane.create_namespace("ready");
@@ -226,7 +226,7 @@ fn kubernetes_own_kinds_become_ready() {
 
 #[test]
 fn cozystacks_kinds_are_known_as_aggregated_and_get_no_dry_run() {
-    let Some(plane) = ControlPlane::with(&[Part::Cozystack]) else {
+    let Some(plane) = crate::plane(&[Part::Cozystack]) else {
         return;
     };
     plane.serve_cozystack(support::ARRSTACK_DEFINITION, "arrstacks");

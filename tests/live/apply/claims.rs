@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use arrplan::apply::EventKind;
 use serde_json::json;
-use support::{ControlPlane, Part};
+use support::Part;
 
 use super::bench::{Bench, run};
 
 #[test]
 fn a_claim_goes_after_its_last_pod() {
-    let Some(plane) = ControlPlane::with(&[Part::Storage]) else {
+    let Some(plane) = crate::plane(&[Part::Storage]) else {
         return;
     };
     let ns = plane.create_namespace("claim");

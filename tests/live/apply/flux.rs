@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arrplan::apply::End;
-use support::{ControlPlane, GitRepo, Part};
+use support::{GitRepo, Part};
 
 use super::bench::{Bench, run};
 
@@ -59,7 +59,7 @@ data.k = "1"
 
 #[test]
 fn a_chart_that_cannot_be_built_fails_in_seconds_with_its_chain_and_the_next_apply_goes_on() {
-    let Some(plane) = ControlPlane::with(&[Part::Flux, Part::Nodes]) else {
+    let Some(plane) = crate::plane(&[Part::Flux, Part::Nodes]) else {
         return;
     };
     let ns = plane.create_namespace("chart");
@@ -108,7 +108,7 @@ fn a_chart_that_cannot_be_built_fails_in_seconds_with_its_chain_and_the_next_app
 
 #[test]
 fn an_application_of_an_aggregated_api_is_made_changed_and_deleted() {
-    let Some(plane) = ControlPlane::with(&[Part::Cozystack, Part::Flux, Part::Nodes]) else {
+    let Some(plane) = crate::plane(&[Part::Cozystack, Part::Flux, Part::Nodes]) else {
         return;
     };
     let ns = plane.create_namespace("tenant-aggregated");
@@ -160,7 +160,7 @@ sourceRef = "${{git_repository.catalog.ref}}"
 
 #[test]
 fn a_release_that_does_not_get_ready_is_explained_down_to_the_container() {
-    let Some(plane) = ControlPlane::with(&[Part::Flux, Part::Nodes]) else {
+    let Some(plane) = crate::plane(&[Part::Flux, Part::Nodes]) else {
         return;
     };
     let ns = plane.create_namespace("crash");
@@ -182,7 +182,7 @@ fn a_release_that_does_not_get_ready_is_explained_down_to_the_container() {
 
 #[test]
 fn a_suspended_release_is_not_deleted() {
-    let Some(plane) = ControlPlane::with(&[Part::Flux, Part::Nodes]) else {
+    let Some(plane) = crate::plane(&[Part::Flux, Part::Nodes]) else {
         return;
     };
     let ns = plane.create_namespace("suspended");

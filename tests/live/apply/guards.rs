@@ -21,7 +21,7 @@ fn uid(plane: &ControlPlane, namespace: &str, name: &str) -> String {
 
 #[test]
 fn what_somebody_made_meanwhile_is_not_overwritten() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("race-create");
@@ -56,7 +56,7 @@ fn what_somebody_made_meanwhile_is_not_overwritten() {
 
 #[test]
 fn an_update_is_sent_again_only_while_what_decided_it_holds() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("race-update");
@@ -111,7 +111,7 @@ fn an_update_is_sent_again_only_while_what_decided_it_holds() {
 
 #[test]
 fn drift_that_moves_again_is_not_forced() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("race-drift");
@@ -140,7 +140,7 @@ fn drift_that_moves_again_is_not_forced() {
 
 #[test]
 fn another_object_of_the_same_name_is_left_alone() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("race-recreate");
@@ -174,7 +174,7 @@ fn another_object_of_the_same_name_is_left_alone() {
 
 #[test]
 fn a_delete_names_uid_and_version_and_ends_when_the_object_is_gone() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("delete");
@@ -206,7 +206,7 @@ fn a_delete_names_uid_and_version_and_ends_when_the_object_is_gone() {
 
 #[test]
 fn a_finalizer_is_named_and_never_touched() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("finalizer");
@@ -243,7 +243,7 @@ fn a_finalizer_is_named_and_never_touched() {
 
 #[test]
 fn what_came_into_a_namespace_after_the_plan_stops_its_delete() {
-    let Some(plane) = ControlPlane::with(&[support::Part::Controllers]) else {
+    let Some(plane) = crate::plane(&[support::Part::Controllers]) else {
         return;
     };
     let ns = plane.namespace("content");
@@ -268,7 +268,7 @@ fn what_came_into_a_namespace_after_the_plan_stops_its_delete() {
 
 #[test]
 fn adoption_takes_fields_over_so_that_they_can_be_removed_later() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("adopt");
@@ -301,7 +301,7 @@ fn adoption_takes_fields_over_so_that_they_can_be_removed_later() {
 
 #[test]
 fn nothing_of_us_stays_in_what_is_forgotten() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("forget");
@@ -325,7 +325,7 @@ fn nothing_of_us_stays_in_what_is_forgotten() {
 
 #[test]
 fn a_replace_is_a_delete_and_a_create_with_dependents_after_it() {
-    let Some(plane) = ControlPlane::with(&[support::Part::Nodes]) else {
+    let Some(plane) = crate::plane(&[support::Part::Nodes]) else {
         return;
     };
     let ns = plane.create_namespace("replace");
@@ -358,7 +358,7 @@ fn a_replace_is_a_delete_and_a_create_with_dependents_after_it() {
 
 #[test]
 fn an_interrupt_ends_waits_at_once_and_the_next_run_goes_on() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("interrupt");

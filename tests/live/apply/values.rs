@@ -2,13 +2,12 @@
 
 use arrplan::apply::End;
 use base64::Engine as _;
-use support::ControlPlane;
 
 use super::bench::{Bench, run};
 
 #[test]
 fn generated_secrets_and_uids_are_filled_in_after_their_home() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("fill");
@@ -46,7 +45,7 @@ fn generated_secrets_and_uids_are_filled_in_after_their_home() {
 
 #[test]
 fn a_custom_resource_waits_until_its_kind_is_served() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("kind");
@@ -84,7 +83,7 @@ spec.size = 3
 
 #[test]
 fn existing_objects_are_waited_for() {
-    let Some(plane) = ControlPlane::shared() else {
+    let Some(plane) = crate::plane(&[]) else {
         return;
     };
     let ns = plane.create_namespace("existing");

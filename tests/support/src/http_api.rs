@@ -91,6 +91,11 @@ fn runtime() -> &'static tokio::runtime::Runtime {
 /// The certificate inside PEM armour.
 fn der(pem: &str) -> Vec<u8> {
     let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    decoded(&base64)
+}
+
+/// The bytes that base64 stands for.
+pub(crate) fn decoded(base64: &str) -> Vec<u8> {
     let value = |byte: u8| match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,

@@ -46,6 +46,11 @@ impl User {
     }
 }
 
+/// Who has a token.
+pub(crate) fn everybody() -> impl Iterator<Item = User> {
+    [User::Admin, User::Arrplan, User::Nobody].into_iter().chain(CONTROLLERS.map(User::Controller))
+}
+
 /// The lines of `--token-auth-file`.
 pub(crate) fn token_file() -> String {
     let line = |user: User| {
@@ -53,8 +58,7 @@ pub(crate) fn token_file() -> String {
             if matches!(user, User::Admin | User::Controller(_)) { ",\"system:masters\"" } else { "" };
         format!("{},{name},{name}{groups}\n", user.token(), name = user.name())
     };
-    let everybody = [User::Admin, User::Arrplan, User::Nobody].into_iter();
-    everybody.chain(CONTROLLERS.map(User::Controller)).map(line).collect()
+    everybody().map(line).collect()
 }
 
 /// A kubeconfig for one user. JSON is YAML, and kubectl and client libraries read it as such.

@@ -15,7 +15,7 @@ use crate::process::free_port;
 use crate::programs::Programs;
 use crate::wait::eventually;
 
-const FLUX_CRDS: [&str; 3] =
+pub(crate) const FLUX_CRDS: [&str; 3] =
     ["share/crds/source-controller", "share/crds/helm-controller", "share/crds/kustomize-controller"];
 const FLUX_NAMESPACE: &str = "flux-system";
 /// How long a controller may take to be ready on a machine busy with other tests.
@@ -85,6 +85,13 @@ impl Part {
         order
     }
 
+    /// What is installed for these parts besides programs: the sandbox has stand-ins for those.
+    pub(crate) fn files(parts: &[Self]) -> Vec<&'static str> {
+        let targets = Self::closure(parts);
+        let targets = targets.iter().flat_map(|part| part.own_targets().iter().copied());
+        targets.filter(|target| target.starts_with("share/crds/")).collect()
+    }
+
     /// The build targets of these parts and of a plane's core.
     pub(crate) fn targets<'a>(parts: &[Self], core: &[&'a str]) -> Vec<&'a str> {
         let parts = Self::closure(parts);
@@ -101,6 +108,7 @@ impl ControlPlane {
                 continue;
             }
             match part {
+                _ if self.is_sandbox() => self.provide(part, programs),
                 Part::Controllers => self.start_controllers(programs),
                 Part::Nodes => self.start_nodes(programs),
                 Part::Storage => self.create_storage_classes(),

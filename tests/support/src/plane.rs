@@ -28,7 +28,9 @@ const CORE: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
 pub struct ControlPlane {
     folder: PathBuf,
     server: String,
-    keys: Keys,
+    authority: PathBuf,
+    /// Of a plane of processes; the sandbox has its own in memory.
+    keys: Option<Keys>,
     pub(crate) core: Programs,
     pub(crate) admin: Api,
     audit: AuditLog,
@@ -72,7 +74,12 @@ impl ControlPlane {
 
     /// The certificate of the authority that signed the API server's.
     pub fn authority(&self) -> PathBuf {
-        self.keys.path("ca.crt")
+        self.authority.clone()
+    }
+
+    /// Whether its API server is the sandbox.
+    pub fn is_sandbox(&self) -> bool {
+        self.keys.is_none()
     }
 
     /// The folder of its logs.
@@ -138,8 +145,13 @@ impl ControlPlane {
         drop(lock(&self.processes).remove(name));
     }
 
+    /// A process that was started apart.
+    pub(crate) fn adopt(&self, name: &str, process: Process) {
+        lock(&self.processes).insert(name.to_owned(), process);
+    }
+
     pub(crate) fn key(&self, name: &str) -> PathBuf {
-        self.keys.path(name)
+        self.keys.as_ref().expect("a plane of processes has keys").path(name)
     }
 
     /// A folder for bulk that even a failure does not keep.
@@ -185,8 +197,27 @@ impl ControlPlane {
         let server = format!("https://127.0.0.1:{}", free_port());
         let authority = std::fs::read_to_string(keys.path("ca.crt")).expect("just written");
         let admin = Api::new(&server, &authority, User::Admin);
-        let plane = Self {
-            audit: AuditLog::new(audit_path, admin.clone()),
+        let authority = keys.path("ca.crt");
+        let plane = Self::new(folder, server, authority, Some(keys), programs, admin, audit_path);
+        let etcd = plane.start_etcd(programs);
+        plane.start_apiserver(programs, &etcd);
+        plane.wait_until_ready()?;
+        plane.bind_arrplan();
+        Ok(plane)
+    }
+
+    /// What the two kinds of planes have in common.
+    pub(crate) fn new(
+        folder: PathBuf,
+        server: String,
+        authority: PathBuf,
+        keys: Option<Keys>,
+        programs: &Programs,
+        admin: Api,
+        audit: PathBuf,
+    ) -> Self {
+        Self {
+            audit: AuditLog::new(audit, admin.clone()),
             core: programs.clone(),
             names: Mutex::default(),
             processes: Mutex::default(),
@@ -195,14 +226,10 @@ impl ControlPlane {
             users: Mutex::default(),
             folder,
             server,
+            authority,
             keys,
             admin,
-        };
-        let etcd = plane.start_etcd(programs);
-        plane.start_apiserver(programs, &etcd);
-        plane.wait_until_ready()?;
-        plane.bind_arrplan();
-        Ok(plane)
+        }
     }
 
     fn start_etcd(&self, programs: &Programs) -> String {
@@ -223,9 +250,9 @@ impl ControlPlane {
     }
 
     fn start_apiserver(&self, programs: &Programs, etcd: &str) {
-        let key = |name: &str| self.keys.path(name).display().to_string();
+        let key = |name: &str| self.key(name).display().to_string();
         let write = |name: &str, content: String| {
-            std::fs::write(self.keys.path(name), content).expect("the plane's folder");
+            std::fs::write(self.key(name), content).expect("the plane's folder");
             key(name)
         };
         let tokens = write("tokens.csv", identity::token_file());
@@ -269,10 +296,7 @@ impl ControlPlane {
     fn wait_until_ready(&self) -> Result<(), String> {
         let started = Instant::now();
         loop {
-            let ready = self.admin.send("GET", "/readyz", None).is_ok_and(|reply| reply.status == 200);
-            // The namespace comes a moment after the server calls itself ready.
-            let usable = |reply: Reply| reply.status == 200;
-            if ready && self.admin.send("GET", "/api/v1/namespaces/default", None).is_ok_and(usable) {
+            if self.is_ready() {
                 return Ok(());
             }
             for name in ["etcd", "kube-apiserver"] {
@@ -287,6 +311,12 @@ impl ControlPlane {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        let answers = |path| self.admin.send("GET", path, None).is_ok_and(|reply: Reply| reply.status == 200);
+        // The namespace comes a moment after the server calls itself ready.
+        answers("/readyz") && answers("/api/v1/namespaces/default")
     }
 
     fn bind_arrplan(&self) {

@@ -45,7 +45,7 @@ const MODULES: [(&str, &str); 4] = [
 
 #[test]
 fn the_structure_table_is_the_servers_own() {
-    let Some(plane) = ControlPlane::with(&[Part::FluxCrds]) else {
+    let Some(plane) = crate::plane(&[Part::FluxCrds]) else {
         return;
     };
     let Some(definitions) = support::program("share/crds/cozystack-definitions") else {

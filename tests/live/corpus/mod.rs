@@ -208,7 +208,7 @@ impl<'p> Run<'p> {
 
 #[test]
 fn what_is_predicted_is_what_happens() {
-    let Some(plane) = ControlPlane::with(&[Part::Storage, Part::FluxCrds]) else {
+    let Some(plane) = crate::plane(&[Part::Storage, Part::FluxCrds]) else {
         return;
     };
     let totals: Vec<Totals> = std::thread::scope(|scope| {
@@ -234,7 +234,7 @@ fn what_is_predicted_is_what_happens() {
 
 #[test]
 fn what_cannot_change_in_place_is_refused_or_made_anew() {
-    let Some(plane) = ControlPlane::with(&[Part::Storage]) else {
+    let Some(plane) = crate::plane(&[Part::Storage]) else {
         return;
     };
     let mut run = Run::new(plane, "immutable");
