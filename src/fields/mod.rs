@@ -11,3 +11,4 @@ pub use managers::{Entry, Operation, is_untracked, managers, owned_by, owners};
 pub use manifest::{canonical_path, of_manifest, same_value, value_at};
 pub(crate) use manifest::{element_key, scalar_text};
 pub use set::{FieldSet, FieldsError};
+pub(crate) use set::{element, segment};

@@ -189,7 +189,10 @@ fn read(map: &Map<String, Value>, path: &mut FieldPath, set: &mut FieldSet) -> R
 }
 
 /// The segment a key of `FieldsV1` stands for; `None` if its form is not known.
-fn segment(key: &str) -> Result<Option<Segment>, FieldsError> {
+///
+/// # Errors
+/// Names the key that cannot be read.
+pub(crate) fn segment(key: &str) -> Result<Option<Segment>, FieldsError> {
     let fail = |problem| FieldsError { text: key.to_owned(), problem };
     let (form, content) = key.split_once(':').ok_or_else(|| fail("not a path element"))?;
     let json = |problem| serde_json::from_str::<Value>(content).map_err(|_| fail(problem));
@@ -208,7 +211,8 @@ fn segment(key: &str) -> Result<Option<Segment>, FieldsError> {
     }))
 }
 
-fn element(segment: &Segment) -> String {
+/// The key of `FieldsV1` that stands for `segment`.
+pub(crate) fn element(segment: &Segment) -> String {
     match segment {
         Segment::Key(key) => format!("f:{key}"),
         Segment::Index(index) => format!("i:{index}"),

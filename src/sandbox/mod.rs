@@ -12,6 +12,7 @@
 mod error;
 mod fault;
 mod http;
+mod ownership;
 mod plain;
 mod resource;
 mod schema;
