@@ -1,0 +1,234 @@
+//! Collecting what is wrong with an object, in the API server's words and order.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::sandbox::error::Cause;
+
+/// A place in an object, in Kubernetes' notation: `spec.ports[0].port`, `data[key]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::sandbox) struct At(String);
+
+impl At {
+    /// The place of these fields.
+    pub(in crate::sandbox) fn new(path: &str) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// A field of it; `field` may be several with dots.
+    pub(in crate::sandbox) fn child(&self, field: &str) -> Self {
+        if self.0.is_empty() { Self::new(field) } else { Self(format!("{}.{field}", self.0)) }
+    }
+
+    /// An element of it.
+    pub(in crate::sandbox) fn index(&self, index: usize) -> Self {
+        Self(format!("{}[{index}]", self.0))
+    }
+
+    /// An entry of it.
+    pub(in crate::sandbox) fn key(&self, key: &str) -> Self {
+        Self(format!("{}[{key}]", self.0))
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is wrong so far.
+#[derive(Debug, Default)]
+pub(in crate::sandbox) struct Causes(Vec<Cause>);
+
+impl Causes {
+    /// All of it. What was found twice is told once, as the API server does.
+    pub(in crate::sandbox) fn into_vec(self) -> Vec<Cause> {
+        let mut causes: Vec<Cause> = Vec::with_capacity(self.0.len());
+        for cause in self.0 {
+            if !causes.contains(&cause) {
+                causes.push(cause);
+            }
+        }
+        causes
+    }
+
+    /// How much was found so far.
+    pub(in crate::sandbox) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes over what another check found.
+    pub(in crate::sandbox) fn extend(&mut self, causes: Vec<Cause>) {
+        self.0.extend(causes);
+    }
+
+    fn push(&mut self, reason: &'static str, at: &At, word: &str, value: Option<&Value>, detail: &str) {
+        let mut message = word.to_owned();
+        if let Some(value) = value {
+            message.push_str(": ");
+            message.push_str(&shown(value));
+        }
+        if !detail.is_empty() {
+            message.push_str(": ");
+            message.push_str(detail);
+        }
+        self.0.push(Cause { reason, message, field: at.0.clone() });
+    }
+
+    /// A value that must be there.
+    pub(in crate::sandbox) fn required(&mut self, at: &At, detail: &str) {
+        self.push("FieldValueRequired", at, "Required value", None, detail);
+    }
+
+    /// A value that is not right.
+    pub(in crate::sandbox) fn invalid(&mut self, at: &At, value: impl Into<Value>, detail: &str) {
+        self.push("FieldValueInvalid", at, "Invalid value", Some(&value.into()), detail);
+    }
+
+    /// As [`Causes::invalid`], once per detail.
+    pub(in crate::sandbox) fn each_invalid(&mut self, at: &At, value: &str, details: &[String]) {
+        for detail in details {
+            self.invalid(at, value, detail);
+        }
+    }
+
+    /// A value that may not be there.
+    pub(in crate::sandbox) fn forbidden(&mut self, at: &At, detail: &str) {
+        self.push("FieldValueForbidden", at, "Forbidden", None, detail);
+    }
+
+    /// A value that stands there twice.
+    pub(in crate::sandbox) fn duplicate(&mut self, at: &At, value: impl Into<Value>) {
+        self.push("FieldValueDuplicate", at, "Duplicate value", Some(&value.into()), "");
+    }
+
+    /// A reference to nothing.
+    pub(in crate::sandbox) fn not_found(&mut self, at: &At, value: impl Into<Value>) {
+        self.push("FieldValueNotFound", at, "Not found", Some(&value.into()), "");
+    }
+
+    /// A value that is none of these.
+    pub(in crate::sandbox) fn not_supported(&mut self, at: &At, value: impl Into<Value>, supported: &[&str]) {
+        let list: Vec<String> = supported.iter().map(|value| go_quote(value)).collect();
+        let detail =
+            if list.is_empty() { String::new() } else { format!("supported values: {}", list.join(", ")) };
+        self.push("FieldValueNotSupported", at, "Unsupported value", Some(&value.into()), &detail);
+    }
+
+    /// A text that is too long.
+    pub(in crate::sandbox) fn too_long(&mut self, at: &At, bytes: usize) {
+        self.push("FieldValueTooLong", at, "Too long", None, &format!("may not be more than {bytes} bytes"));
+    }
+
+    /// A list that is too long.
+    pub(in crate::sandbox) fn too_many(&mut self, at: &At, found: usize, most: usize) {
+        let items = if most == 1 { "item" } else { "items" };
+        let detail = format!("must have at most {most} {items}");
+        self.push("FieldValueTooMany", at, "Too many", Some(&found.into()), &detail);
+    }
+
+    /// A number below 0.
+    pub(in crate::sandbox) fn non_negative(&mut self, at: &At, value: Option<i64>) {
+        if let Some(value) = value.filter(|value| *value < 0) {
+            self.invalid(at, value, "must be greater than or equal to 0");
+        }
+    }
+
+    /// A value that may not change.
+    pub(in crate::sandbox) fn immutable(&mut self, at: &At, new: &Value, old: &Value) {
+        if !same(new, old) {
+            self.invalid(at, new.clone(), "field is immutable");
+        }
+    }
+}
+
+/// Whether two values are the same to the API server, which does not tell an empty list or map from none.
+pub(in crate::sandbox) fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            let null = Value::Null;
+            a.iter().all(|(key, value)| same(value, b.get(key).unwrap_or(&null)))
+                && b.iter().all(|(key, value)| a.contains_key(key) || same(&null, value))
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+        }
+        (Value::Null, Value::Array(list)) | (Value::Array(list), Value::Null) => list.is_empty(),
+        _ => a == b,
+    }
+}
+
+/// A value as the API server's messages show it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => go_quote(text),
+        Value::Number(_) | Value::Bool(_) => value.to_string(),
+        other => go_json(other),
+    }
+}
+
+/// JSON as Go writes it: `<`, `>` and `&` escaped.
+pub(in crate::sandbox) fn go_json(value: &Value) -> String {
+    value.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+/// A text as Go's `%q` writes it.
+pub(in crate::sandbox) fn go_quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            '\u{7}' => quoted.push_str("\\a"),
+            '\u{8}' => quoted.push_str("\\b"),
+            '\u{b}' => quoted.push_str("\\v"),
+            '\u{c}' => quoted.push_str("\\f"),
+            c if c.is_ascii_control() => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn words_causes_as_the_server_does() {
+        let mut causes = Causes::default();
+        let at = At::new("spec").child("ports").index(1);
+        causes.required(&at.child("name"), "");
+        causes.invalid(&at.child("port"), 0, "must be between 1 and 65535, inclusive");
+        causes.invalid(&at, json!({ "a": "<b>" }), "field is immutable");
+        causes.duplicate(&At::new("data").key("x"), "a\"b");
+        causes.not_supported(&at, "x", &["A", "B"]);
+        causes.too_long(&At::new("metadata"), 3);
+        causes.too_many(&at, 2, 1);
+        causes.required(&at.child("name"), "");
+        let found: Vec<String> =
+            causes.into_vec().iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+        assert_eq!(
+            found,
+            [
+                "spec.ports[1].name: Required value",
+                "spec.ports[1].port: Invalid value: 0: must be between 1 and 65535, inclusive",
+                "spec.ports[1]: Invalid value: {\"a\":\"\\u003cb\\u003e\"}: field is immutable",
+                "data[x]: Duplicate value: \"a\\\"b\"",
+                "spec.ports[1]: Unsupported value: \"x\": supported values: \"A\", \"B\"",
+                "metadata: Too long: may not be more than 3 bytes",
+                "spec.ports[1]: Too many: 2: must have at most 1 item",
+            ]
+        );
+    }
+}
