@@ -12,8 +12,9 @@
 mod error;
 mod fault;
 mod http;
+mod kinds;
+mod meta;
 mod ownership;
-mod plain;
 mod resource;
 mod schema;
 mod server;

@@ -128,6 +128,20 @@ pub(super) trait Strategy: std::fmt::Debug + Send + Sync {
         0
     }
 
+    /// Whether a PUT may make an object.
+    fn creates_on_update(&self) -> bool {
+        false
+    }
+
+    /// Refuses what the API server's admission plugins refuse. Asked after validation, before the commit; `old`
+    /// at an update.
+    ///
+    /// # Errors
+    /// As the plugin words it.
+    fn admit(&self, _object: &Value, _old: Option<&Value>, _draw: &dyn Draw) -> Result<(), ApiError> {
+        Ok(())
+    }
+
     /// Warnings about an accepted object.
     fn warnings(&self, _object: &Value) -> Vec<String> {
         Vec::new()
@@ -159,6 +173,8 @@ pub(super) trait Draw {
     fn now(&self) -> String;
     /// Name of the default StorageClass, if there is one.
     fn default_storage_class(&self) -> Option<String>;
+    /// All objects of a kind, sorted by namespace and name.
+    fn all(&self, group: &str, plural: &str) -> Vec<Arc<Value>>;
 }
 
 /// All that is served. Cheap to read; changes when a CRD does.

@@ -93,7 +93,7 @@ impl Server {
     pub(super) fn new(storage: Storage, source: Source) -> Self {
         let registry = Registry::default();
         registry.change(|served| {
-            for resource in super::plain::built_in() {
+            for resource in super::kinds::built_in() {
                 let key = (resource.group.clone(), resource.version.clone(), resource.plural.clone());
                 served.insert(key, Arc::new(resource));
             }
@@ -144,6 +144,11 @@ impl Draw for Server {
     fn now(&self) -> String {
         let seconds = (self.source.now)().as_second();
         jiff::Timestamp::from_second(seconds).unwrap_or_default().to_string()
+    }
+
+    fn all(&self, group: &str, plural: &str) -> Vec<Arc<Value>> {
+        let (objects, _) = self.storage.list(group, plural, None);
+        objects.into_iter().map(|(_, stored)| stored.object).collect()
     }
 
     fn default_storage_class(&self) -> Option<String> {

@@ -57,7 +57,8 @@ fn pull_policy(image: &str) -> &'static str {
 
 /// The tag of an image; `latest` where the image has neither tag nor digest; empty where it is no image.
 fn image_tag(image: &str) -> &str {
-    let (named, digest) = image.split_once('@').map_or((image, None), |(named, digest)| (named, Some(digest)));
+    let (named, digest) =
+        image.split_once('@').map_or((image, None), |(named, digest)| (named, Some(digest)));
     let slash = named.rfind('/').map_or(0, |slash| slash + 1);
     let (name, tag) = match named[slash..].split_once(':') {
         Some((_, tag)) => (&named[..named.len() - tag.len() - 1], Some(tag)),
@@ -143,7 +144,10 @@ fn service(map: &mut Map<String, Value>) {
         Some("ClientIP") => {
             let config = spec.get("sessionAffinityConfig").unwrap_or(&Value::Null);
             if config["clientIP"]["timeoutSeconds"].is_null() {
-                spec.insert("sessionAffinityConfig".into(), json!({ "clientIP": { "timeoutSeconds": 10800 } }));
+                spec.insert(
+                    "sessionAffinityConfig".into(),
+                    json!({ "clientIP": { "timeoutSeconds": 10800 } }),
+                );
             }
         }
         Some(_) => {}

@@ -98,7 +98,9 @@ fn stored_inner(of: &Type, value: &mut Value) {
         (Shape::List(item), Value::Array(items)) => {
             items.iter_mut().for_each(|value| stored_inner(item, value));
         }
-        (Shape::Map(item), Value::Object(map)) => map.values_mut().for_each(|value| stored_inner(item, value)),
+        (Shape::Map(item), Value::Object(map)) => {
+            map.values_mut().for_each(|value| stored_inner(item, value))
+        }
         _ => {}
     }
 }

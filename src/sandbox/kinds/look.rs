@@ -36,7 +36,11 @@ impl Look for Value {
     }
 
     fn entries(&self, field: &str) -> impl Iterator<Item = (&str, &Value)> {
-        self.get(field).and_then(Value::as_object).into_iter().flatten().map(|(key, value)| (key.as_str(), value))
+        self.get(field)
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.as_str(), value))
     }
 
     fn some(&self, field: &str) -> Option<&Value> {

@@ -30,14 +30,42 @@ impl fmt::Debug for BuiltIn {
 impl BuiltIn {
     /// The strategy of a kind that the table of types has.
     pub(super) fn new(api_version: &str, kind: &str, namespaced: bool) -> Self {
-        let id = Types::get().kind(api_version, kind).expect("the table of types has every kind of resources.txt");
+        let id =
+            Types::get().kind(api_version, kind).expect("the table of types has every kind of resources.txt");
         Self { id, namespaced, rules: of_kind(kind) }
+    }
+
+    /// What a write through this endpoint does not change.
+    fn resets(&self, endpoint: Endpoint) -> &'static [&'static [&'static str]] {
+        match endpoint {
+            Endpoint::Main | Endpoint::Scale if self.rules.resets_status => &[&["status"]],
+            Endpoint::Main | Endpoint::Scale => &[],
+            Endpoint::Status => self.rules.status_resets,
+        }
     }
 
     /// Into the form that a read gives: what was taken away is filled in again as it is from storage.
     fn settle(&self, object: &mut Value) {
         as_stored(self.id, object);
         fill(self.id, object);
+    }
+}
+
+/// Takes a field from the old object.
+fn keep(object: &mut Value, old: &Value, path: &[&str]) {
+    let [above @ .., field] = path else { return };
+    let (mut to, mut from) = (object, old);
+    for key in above {
+        (to, from) = (&mut to[*key], &from[*key]);
+    }
+    match (from.get(*field), to.as_object_mut()) {
+        (Some(value), Some(map)) => {
+            map.insert((*field).to_owned(), value.clone());
+        }
+        (None, Some(map)) => {
+            map.remove(*field);
+        }
+        (_, None) => {}
     }
 }
 
@@ -88,18 +116,8 @@ impl Strategy for BuiltIn {
     }
 
     fn prepare_update(&self, object: &mut Value, old: &Value, endpoint: Endpoint, draw: &dyn Draw) {
-        let kept: &[&str] = match endpoint {
-            Endpoint::Main | Endpoint::Scale if self.rules.resets_status => &["status"],
-            Endpoint::Main | Endpoint::Scale => &[],
-            Endpoint::Status => &["spec"],
-        };
-        if let Some(map) = object.as_object_mut() {
-            for field in kept {
-                match old.get(*field) {
-                    Some(value) => map.insert((*field).to_owned(), value.clone()),
-                    None => map.remove(*field),
-                };
-            }
+        for path in self.resets(endpoint) {
+            keep(object, old, path);
         }
         (self.rules.prepare_update)(object, old, endpoint, draw);
         self.settle(object);
@@ -129,12 +147,7 @@ impl Strategy for BuiltIn {
     }
 
     fn reset_fields(&self, endpoint: Endpoint) -> FieldSet {
-        let paths: &[&[&str]] = match endpoint {
-            Endpoint::Main | Endpoint::Scale if self.rules.resets_status => &[&["status"]],
-            Endpoint::Main | Endpoint::Scale => &[],
-            Endpoint::Status => self.rules.status_resets,
-        };
-        paths.iter().map(|path| FieldPath::keys(path.iter().copied())).collect()
+        self.resets(endpoint).iter().map(|path| FieldPath::keys(path.iter().copied())).collect()
     }
 
     fn is_new_generation(&self, object: &Value, old: &Value) -> bool {
@@ -161,6 +174,14 @@ impl Strategy for BuiltIn {
 
     fn grace_period(&self, object: &Value) -> u64 {
         (self.rules.grace_period)(object)
+    }
+
+    fn creates_on_update(&self) -> bool {
+        self.rules.creates_on_update
+    }
+
+    fn admit(&self, object: &Value, old: Option<&Value>, draw: &dyn Draw) -> Result<(), ApiError> {
+        (self.rules.admit)(object, old, draw)
     }
 
     fn warnings(&self, object: &Value) -> Vec<String> {

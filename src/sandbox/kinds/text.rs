@@ -13,7 +13,7 @@ pub(super) fn base64_canonical(text: &str) -> Result<String, String> {
         Ok(bytes) => Ok(STANDARD.encode(bytes)),
         Err(error) => {
             let at = match error {
-                base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
+                base64::DecodeError::InvalidByte(at, _) => at,
                 // Go names the start of the group that is not whole.
                 _ => bare.trim_end_matches('=').len() / 4 * 4,
             };
@@ -88,12 +88,16 @@ mod tests {
             (
                 "yesterday",
                 false,
-                Err("parsing time \"yesterday\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"yesterday\" as \"2006\""),
+                Err(
+                    "parsing time \"yesterday\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"yesterday\" as \"2006\"",
+                ),
             ),
             (
                 "2026-11-22",
                 false,
-                Err("parsing time \"2026-11-22\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"\" as \"T\""),
+                Err(
+                    "parsing time \"2026-11-22\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"\" as \"T\"",
+                ),
             ),
         ] {
             let found = time_canonical(text, is_micro);

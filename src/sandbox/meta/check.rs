@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::sandbox::error::Cause;
+use crate::sandbox::fault;
 
 /// A place in an object, in Kubernetes' notation: `spec.ports[0].port`, `data[key]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,27 +65,14 @@ impl Causes {
         self.0.extend(causes);
     }
 
-    fn push(&mut self, reason: &'static str, at: &At, word: &str, value: Option<&Value>, detail: &str) {
-        let mut message = word.to_owned();
-        if let Some(value) = value {
-            message.push_str(": ");
-            message.push_str(&shown(value));
-        }
-        if !detail.is_empty() {
-            message.push_str(": ");
-            message.push_str(detail);
-        }
-        self.0.push(Cause { reason, message, field: at.0.clone() });
-    }
-
     /// A value that must be there.
     pub(in crate::sandbox) fn required(&mut self, at: &At, detail: &str) {
-        self.push("FieldValueRequired", at, "Required value", None, detail);
+        self.0.push(fault::required(at.to_string(), detail));
     }
 
     /// A value that is not right.
     pub(in crate::sandbox) fn invalid(&mut self, at: &At, value: impl Into<Value>, detail: &str) {
-        self.push("FieldValueInvalid", at, "Invalid value", Some(&value.into()), detail);
+        self.0.push(fault::invalid(at.to_string(), &value.into(), detail));
     }
 
     /// As [`Causes::invalid`], once per detail.
@@ -96,37 +84,33 @@ impl Causes {
 
     /// A value that may not be there.
     pub(in crate::sandbox) fn forbidden(&mut self, at: &At, detail: &str) {
-        self.push("FieldValueForbidden", at, "Forbidden", None, detail);
+        self.0.push(fault::forbidden(at.to_string(), detail));
     }
 
     /// A value that stands there twice.
     pub(in crate::sandbox) fn duplicate(&mut self, at: &At, value: impl Into<Value>) {
-        self.push("FieldValueDuplicate", at, "Duplicate value", Some(&value.into()), "");
+        self.0.push(fault::duplicate(at.to_string(), &value.into()));
     }
 
     /// A reference to nothing.
-    pub(in crate::sandbox) fn not_found(&mut self, at: &At, value: impl Into<Value>) {
-        self.push("FieldValueNotFound", at, "Not found", Some(&value.into()), "");
+    pub(in crate::sandbox) fn not_found(&mut self, at: &At, value: &str) {
+        let message = format!("Not found: {}", fault::quote(value));
+        self.0.push(Cause { reason: "FieldValueNotFound", message, field: at.to_string() });
     }
 
     /// A value that is none of these.
     pub(in crate::sandbox) fn not_supported(&mut self, at: &At, value: impl Into<Value>, supported: &[&str]) {
-        let list: Vec<String> = supported.iter().map(|value| go_quote(value)).collect();
-        let detail =
-            if list.is_empty() { String::new() } else { format!("supported values: {}", list.join(", ")) };
-        self.push("FieldValueNotSupported", at, "Unsupported value", Some(&value.into()), &detail);
+        self.0.push(fault::not_supported(at.to_string(), &value.into(), supported));
     }
 
     /// A text that is too long.
-    pub(in crate::sandbox) fn too_long(&mut self, at: &At, bytes: usize) {
-        self.push("FieldValueTooLong", at, "Too long", None, &format!("may not be more than {bytes} bytes"));
+    pub(in crate::sandbox) fn too_long(&mut self, at: &At, bytes: u32) {
+        self.0.push(fault::too_long(at.to_string(), bytes.into()));
     }
 
     /// A list that is too long.
     pub(in crate::sandbox) fn too_many(&mut self, at: &At, found: usize, most: usize) {
-        let items = if most == 1 { "item" } else { "items" };
-        let detail = format!("must have at most {most} {items}");
-        self.push("FieldValueTooMany", at, "Too many", Some(&found.into()), &detail);
+        self.0.push(fault::too_many(at.to_string(), found, most));
     }
 
     /// A number below 0.
@@ -152,50 +136,10 @@ pub(in crate::sandbox) fn same(a: &Value, b: &Value) -> bool {
             a.iter().all(|(key, value)| same(value, b.get(key).unwrap_or(&null)))
                 && b.iter().all(|(key, value)| a.contains_key(key) || same(&null, value))
         }
-        (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
-        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         (Value::Null, Value::Array(list)) | (Value::Array(list), Value::Null) => list.is_empty(),
         _ => a == b,
     }
-}
-
-/// A value as the API server's messages show it.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::String(text) => go_quote(text),
-        Value::Number(_) | Value::Bool(_) => value.to_string(),
-        other => go_json(other),
-    }
-}
-
-/// JSON as Go writes it: `<`, `>` and `&` escaped.
-pub(in crate::sandbox) fn go_json(value: &Value) -> String {
-    value.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
-}
-
-/// A text as Go's `%q` writes it.
-pub(in crate::sandbox) fn go_quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            '\u{7}' => quoted.push_str("\\a"),
-            '\u{8}' => quoted.push_str("\\b"),
-            '\u{b}' => quoted.push_str("\\v"),
-            '\u{c}' => quoted.push_str("\\f"),
-            c if c.is_ascii_control() => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 mod check;
 mod names;
 
-pub(super) use check::{At, Causes, go_json, go_quote, same};
+pub(super) use check::{At, Causes, same};
 pub(super) use names::{
     config_key, dns_1035, dns_label, dns_subdomain, in_range, label_key, label_value, path_segment, percent,
     port, port_name, variable, wildcard_subdomain,
@@ -15,6 +15,7 @@ pub(super) use names::{
 use serde_json::Value;
 
 use super::error::Cause;
+use super::fault;
 use super::kinds::Look as _;
 use super::resource::Resource;
 
@@ -22,7 +23,7 @@ use super::resource::Resource;
 pub(super) type NameRule = fn(&str) -> Vec<String>;
 
 /// All that may be said of annotations.
-const MOST_ANNOTATION_BYTES: usize = 256 << 10;
+const MOST_ANNOTATION_BYTES: u32 = 256 << 10;
 
 /// What is wrong with the metadata of a new object whose kind names objects by DNS subdomains.
 pub(super) fn validate_create(resource: &Resource, object: &Value) -> Vec<Cause> {
@@ -87,7 +88,7 @@ pub(super) fn check_update(causes: &mut Causes, meta: &Value, old: &Value, names
             .items("finalizers")
             .iter()
             .filter(|name| !known.contains(name))
-            .filter_map(|name| name.as_str().map(go_quote))
+            .filter_map(|name| name.as_str().map(fault::quote))
             .collect();
         added.sort();
         added.dedup();
@@ -107,14 +108,9 @@ pub(super) fn check_update(causes: &mut Causes, meta: &Value, old: &Value, names
     if generation < old.int("generation").unwrap_or_default() {
         causes.invalid(&at.child("generation"), generation, "must not be decremented");
     }
-    for field in [
-        "name",
-        "namespace",
-        "uid",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    ] {
+    for field in
+        ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"]
+    {
         causes.immutable(&at.child(field), &meta[field], &old[field]);
     }
     common(causes, meta, &at);
@@ -136,7 +132,7 @@ pub(super) fn annotations(causes: &mut Causes, annotations: &Value, at: &At) {
         causes.each_invalid(at, key, &label_key(&key.to_lowercase()));
         size += key.len() + value.as_str().map_or(0, str::len);
     }
-    if size > MOST_ANNOTATION_BYTES {
+    if size > MOST_ANNOTATION_BYTES as usize {
         causes.too_long(at, MOST_ANNOTATION_BYTES);
     }
 }

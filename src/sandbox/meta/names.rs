@@ -87,7 +87,8 @@ pub(in crate::sandbox) fn label_key(text: &str) -> Vec<String> {
             if prefix.is_empty() {
                 wrong.push("prefix part must be non-empty".into());
             } else {
-                wrong.extend(subdomain(prefix, "bytes").into_iter().map(|text| format!("prefix part {text}")));
+                wrong
+                    .extend(subdomain(prefix, "bytes").into_iter().map(|text| format!("prefix part {text}")));
             }
             *name
         }
@@ -125,7 +126,8 @@ pub(in crate::sandbox) fn label_value(text: &str) -> Vec<String> {
 /// Keys of ConfigMaps and Secrets.
 pub(in crate::sandbox) fn config_key(text: &str) -> Vec<String> {
     let mut wrong = too_long(text, 253, "characters");
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+    {
         wrong.push(
             "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or \
              'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::sandbox::error::ApiError;
 use crate::sandbox::meta::{self, Causes, NameRule};
 use crate::sandbox::resource::{Draw, Endpoint, Propagation};
 
@@ -46,6 +47,10 @@ pub(super) struct Rules {
     pub(super) warnings: fn(&Value) -> Vec<String>,
     /// What becomes of dependents when a delete does not say.
     pub(super) propagation: Propagation,
+    /// Whether a PUT may make an object.
+    pub(super) creates_on_update: bool,
+    /// What admission plugins refuse.
+    pub(super) admit: fn(&Value, Option<&Value>, &dyn Draw) -> Result<(), ApiError>,
     /// Seconds an object may take to end.
     pub(super) grace_period: fn(&Value) -> u64,
 }
@@ -62,6 +67,8 @@ const PLAIN: Rules = Rules {
     validate_status: |_, _, _| {},
     warnings: |_| Vec::new(),
     propagation: Propagation::Background,
+    creates_on_update: false,
+    admit: |_, _, _| Ok(()),
     grace_period: |_| 0,
 };
 
@@ -82,8 +89,14 @@ pub(super) fn of_kind(kind: &str) -> Rules {
             status_resets: &[&["spec"], &["metadata", "labels"]],
             ..COUNTED
         },
-        "DaemonSet" | "ReplicaSet" | "StatefulSet" | "CronJob" | "HorizontalPodAutoscaler"
-        | "PodDisruptionBudget" | "Ingress" | "Pod" => COUNTED,
+        "DaemonSet"
+        | "ReplicaSet"
+        | "StatefulSet"
+        | "CronJob"
+        | "HorizontalPodAutoscaler"
+        | "PodDisruptionBudget"
+        | "Ingress"
+        | "Pod" => COUNTED,
         "Job" => Rules { propagation: Propagation::Orphan, ..COUNTED },
         "IngressClass" | "NetworkPolicy" => Rules { counts: Counts::Spec, ..PLAIN },
         "EndpointSlice" => Rules { counts: Counts::AllAndLabels, ..PLAIN },
