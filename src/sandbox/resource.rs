@@ -115,6 +115,12 @@ pub(super) trait Strategy: std::fmt::Debug + Send + Sync {
     /// Fields that nobody owns by writing through this endpoint (`status` through the main one).
     fn reset_fields(&self, endpoint: Endpoint) -> FieldSet;
 
+    /// Whether `metadata.generation` counts changes of this kind; it is 1 from the beginning then.
+    fn counts_generation(&self) -> bool {
+        let spec = |value: i64| serde_json::json!({ "metadata": {}, "spec": { "probe": value } });
+        self.is_new_generation(&spec(1), &spec(0))
+    }
+
     /// Whether `metadata.generation` counts this change of an object.
     fn is_new_generation(&self, object: &Value, old: &Value) -> bool;
 

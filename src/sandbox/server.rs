@@ -102,6 +102,40 @@ impl Server {
     }
 }
 
+/// Letters of generated names: no vowels, nothing that is easily misread (`util/rand` of Kubernetes).
+const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+
+impl Server {
+    /// A name that begins with `prefix`, as far as that fits into a DNS label.
+    pub(super) fn generate_name(&self, prefix: &str) -> String {
+        const LONGEST_PREFIX: usize = 58;
+        let mut end = prefix.len().min(LONGEST_PREFIX);
+        while !prefix.is_char_boundary(end) {
+            end -= 1;
+        }
+        let uid = self.uid();
+        let mut drawn = uid.bytes().fold(14_695_981_039_346_656_037_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(1_099_511_628_211)
+        });
+        let mut name = prefix[..end].to_owned();
+        for _ in 0..5 {
+            let letters = LETTERS.len() as u64;
+            name.push(char::from(LETTERS[usize::try_from(drawn % letters).unwrap_or_default()]));
+            drawn /= letters;
+        }
+        name
+    }
+
+    /// The time so many seconds after `time`, in the form of [`Draw::now`]; `time` itself if it is none.
+    pub(super) fn seconds_from(&self, time: &str, seconds: i64) -> String {
+        let moved = time
+            .parse::<jiff::Timestamp>()
+            .ok()
+            .and_then(|time| jiff::Timestamp::from_second(time.as_second().saturating_add(seconds)).ok());
+        moved.map_or_else(|| time.to_owned(), |moved| moved.to_string())
+    }
+}
+
 impl Draw for Server {
     fn cluster_ip(&self) -> String {
         let (services, _) = self.storage.list("", "services", None);

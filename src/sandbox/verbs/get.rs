@@ -1,11 +1,11 @@
 //! GET of one object.
 
-use super::{Answer, Request, not_found};
+use super::{Answer, Request, not_found, scale};
 use crate::sandbox::error::ApiError;
-use crate::sandbox::resource::Resource;
+use crate::sandbox::resource::{Endpoint, Resource};
 use crate::sandbox::server::Server;
 
-/// Reads one object.
+/// Reads one object, or a subresource of it.
 ///
 /// # Errors
 /// 404.
@@ -16,5 +16,22 @@ pub(in crate::sandbox) fn get(
 ) -> Result<Answer, ApiError> {
     let stored = server.storage.get(&request.key(resource));
     let stored = stored.ok_or_else(|| not_found(resource, &request.name))?;
-    Ok(Answer::new(200, (*stored.object).clone()))
+    let object = match request.endpoint {
+        Endpoint::Scale => scale::of(resource, &stored.object)?,
+        Endpoint::Main | Endpoint::Status => in_version(resource, (*stored.object).clone()),
+    };
+    Ok(Answer { code: 200, object })
+}
+
+/// The object as this version of its kind shows it: versions of a group differ in nothing but their name here.
+pub(in crate::sandbox) fn in_version(
+    resource: &Resource,
+    mut object: serde_json::Value,
+) -> serde_json::Value {
+    let version = super::api_version(&resource.group, &resource.version);
+    if let serde_json::Value::Object(map) = &mut object {
+        map.insert("apiVersion".into(), version.into());
+    }
+    resource.strategy.default(&mut object);
+    object
 }

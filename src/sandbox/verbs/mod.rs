@@ -4,17 +4,36 @@
 //! commit; a commit on something that has changed meanwhile begins again or conflicts, as the verb says.
 
 mod create;
+mod decode;
+mod definition;
 mod delete;
 mod get;
+mod later;
+pub(super) mod metadata;
+mod namespace;
+mod patch;
+pub(super) mod review;
+pub(super) mod rules;
+mod scale;
+mod update;
+mod write;
 
 pub(super) use create::create;
+pub(super) use decode::{api_version, unrecognized};
+pub(super) use definition::serve_definitions;
 pub(super) use delete::{DeleteOptions, delete};
 pub(super) use get::get;
+pub(super) use patch::{Patch, patch};
+pub(super) use update::update;
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
 use super::error::ApiError;
-use super::resource::{Endpoint, FieldValidation, Resource};
+use super::ownership::Writer;
+use super::resource::{Draw as _, Endpoint, FieldValidation, Resource};
+use super::server::Server;
 use super::storage::{CommitError, Key};
 
 /// What every verb is told.
@@ -26,6 +45,8 @@ pub(super) struct Request {
     pub(super) name: String,
     /// The object or a subresource of it.
     pub(super) endpoint: Endpoint,
+    /// Whether it is the subresource `finalize` of a namespace, which alone changes `spec.finalizers`.
+    pub(super) finalize: bool,
     /// Whether nothing may stay.
     pub(super) dry_run: bool,
     /// See [`FieldValidation`].
@@ -36,6 +57,8 @@ pub(super) struct Request {
     pub(super) user_agent: String,
     /// Who asks.
     pub(super) user: String,
+    /// What the client is to be told besides the answer, or the refusal.
+    pub(super) warnings: Warnings,
 }
 
 impl Default for Request {
@@ -44,12 +67,25 @@ impl Default for Request {
             namespace: String::new(),
             name: String::new(),
             endpoint: Endpoint::Main,
+            finalize: false,
             dry_run: false,
             validation: FieldValidation::Warn,
             manager: String::new(),
             user_agent: String::new(),
             user: String::new(),
+            warnings: Warnings::default(),
         }
+    }
+}
+
+/// Warnings of one request; clones share them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Warnings {
+    /// All of them, each once, in the order they came.
+    pub(super) fn texts(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -57,6 +93,11 @@ impl Request {
     /// A request about one object by a manager; dry-run and the like are left at their defaults.
     pub(super) fn on(namespace: &str, name: &str, manager: &str) -> Self {
         Self { namespace: namespace.into(), name: name.into(), manager: manager.into(), ..Self::default() }
+    }
+
+    /// The same request about the `status` of the object.
+    pub(super) fn status(self) -> Self {
+        Self { endpoint: Endpoint::Status, ..self }
     }
 
     /// The key of the object.
@@ -68,6 +109,57 @@ impl Request {
             name: self.name.clone(),
         }
     }
+
+    /// Adds warnings; one that was given before is not repeated.
+    pub(super) fn warn(&self, texts: impl IntoIterator<Item = String>) {
+        let mut warnings = self.warnings.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for text in texts {
+            if !warnings.contains(&text) {
+                warnings.push(text);
+            }
+        }
+    }
+
+    /// Who owns the fields that this request writes through `endpoint`: the manager named, or what stands before
+    /// the first `/` of the user agent. `use_it` is given that.
+    fn as_writer<T>(
+        &self,
+        server: &Server,
+        resource: &Resource,
+        force: bool,
+        use_it: impl FnOnce(&Writer<'_>) -> T,
+    ) -> T {
+        let other_version = |version: &str| {
+            let (group, version) = version.split_once('/').unwrap_or(("", version));
+            let other = server.registry.find(group, version, &resource.plural)?;
+            Some(other.schema.clone())
+        };
+        use_it(&Writer {
+            manager: &self.manager_name(),
+            force,
+            api_version: &api_version(&resource.group, &resource.version),
+            endpoint: self.endpoint,
+            reset: &resource.strategy.reset_fields(self.endpoint),
+            now: &server.now(),
+            other_version: &other_version,
+        })
+    }
+
+    fn manager_name(&self) -> String {
+        const LONGEST: usize = 128;
+        if !self.manager.is_empty() {
+            return self.manager.clone();
+        }
+        let mut name = String::new();
+        let agent = self.user_agent.split('/').next().unwrap_or_default();
+        for letter in agent.chars().filter(|letter| !letter.is_control()) {
+            if name.len() + letter.len_utf8() > LONGEST {
+                break;
+            }
+            name.push(letter);
+        }
+        name
+    }
 }
 
 /// What a verb answers.
@@ -77,14 +169,6 @@ pub(super) struct Answer {
     pub(super) code: u16,
     /// The object, list or Status.
     pub(super) object: Value,
-    /// For `Warning` headers.
-    pub(super) warnings: Vec<String>,
-}
-
-impl Answer {
-    fn new(code: u16, object: Value) -> Self {
-        Self { code, object, warnings: Vec::new() }
-    }
 }
 
 /// A log that cannot be written.
