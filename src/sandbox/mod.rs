@@ -9,6 +9,8 @@
 //! (`kinds`, `custom`) and `ownership` (managedFields) → `storage` (one ordered log). `controllers` are
 //! clients of `verbs` like any other.
 
+mod custom;
+mod discovery;
 mod error;
 mod fault;
 mod http;
