@@ -139,10 +139,10 @@ pub(super) fn go_number(number: &serde_json::Number) -> String {
     }
 }
 
-/// A float as Go's `%v` prints it: the shortest digits that read back, an exponent from 1e21 on and below 1e-4.
+/// A float as Go's `%v` prints it: the shortest digits that read back, an exponent from 1e6 on and below 1e-4.
 pub(super) fn go_float(float: f64) -> String {
     let size = float.abs();
-    if size != 0.0 && !(1e-4..1e21).contains(&size) {
+    if size != 0.0 && !(1e-4..1e6).contains(&size) {
         let text = format!("{float:e}");
         let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         let (sign, exponent) = match exponent.strip_prefix('-') {
@@ -216,7 +216,7 @@ mod tests {
             assert_eq!(quote(text), expected);
         }
         for (float, expected) in
-            [(0.5, "0.5"), (10.0, "10"), (1e21, "1e+21"), (1e-7, "1e-07"), (-2.25, "-2.25")]
+            [(0.5, "0.5"), (10.0, "10"), (123_456.0, "123456"), (1_234_567.0, "1.234567e+06"), (1e-7, "1e-07"), (-2.25, "-2.25")]
         {
             assert_eq!(go_float(float), expected);
         }

@@ -17,6 +17,7 @@ mod http;
 mod kinds;
 mod meta;
 mod ownership;
+mod patch;
 mod resource;
 mod schema;
 mod server;

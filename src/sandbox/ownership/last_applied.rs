@@ -7,6 +7,7 @@ use super::check::check;
 use super::collect::fields_of;
 use super::compare::compare;
 use super::set::Set;
+use crate::sandbox::fault::go_json;
 use crate::sandbox::schema::Schema;
 
 /// The only manager for whom the annotation counts.
@@ -47,9 +48,7 @@ pub(super) fn refresh(object: &mut Value, applied: &Value) {
         annotations.remove(ANNOTATION);
     }
     // Go's encoder ends with a newline and escapes what HTML gives a meaning.
-    let text = applied.to_string();
-    let text = text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
-    let text = text.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029") + "\n";
+    let text = go_json(&applied) + "\n";
     if let Some(Value::Object(annotations)) = object.pointer_mut("/metadata/annotations") {
         annotations.insert(ANNOTATION.into(), text.into());
         if size(annotations) > ANNOTATIONS_SIZE {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::go;
 use super::set::Set;
+use crate::sandbox::fault::quote;
 
 /// Who writes: what tells one entry from another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,10 +38,10 @@ pub(super) type Managers = BTreeMap<Identity, Owned>;
 impl Identity {
     /// As conflicts name it.
     pub(super) fn shown(&self) -> String {
-        let mut text = go::quoted(&self.manager);
+        let mut text = quote(&self.manager);
         if !self.subresource.is_empty() {
             text.push_str(" with subresource ");
-            text.push_str(&go::quoted(&self.subresource));
+            text.push_str(&quote(&self.subresource));
         }
         if !self.applied {
             text.push_str(" using ");
@@ -77,7 +77,7 @@ pub(super) fn decode(entries: &Value) -> Result<Managers, String> {
             "FieldsV1" => {}
             "" => return Err(format!("missing fieldsType in managed fields entry {at}")),
             other => {
-                return Err(format!("invalid fieldsType {} in managed fields entry {at}", go::quoted(other)));
+                return Err(format!("invalid fieldsType {} in managed fields entry {at}", quote(other)));
             }
         }
         let empty = Value::Object(Map::new());
@@ -216,6 +216,6 @@ pub(super) fn cap(managers: &mut Managers) {
 impl Identity {
     /// The order of the API server: that of the entry's JSON text without what changes.
     pub(super) fn order(&self) -> (String, bool, String, String) {
-        (go::quoted(&self.manager), !self.applied, self.api_version.clone(), self.subresource.clone())
+        (quote(&self.manager), !self.applied, self.api_version.clone(), self.subresource.clone())
     }
 }

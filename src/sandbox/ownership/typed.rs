@@ -3,8 +3,8 @@
 
 use serde_json::{Number, Value};
 
-use super::go;
 use crate::path::Segment;
+use crate::sandbox::fault::quote;
 use crate::sandbox::schema::{Scalar, Shape};
 
 /// What a value is walked as.
@@ -106,7 +106,7 @@ fn keyed(keys: &[(String, Option<String>)], item: &Value) -> Result<Segment, Str
     };
     let select: std::collections::BTreeMap<_, _> = keys.iter().filter_map(given).collect();
     if select.is_empty() && !keys.is_empty() {
-        let names: Vec<String> = keys.iter().map(|(name, _)| go::quoted(name)).collect();
+        let names: Vec<String> = keys.iter().map(|(name, _)| quote(name)).collect();
         return Err(format!(
             "associative list with keys has an element that omits all key fields [{}] (and doesn't have default \
              values for any key fields)",
