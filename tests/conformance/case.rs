@@ -164,8 +164,10 @@ pub(crate) fn all() -> Vec<Case> {
 
 fn read(file: &Path) -> Vec<Case> {
     let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    // `y` and `n` are names of labels here.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(&text, options)
+        .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let written = documents.into_iter().flat_map(|document| match document {
         Value::Array(cases) => cases,
         Value::Null => Vec::new(),

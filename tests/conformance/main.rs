@@ -12,6 +12,8 @@ mod report;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod runner_tests;
+#[cfg(test)]
 mod server;
 
 #[cfg(test)]

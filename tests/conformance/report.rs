@@ -137,7 +137,8 @@ impl Outcome {
     }
 }
 
-fn compare(step: Option<&Step>, real: &Exchange, sandbox: &Exchange) -> Option<String> {
+/// What differs between two answers to one step, for people; `None`: nothing.
+pub(crate) fn compare(step: Option<&Step>, real: &Exchange, sandbox: &Exchange) -> Option<String> {
     let left = compared(step, &real.shown);
     let right = compared(step, &sandbox.shown);
     if left == right {
