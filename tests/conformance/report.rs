@@ -122,17 +122,19 @@ impl Outcome {
             exchanges.iter().flatten().filter(|exchange| exchange.step.is_some()).count()
         };
         let requests = counted(&both.real).max(counted(&both.sandbox));
-        let (mut difference, mut different) = (None, 0);
+        let mut differences = Vec::new();
         if let (Some(real), Some(sandbox)) = (&both.real, &both.sandbox) {
             assert_eq!(real.len(), sandbox.len(), "{}: both servers are asked the same", case.title());
             for (real, sandbox) in real.iter().zip(sandbox) {
                 let step = real.step.map(|index| &case.steps[index]);
                 if let Some(text) = compare(step, real, sandbox) {
-                    different += 1;
-                    difference.get_or_insert(text);
+                    differences.push((real.step.is_none(), text));
                 }
             }
         }
+        let different = differences.len();
+        // A namespace that differs does so in every case: what is the case's own comes first.
+        let difference = differences.into_iter().min_by_key(|(before, _)| *before).map(|(_, text)| text);
         Self { case, both, requests, difference, different }
     }
 }
