@@ -22,7 +22,7 @@ fn difference(step: &Step, left: Value, right: Value) -> Option<String> {
     compare(Some(step), &left, &right)
 }
 
-fn object(uid: &str, version: &str, data: Value) -> Value {
+fn object(uid: &str, version: &str, data: &Value) -> Value {
     let uid = format!("{uid}{}", "-1111-2222-3333-444444444444");
     let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     json!({ "metadata": { "uid": uid, "resourceVersion": version, "creationTimestamp": time }, "data": data })
@@ -31,9 +31,9 @@ fn object(uid: &str, version: &str, data: Value) -> Value {
 #[test]
 fn what_a_server_draws_is_no_difference_and_what_it_says_is() {
     let step = Step::default();
-    let left = object("aaaaaaaa", "5", json!({ "a": 1 }));
-    assert_eq!(difference(&step, left.clone(), object("bbbbbbbb", "77", json!({ "a": 1 }))), None);
-    let told = difference(&step, left.clone(), object("bbbbbbbb", "77", json!({ "a": 2 }))).unwrap();
+    let left = object("aaaaaaaa", "5", &json!({ "a": 1 }));
+    assert_eq!(difference(&step, left.clone(), object("bbbbbbbb", "77", &json!({ "a": 1 }))), None);
+    let told = difference(&step, left.clone(), object("bbbbbbbb", "77", &json!({ "a": 2 }))).unwrap();
     assert!(told.contains("-      \"a\": 1") && told.contains("+      \"a\": 2"), "{told}");
     let old = json!({ "metadata": { "creationTimestamp": "2001-01-01T00:00:00Z" } });
     let new = json!({ "metadata": { "creationTimestamp": "2002-01-01T00:00:00Z" } });
@@ -55,7 +55,7 @@ fn what_changes_between_two_answers_of_one_server_is_compared() {
     let twice = |first: &str, second: &str| {
         let mut labels = Labels::default();
         let show = |labels: &mut Labels, version: &str| {
-            exchange(labels, 200, object("aaaaaaaa", version, json!({}))).shown
+            exchange(labels, 200, object("aaaaaaaa", version, &json!({}))).shown
         };
         (show(&mut labels, first), show(&mut labels, second))
     };
@@ -78,7 +78,7 @@ fn what_a_request_said_is_not_drawn() {
 #[test]
 fn versions_and_uids_are_named_in_messages_too() {
     let mut labels = Labels::default();
-    labels.value(&object("aaaaaaaa", "12", json!({})));
+    labels.value(&object("aaaaaaaa", "12", &json!({})));
     let told = "the ResourceVersion in the precondition (1) does not match (12) of aaaaaaaa-1111-2222-3333-444444444444";
     let shown = "the ResourceVersion in the precondition (1) does not match (<rv 1>) of <uid 1>";
     assert_eq!(labels.value(&json!(told)), json!(shown));
