@@ -30,6 +30,8 @@ pub(super) struct Details {
     pub(super) causes: Vec<Cause>,
     /// After how many seconds another attempt makes sense; 0 = not said.
     pub(super) retry_after_seconds: u32,
+    /// In a 410 of a list, the token by which it can go on all the same; told instead of details. Empty: none.
+    pub(super) list_continue: String,
 }
 
 /// One reason of several.
@@ -114,7 +116,11 @@ impl ApiError {
             status["reason"] = self.reason.into();
         }
         if let Some(details) = &self.details {
-            status["details"] = details.to_value();
+            if details.list_continue.is_empty() {
+                status["details"] = details.to_value();
+            } else {
+                status["metadata"]["continue"] = details.list_continue.as_str().into();
+            }
         }
         status
     }

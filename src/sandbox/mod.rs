@@ -20,6 +20,7 @@ mod ownership;
 mod patch;
 mod resource;
 mod schema;
+mod selector;
 mod server;
 mod storage;
 mod verbs;

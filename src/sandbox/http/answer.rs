@@ -2,28 +2,45 @@
 
 use std::io;
 
-use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::Response;
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Frame};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::sandbox::error::ApiError;
+use crate::sandbox::verbs::Watch;
 
 /// A body, whole or streamed.
-pub(super) type Body = BoxBody<Bytes, io::Error>;
+pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// A whole body.
 pub(super) fn whole(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed()
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// JSON, with the line end that Go's encoder writes.
-pub(super) fn json(code: u16, value: &Value) -> Response<Body> {
-    let mut text = value.to_string();
+pub(super) fn json(code: u16, value: &impl Serialize) -> Response<Body> {
+    typed(code, "application/json", line(value))
+}
+
+/// The events of a watch, a line each, as they come.
+pub(super) fn events(watch: Watch) -> Response<Body> {
+    let lines = futures::stream::unfold(watch, async |mut watch| {
+        let event = watch.next().await?;
+        Some((Ok(Frame::data(Bytes::from(line(&event)))), watch))
+    });
+    let mut response = typed(200, "application/json", String::new());
+    *response.body_mut() = StreamBody::new(lines).boxed_unsync();
+    response
+}
+
+fn line(value: &impl Serialize) -> String {
+    let mut text = serde_json::to_string(value).expect("values of JSON have names that are texts");
     text.push('\n');
-    typed(code, "application/json", text)
+    text
 }
 
 /// A refusal.

@@ -13,8 +13,9 @@ use super::identity::Identity;
 use super::query::Query;
 use super::route;
 use crate::sandbox::error::ApiError;
+use crate::sandbox::resource::Resource;
 use crate::sandbox::server::Server;
-use crate::sandbox::verbs::{self, Answer, Request};
+use crate::sandbox::verbs::{self, Answer, ListParams, Request};
 
 /// The API server's own limit on a body.
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
@@ -60,12 +61,15 @@ struct Head {
 }
 
 impl Head {
-    async fn answer(&self, server: &Server, body: &Bytes) -> Response<Body> {
+    async fn answer(&self, server: &Arc<Server>, body: &Bytes) -> Response<Body> {
         let place = route::place(&self.path);
         let resource = place.as_ref().and_then(|at| server.registry.find(&at.group, &at.version, &at.plural));
         let (Some(place), Some(resource)) = (place, resource) else {
             return answer::text(404, "404 page not found\n");
         };
+        if self.method == Method::GET && place.name.is_empty() {
+            return self.collection(server, &resource, place.namespace).await;
+        }
         let request = Request {
             namespace: place.namespace.unwrap_or_default(),
             name: place.name,
@@ -94,5 +98,23 @@ impl Head {
             Ok(Answer { code, object, .. }) => answer::json(code, &object),
             Err(error) => answer::refused(&error),
         }
+    }
+
+    async fn collection(
+        &self,
+        server: &Arc<Server>,
+        resource: &Arc<Resource>,
+        namespace: Option<String>,
+    ) -> Response<Body> {
+        let params = match ListParams::parse(resource, |name| self.query.get(name)) {
+            Ok(params) => params,
+            Err(error) => return answer::refused(&error),
+        };
+        if params.watch {
+            let watch = verbs::watch(Arc::clone(server), Arc::clone(resource), namespace, params).await;
+            return watch.map_or_else(|error| answer::refused(&error), answer::events);
+        }
+        let listed = verbs::list(server, resource, namespace.as_deref(), &params).await;
+        listed.map_or_else(|error| answer::refused(&error), |listed| answer::json(200, &listed))
     }
 }

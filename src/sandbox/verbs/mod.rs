@@ -3,12 +3,15 @@
 //! The order of a write is the API server's own: decode, default, managedFields, `prepare_*`, `validate_*`,
 //! commit; a commit on something that has changed meanwhile begins again or conflicts, as the verb says.
 
+mod continue_token;
 mod create;
 mod decode;
 mod definition;
 mod delete;
 mod get;
 mod later;
+mod list;
+mod list_params;
 pub(super) mod metadata;
 mod namespace;
 mod patch;
@@ -16,6 +19,7 @@ pub(super) mod review;
 pub(super) mod rules;
 mod scale;
 mod update;
+mod watch;
 mod write;
 
 pub(super) use create::create;
@@ -25,6 +29,10 @@ pub(super) use delete::{DeleteOptions, delete};
 pub(super) use get::get;
 pub(super) use patch::{Patch, patch};
 pub(super) use update::update;
+
+pub(super) use list::{Listed, list};
+pub(super) use list_params::ListParams;
+pub(super) use watch::{Watch, WatchEvent, watch};
 
 use std::sync::{Arc, Mutex, PoisonError};
 
