@@ -10,31 +10,3 @@ pub(super) mod meta {
         Vec::new()
     }
 }
-pub(super) mod patch {
-    use crate::sandbox::error::ApiError;
-    use serde_json::Value;
-    pub(in crate::sandbox::verbs) fn json(_: &mut Value, _: &Value) -> Result<(), ApiError> {
-        Err(ApiError::new(501, "NotImplemented", "later"))
-    }
-    pub(in crate::sandbox::verbs) fn merge(object: &mut Value, patch: &Value) -> Result<(), ApiError> {
-        fn go(object: &mut Value, patch: &Value) {
-            let Value::Object(patch) = patch else {
-                *object = patch.clone();
-                return;
-            };
-            if !object.is_object() {
-                *object = Value::Object(serde_json::Map::new());
-            }
-            let map = object.as_object_mut().expect("made one");
-            for (key, value) in patch {
-                if value.is_null() {
-                    map.remove(key);
-                } else {
-                    go(map.entry(key.clone()).or_insert(Value::Null), value);
-                }
-            }
-        }
-        go(object, patch);
-        Ok(())
-    }
-}

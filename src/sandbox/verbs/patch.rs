@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::decode::{applied_twice, check_applied};
-use super::later::patch as patches;
 use super::metadata::{When, drop_duplicate_owners, text};
 use super::write::{check_name, place, store};
 use super::{Answer, Request, scale};
@@ -11,6 +10,7 @@ use crate::sandbox::error::ApiError;
 use crate::sandbox::fault;
 use crate::sandbox::http::Decoded;
 use crate::sandbox::ownership;
+use crate::sandbox::patch as patches;
 use crate::sandbox::resource::{Endpoint, FieldValidation, Resource};
 use crate::sandbox::server::Server;
 
@@ -89,14 +89,14 @@ fn settle(resource: &Resource, object: &mut Value) -> Result<(), ApiError> {
 /// The live object after a merge or JSON patch, decoded.
 fn patched(resource: &Resource, request: &Request, patch: &Patch, live: &Value) -> Result<Value, ApiError> {
     let mut object = live.clone();
-    let (duplicates, prefix) = match patch {
+    let (duplicates, prefix, mut strict) = match patch {
         Patch::Json(operations) => {
             patches::json(&mut object, &operations.value)?;
-            (&operations.duplicates, "json patch ")
+            (&operations.duplicates, "json patch ", patches::unknown_fields(&operations.value))
         }
         Patch::Merge(patch) | Patch::Apply { object: patch, .. } => {
             patches::merge(&mut object, &patch.value)?;
-            (&patch.duplicates, "")
+            (&patch.duplicates, "", Vec::new())
         }
     };
     let text = object.to_string();
@@ -105,12 +105,11 @@ fn patched(resource: &Resource, request: &Request, patch: &Patch, live: &Value) 
         let cause = fault::invalid_text("patch", &text, why);
         ApiError::invalid("", "", "", vec![cause])
     };
-    let twice: Vec<String> =
-        duplicates.iter().map(|path| format!("{prefix}duplicate field {}", fault::quote(path))).collect();
+    strict.extend(duplicates.iter().map(|path| format!("{prefix}duplicate field {}", fault::quote(path))));
     match request.validation {
-        FieldValidation::Warn => request.warn(twice),
-        FieldValidation::Strict if !twice.is_empty() => {
-            return Err(refuse(&format!("strict decoding error: {}", twice.join(", "))));
+        FieldValidation::Warn => request.warn(strict),
+        FieldValidation::Strict if !strict.is_empty() => {
+            return Err(refuse(&format!("strict decoding error: {}", strict.join(", "))));
         }
         FieldValidation::Strict | FieldValidation::Ignore => {}
     }

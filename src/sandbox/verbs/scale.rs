@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::later::patch as patches;
 use super::metadata::text;
 use super::write::{check_name, place, store};
 use super::{Answer, Patch, Request, api_version};
@@ -13,6 +12,7 @@ use crate::sandbox::error::{ApiError, Cause, Details};
 use crate::sandbox::fault;
 use crate::sandbox::http::Decoded;
 use crate::sandbox::ownership;
+use crate::sandbox::patch as patches;
 use crate::sandbox::resource::{Resource, Scale};
 use crate::sandbox::server::Server;
 
