@@ -122,3 +122,27 @@ impl<'de> Visitor<'de> for Tree<'_> {
         Ok(Value::Object(map))
     }
 }
+
+/// A JSON mistake in the words of Go's decoder, as far as the parser here tells which it is.
+pub(in crate::sandbox) fn as_go_tells(error: &serde_json::Error, body: &[u8]) -> String {
+    if error.is_eof() || body.is_empty() {
+        return "unexpected end of JSON input".to_owned();
+    }
+    let line = body.split(|&byte| byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let at = line.get(error.column().saturating_sub(1)).copied().unwrap_or_default();
+    let text = error.to_string();
+    let place = if text.starts_with("trailing characters") {
+        "after top-level value"
+    } else if text.starts_with("key must be a string") {
+        "looking for beginning of object key string"
+    } else if text.starts_with("expected `,` or `}`") {
+        "after object key:value pair"
+    } else if text.starts_with("expected `,` or `]`") {
+        "after array element"
+    } else if text.starts_with("expected `:`") {
+        "after object key"
+    } else {
+        "looking for beginning of value"
+    };
+    format!("invalid character '{}' {place}", char::from(at))
+}

@@ -1,24 +1,48 @@
-//! From a request to the verb it is.
+//! From a request to its answer: who asks, what for, and the line in the audit log.
 
 use std::sync::Arc;
 
-use http_body_util::{BodyExt as _, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, HOST, USER_AGENT};
-use hyper::{Method, Request as HttpRequest, Response};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::{Request as HttpRequest, Response};
+use serde_json::Value;
 
 use super::answer::{self, Body};
-use super::body::Decoded;
+use super::audit::Entry;
 use super::identity::Identity;
 use super::query::Query;
-use super::route;
-use crate::sandbox::error::ApiError;
-use crate::sandbox::resource::Resource;
+use super::resource::Asked;
+use super::{info, resource, route};
+use crate::sandbox::error::{ApiError, Details};
+use crate::sandbox::resource::Draw as _;
 use crate::sandbox::server::Server;
-use crate::sandbox::verbs::{self, Answer, ListParams, Request};
+use crate::sandbox::discovery;
 
 /// The API server's own limit on a body.
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
+
+/// Name of who shows no token.
+const ANONYMOUS: &str = "system:anonymous";
+
+/// A request, read.
+#[derive(Debug, Clone)]
+pub(super) struct Head {
+    /// `GET`, …
+    pub(super) method: hyper::Method,
+    /// Still with its escapes.
+    pub(super) path: String,
+    /// What stands after the `?`.
+    pub(super) query: Query,
+    /// `Accept`.
+    pub(super) accept: String,
+    /// `Content-Type`.
+    pub(super) content_type: String,
+    /// `User-Agent`.
+    pub(super) user_agent: String,
+    /// Who asks.
+    pub(super) user: String,
+}
 
 /// Answers one request.
 pub(super) async fn handle(
@@ -26,95 +50,107 @@ pub(super) async fn handle(
     identity: &Identity,
     request: HttpRequest<Incoming>,
 ) -> Response<Body> {
+    let received = server.time();
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !identity.is_host(header(HOST)) {
         let message = "the Host header does not name the sandbox";
         return answer::refused(&ApiError::new(403, "Forbidden", message));
     }
-    let token = header(AUTHORIZATION).strip_prefix("Bearer ").unwrap_or_default().trim();
-    let Some(user) = identity.user_of(token) else {
-        return answer::refused(&ApiError::new(401, "Unauthorized", "Unauthorized"));
+    let user = match header(AUTHORIZATION).strip_prefix("Bearer ").map(str::trim) {
+        None | Some("") => ANONYMOUS,
+        Some(token) => match identity.user_of(token) {
+            Some(user) => user,
+            None => return answer::refused(&ApiError::new(401, "Unauthorized", "Unauthorized")),
+        },
     };
     let head = Head {
         method: request.method().clone(),
         path: request.uri().path().to_owned(),
         query: Query::parse(request.uri().query().unwrap_or_default()),
+        accept: header(ACCEPT).to_owned(),
+        content_type: header(CONTENT_TYPE).to_owned(),
         user_agent: header(USER_AGENT).to_owned(),
         user: user.to_owned(),
     };
+    let uri = request.uri().to_string();
+    let asked = route::place(&head.path).map(|place| Asked::new(&head, place));
+    if user == ANONYMOUS && !info::is_public(&head.path) {
+        return answer::refused(&forbidden(&head, asked.as_ref()));
+    }
     let body = match Limited::new(request.into_body(), LARGEST_BODY).collect().await {
         Ok(body) => body.to_bytes(),
-        Err(_) => {
+        Err(error) if error.is::<LengthLimitError>() => {
             let message = format!("Request entity too large: limit is {LARGEST_BODY}");
             return answer::refused(&ApiError::new(413, "RequestEntityTooLarge", message));
         }
+        Err(error) => return answer::refused(&ApiError::bad_request(error.to_string())),
     };
-    head.answer(&server, &body).await
-}
-
-struct Head {
-    method: Method,
-    path: String,
-    query: Query,
-    user_agent: String,
-    user: String,
-}
-
-impl Head {
-    async fn answer(&self, server: &Arc<Server>, body: &Bytes) -> Response<Body> {
-        let place = route::place(&self.path);
-        let resource = place.as_ref().and_then(|at| server.registry.find(&at.group, &at.version, &at.plural));
-        let (Some(place), Some(resource)) = (place, resource) else {
-            return answer::text(404, "404 page not found\n");
-        };
-        if self.method == Method::GET && place.name.is_empty() {
-            return self.collection(server, &resource, place.namespace).await;
-        }
-        let request = Request {
-            namespace: place.namespace.unwrap_or_default(),
-            name: place.name,
-            dry_run: self.query.get("dryRun") == Some("All"),
-            manager: self.query.get("fieldManager").unwrap_or_default().to_owned(),
-            user_agent: self.user_agent.clone(),
-            user: self.user.clone(),
-            ..Request::default()
-        };
-        let done = match self.method {
-            Method::GET => verbs::get(server, &resource, &request),
-            Method::POST => match Decoded::parse(body) {
-                Ok(object) => verbs::create(server, &resource, &request, object).await,
-                Err(error) => Err(ApiError::bad_request(error.to_string())),
-            },
-            Method::DELETE => {
-                verbs::delete(server, &resource, &request, &verbs::DeleteOptions::default()).await
-            }
-            _ => Err(ApiError::new(
-                405,
-                "MethodNotAllowed",
-                "the server does not allow this method on the requested resource",
-            )),
-        };
-        match done {
-            Ok(Answer { code, object, .. }) => answer::json(code, &object),
-            Err(error) => answer::refused(&error),
+    let entry = Entry {
+        id: server.uid(),
+        verb: asked.as_ref().map_or_else(|| head.method.as_str().to_lowercase(), |asked| asked.verb.to_owned()),
+        user: head.user.clone(),
+        user_agent: head.user_agent.clone(),
+        uri,
+        object: asked.as_ref().map(Asked::reference).unwrap_or_default(),
+        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        received,
+    };
+    let response = match asked {
+        Some(asked) => resource::answer(&server, &head, asked, &body).await,
+        None => about_server(&server, &head),
+    };
+    match server.log(&entry, response.status().as_u16()) {
+        Ok(()) => response,
+        Err(error) => {
+            let message = format!("the sandbox cannot write its audit log: {error}");
+            answer::refused(&ApiError::new(500, "InternalError", message))
         }
     }
+}
 
-    async fn collection(
-        &self,
-        server: &Arc<Server>,
-        resource: &Arc<Resource>,
-        namespace: Option<String>,
-    ) -> Response<Body> {
-        let params = match ListParams::parse(resource, |name| self.query.get(name)) {
-            Ok(params) => params,
-            Err(error) => return answer::refused(&error),
+fn about_server(server: &Server, head: &Head) -> Response<Body> {
+    if head.method != hyper::Method::GET {
+        return match info::answer(&head.path) {
+            Some(_) => answer::refused(&resource::not_allowed()),
+            None => answer::no_page(),
         };
-        if params.watch {
-            let watch = verbs::watch(Arc::clone(server), Arc::clone(resource), namespace, params).await;
-            return watch.map_or_else(|error| answer::refused(&error), answer::events);
-        }
-        let listed = verbs::list(server, resource, namespace.as_deref(), &params).await;
-        listed.map_or_else(|error| answer::refused(&error), |listed| answer::json(200, &listed))
     }
+    if let Some(response) = info::answer(&head.path) {
+        return response;
+    }
+    let served = server.registry.served();
+    match discovery::answer(&served, &head.path, &head.accept, server.address()) {
+        Some((content_type, value)) => answer::json_as(200, content_type, &value),
+        None => answer::no_page(),
+    }
+}
+
+/// 403 of who shows no token, as RBAC words it.
+fn forbidden(head: &Head, asked: Option<&Asked>) -> ApiError {
+    let Some(asked) = asked else {
+        let verb = head.method.as_str().to_lowercase();
+        let message = format!("forbidden: User \"{ANONYMOUS}\" cannot {verb} path \"{}\"", head.path);
+        return ApiError { details: Some(Details::default()), ..ApiError::new(403, "Forbidden", message) };
+    };
+    let place = &asked.place;
+    let sub = if place.subresource.is_empty() { String::new() } else { format!("/{}", place.subresource) };
+    let scope = match &place.namespace {
+        Some(namespace) => format!("in the namespace \"{namespace}\""),
+        None => "at the cluster scope".to_owned(),
+    };
+    let name = if place.name.is_empty() { String::new() } else { format!(" \"{}\"", place.name) };
+    let message = format!(
+        "{}{name} is forbidden: User \"{ANONYMOUS}\" cannot {} resource \"{}{sub}\" in API group \"{}\" {scope}",
+        crate::sandbox::error::qualified(&place.group, &place.plural),
+        asked.verb,
+        place.plural,
+        place.group,
+    );
+    let details = Details {
+        name: place.name.clone(),
+        group: place.group.clone(),
+        kind: place.plural.clone(),
+        ..Details::default()
+    };
+    ApiError { details: Some(details), ..ApiError::new(403, "Forbidden", message) }
 }
