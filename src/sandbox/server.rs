@@ -12,9 +12,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::http::{self, Identity};
+use super::http::{self, AuditLog, Entry, Identity};
 use super::resource::{Draw, Registry};
-use super::storage::Storage;
+use super::storage::{OpenError, Storage};
+use super::{kinds, verbs};
 
 /// How a sandbox is to run.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +46,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// What it keeps.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// Keys or certificates.
     #[error("the sandbox cannot make its certificate: {0}")]
     Certificate(String),
@@ -58,12 +62,20 @@ pub enum StartError {
     },
 }
 
+/// Why the objects of a sandbox cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct StorageError(OpenError);
+
 /// What all requests share.
 pub(super) struct Server {
     /// Objects.
     pub(super) storage: Storage,
     /// Kinds.
     pub(super) registry: Registry,
+    /// Where it listens: `127.0.0.1:6443`.
+    address: String,
+    audit: Option<AuditLog>,
     source: Source,
     addresses: AtomicU32,
 }
@@ -89,16 +101,37 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// A server over `storage` that draws from `source`.
-    pub(super) fn new(storage: Storage, source: Source) -> Self {
+    /// A server over `storage` that draws from `source` and is told to listen at `address`.
+    pub(super) fn new(storage: Storage, source: Source, address: String, audit: Option<AuditLog>) -> Self {
         let registry = Registry::default();
         registry.change(|served| {
-            for resource in super::kinds::built_in() {
+            for resource in kinds::built_in().into_iter().chain(verbs::review::resources()) {
                 let key = (resource.group.clone(), resource.version.clone(), resource.plural.clone());
                 served.insert(key, Arc::new(resource));
             }
         });
-        Self { storage, registry, source, addresses: AtomicU32::new(0) }
+        let addresses = AtomicU32::new(0);
+        let server = Self { storage, registry, address, audit, source, addresses };
+        verbs::serve_definitions(&server);
+        server
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The time.
+    pub(super) fn time(&self) -> jiff::Timestamp {
+        (self.source.now)()
+    }
+
+    /// Logs a request that is about to be answered.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub(super) fn log(&self, entry: &Entry, code: u16) -> std::io::Result<()> {
+        self.audit.as_ref().map_or(Ok(()), |audit| audit.write(entry, code, self.time()))
     }
 }
 
@@ -243,7 +276,14 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
     };
     let identity = Identity::new(address, tokens).map_err(StartError::Certificate)?;
     let kubeconfig = identity.kubeconfig();
-    let server = Arc::new(Server::new(Storage::in_memory(), Source::default()));
+    let storage = match &options.folder {
+        Some(folder) => Storage::open(folder).map_err(StorageError)?,
+        None => Storage::in_memory(),
+    };
+    let audit =
+        options.audit.map(|path| AuditLog::open(&path).map_err(|source| StartError::Audit { path, source }));
+    let audit = audit.transpose()?;
+    let server = Arc::new(Server::new(storage, Source::default(), address.to_string(), audit));
     let stop = CancellationToken::new();
     let listener = tokio::spawn(http::serve(Arc::clone(&server), listener, identity, stop.clone()));
     Ok(Running { server, kubeconfig, stop, listener })

@@ -27,8 +27,14 @@ impl AuditLog {
     }
 
     /// Appends the line of a request that was answered, if it is one that is logged.
-    pub(super) fn write(&self, entry: &Entry, code: u16, answered: jiff::Timestamp) -> std::io::Result<()> {
-        let writes = ["create", "update", "patch", "delete", "deletecollection"].contains(&entry.verb.as_str());
+    pub(in crate::sandbox) fn write(
+        &self,
+        entry: &Entry,
+        code: u16,
+        answered: jiff::Timestamp,
+    ) -> std::io::Result<()> {
+        let writes =
+            ["create", "update", "patch", "delete", "deletecollection"].contains(&entry.verb.as_str());
         if !writes && !WATCHED.contains(&entry.user.as_str()) {
             return Ok(());
         }
@@ -40,7 +46,7 @@ impl AuditLog {
 
 /// What is told of a request.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Entry {
+pub(in crate::sandbox) struct Entry {
     /// A number of its own.
     pub(super) id: String,
     /// `create`, `get`, …

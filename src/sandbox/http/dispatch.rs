@@ -14,10 +14,10 @@ use super::identity::Identity;
 use super::query::Query;
 use super::resource::Asked;
 use super::{info, resource, route};
+use crate::sandbox::discovery;
 use crate::sandbox::error::{ApiError, Details};
 use crate::sandbox::resource::Draw as _;
 use crate::sandbox::server::Server;
-use crate::sandbox::discovery;
 
 /// The API server's own limit on a body.
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
@@ -87,7 +87,9 @@ pub(super) async fn handle(
     };
     let entry = Entry {
         id: server.uid(),
-        verb: asked.as_ref().map_or_else(|| head.method.as_str().to_lowercase(), |asked| asked.verb.to_owned()),
+        verb: asked
+            .as_ref()
+            .map_or_else(|| head.method.as_str().to_lowercase(), |asked| asked.verb.to_owned()),
         user: head.user.clone(),
         user_agent: head.user_agent.clone(),
         uri,

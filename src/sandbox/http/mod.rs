@@ -1,12 +1,20 @@
 //! The HTTP front: TLS on loopback, who asks, which verb that is, and the answer in the form asked for.
 
 mod answer;
+mod audit;
 mod body;
 mod dispatch;
 mod identity;
+mod info;
+mod negotiate;
+mod options;
+mod present;
 mod query;
+mod resource;
 mod route;
+mod stream;
 
+pub(super) use audit::{AuditLog, Entry};
 pub(super) use body::Decoded;
 pub(super) use identity::Identity;
 

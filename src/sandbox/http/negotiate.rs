@@ -15,8 +15,6 @@ pub(super) enum Form {
     Metadata,
     /// `PartialObjectMetadataList` of a list.
     MetadataList,
-    /// A table, for people.
-    Table,
 }
 
 /// The form that an `Accept` header asks for, and the version of `meta.k8s.io` it is in.
@@ -90,7 +88,6 @@ impl<'a> Clause<'a> {
             _ => return None,
         };
         let form = match kind {
-            "Table" => Form::Table,
             "PartialObjectMetadata" => Form::Metadata,
             "PartialObjectMetadataList" => Form::MetadataList,
             _ => return None,
@@ -137,8 +134,11 @@ pub(super) fn patch_type(content_type: &str, is_custom: bool) -> Result<PatchTyp
         "application/merge-patch+json" => Ok(PatchType::Merge),
         "application/json-patch+json" => Ok(PatchType::Json),
         _ if is_custom => {
-            let known =
-                ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
+            let known = [
+                "application/json-patch+json",
+                "application/merge-patch+json",
+                "application/apply-patch+yaml",
+            ];
             Err(unsupported(unknown_format(&known)))
         }
         "application/strategic-merge-patch+json" => Err(unsupported(

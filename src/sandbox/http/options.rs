@@ -174,7 +174,8 @@ fn of_body(body: &[u8]) -> Result<Value, ApiError> {
             "no kind \"{kind}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:111\""
         )));
     }
-    let is_wrong = |field: &str, is_right: fn(&Value) -> bool| !value[field].is_null() && !is_right(&value[field]);
+    let is_wrong =
+        |field: &str, is_right: fn(&Value) -> bool| !value[field].is_null() && !is_right(&value[field]);
     let wrong = [
         ("gracePeriodSeconds", is_wrong("gracePeriodSeconds", Value::is_i64), "int64"),
         ("orphanDependents", is_wrong("orphanDependents", Value::is_boolean), "bool"),

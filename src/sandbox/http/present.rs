@@ -10,11 +10,17 @@ use crate::sandbox::resource::Resource;
 ///
 /// # Errors
 /// 406: a list was asked for in the form of an object, or the other way round.
-pub(super) fn present(resource: &Resource, value: Value, form: Form, version: &str) -> Result<Value, ApiError> {
+pub(super) fn present(
+    resource: &Resource,
+    value: Value,
+    form: Form,
+    version: &str,
+) -> Result<Value, ApiError> {
     if value["kind"] == "Status" {
         return Ok(value);
     }
-    let is_list = value["items"].is_array() && value["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
+    let is_list =
+        value["items"].is_array() && value["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
     match form {
         Form::Whole => Ok(value),
         Form::Metadata if is_list => Err(not_acceptable(&format!(
@@ -27,7 +33,6 @@ pub(super) fn present(resource: &Resource, value: Value, form: Form, version: &s
             go_type(resource, false)
         ))),
         Form::MetadataList => Ok(metadata_list(value, version)),
-        Form::Table => Ok(value),
     }
 }
 

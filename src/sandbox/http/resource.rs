@@ -233,7 +233,7 @@ async fn list(
     if form == Form::Whole {
         return Ok(answer::json(200, &list));
     }
-    Ok(answer::json(200, &present(resource, list.to_value(), form, version, &head.query)?))
+    Ok(answer::json(200, &present(resource, list.to_value(), form, version)?))
 }
 
 async fn one(
@@ -270,7 +270,7 @@ async fn one(
             verbs::delete_collection(server, resource, &request, &params, &options).await?
         }
     };
-    Ok(answer::json(code, &present(resource, object, form, version, &head.query)?))
+    Ok(answer::json(code, &present(resource, object, form, version)?))
 }
 
 fn delete_options(head: &Head, body: &Bytes) -> Result<(verbs::DeleteOptions, bool), ApiError> {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::answer::Body;
 use super::dispatch::Head;
 use super::negotiate::{self, Form};
-use super::present::{self, TableOptions};
+use super::present;
 use super::resource::Asked;
 use crate::sandbox::error::ApiError;
 use crate::sandbox::resource::Resource;
@@ -32,17 +32,12 @@ pub(super) async fn watch(
 ) -> Result<Response<Body>, ApiError> {
     let (form, version) = negotiate::form(&head.accept, resource.custom.is_some())?;
     let params = ListParams::parse(resource, |name| head.query.get(name))?;
-    let table = TableOptions::parse(form, &head.query)?;
     let namespace = asked.place.namespace.clone();
     let watch = verbs::watch(Arc::clone(server), Arc::clone(resource), namespace, params).await?;
-    let resource = Arc::clone(resource);
-    let events = stream::unfold((watch, true), move |(mut watch, is_first)| {
-        let (resource, table) = (Arc::clone(&resource), table.clone());
-        async move {
-            let event = watch.next().await?;
-            let line = line(&resource, &event, form, version, &table, is_first);
-            Some((line.map(|line| Frame::data(Bytes::from(line))), (watch, false)))
-        }
+    let events = stream::unfold(watch, move |mut watch| async move {
+        let event = watch.next().await?;
+        let line = line(&event, form, version);
+        Some((line.map(|line| Frame::data(Bytes::from(line))), watch))
     });
     let mut response = Response::new(StreamBody::new(Box::pin(events)).boxed());
     let headers = response.headers_mut();
@@ -51,23 +46,13 @@ pub(super) async fn watch(
     Ok(response)
 }
 
-fn line(
-    resource: &Resource,
-    event: &WatchEvent,
-    form: Form,
-    version: &str,
-    table: &TableOptions,
-    is_first: bool,
-) -> io::Result<Vec<u8>> {
+fn line(event: &WatchEvent, form: Form, version: &str) -> io::Result<Vec<u8>> {
     let transformed = |object: Value| json!({ "type": event.kind, "object": object });
     let mut line = match form {
         _ if event.kind == "ERROR" => serde_json::to_vec(event)?,
         Form::Whole => serde_json::to_vec(event)?,
         Form::Metadata | Form::MetadataList => {
             serde_json::to_vec(&transformed(present::metadata((*event.object).clone(), version)))?
-        }
-        Form::Table => {
-            serde_json::to_vec(&transformed(present::row(resource, &event.object, version, table, is_first)))?
         }
     };
     line.push(b'\n');

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::metadata::{self, text};
-use super::{Answer, Request, definition, namespace, not_found, not_written, rules};
+use super::{Answer, ListParams, Request, definition, list, namespace, not_found, not_written, rules};
 use crate::sandbox::error::ApiError;
 use crate::sandbox::resource::{Draw as _, Propagation, Resource};
 use crate::sandbox::server::Server;
@@ -278,4 +278,26 @@ fn collect(resource: &Resource, object: &mut Value, options: &DeleteOptions) -> 
         metadata::set_finalizers(object, &after);
     }
     changed
+}
+
+/// Deletes what a list of the collection has. The answer is that list.
+///
+/// # Errors
+/// As the API server refuses; what was deleted before that stays so.
+pub(in crate::sandbox) async fn delete_collection(
+    server: &Server,
+    resource: &Resource,
+    request: &Request,
+    params: &ListParams,
+    options: &DeleteOptions,
+) -> Result<Answer, ApiError> {
+    let listed = list(server, resource, Some(&request.namespace), params).await?;
+    for item in &listed.items {
+        let one = Request { name: text(item, "name").to_owned(), ..request.clone() };
+        match delete(server, resource, &one, options).await {
+            Err(error) if error.code != 404 => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(Answer { code: 200, object: listed.to_value() })
 }

@@ -25,13 +25,12 @@ mod write;
 pub(super) use create::create;
 pub(super) use decode::{api_version, unrecognized};
 pub(super) use definition::serve_definitions;
-pub(super) use delete::{DeleteOptions, delete};
+pub(super) use delete::{DeleteOptions, delete, delete_collection};
 pub(super) use get::get;
-pub(super) use patch::{Patch, patch};
-pub(super) use update::update;
-
 pub(super) use list::{Listed, list};
 pub(super) use list_params::ListParams;
+pub(super) use patch::{Patch, patch};
+pub(super) use update::update;
 pub(super) use watch::{Watch, WatchEvent, watch};
 
 use std::sync::{Arc, Mutex, PoisonError};

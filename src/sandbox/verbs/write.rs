@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::later::meta;
 use super::metadata::{self, text};
 use super::{Answer, Request, definition, namespace, not_found, not_written, rules};
 use crate::sandbox::error::ApiError;
 use crate::sandbox::fault;
+use crate::sandbox::meta;
 use crate::sandbox::ownership;
 use crate::sandbox::resource::{Draw as _, Endpoint, Resource};
 use crate::sandbox::server::Server;
