@@ -1,5 +1,11 @@
 //! The command line as clap reads it. Doc comments are the help texts.
 
+mod sandbox;
+mod state;
+
+pub(super) use sandbox::{Reset, Sandbox, Serve};
+pub(super) use state::{History, Output, State};
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -64,6 +70,9 @@ pub(super) enum Command {
     State(State),
     /// Show what was applied when, by whom, and whether it worked
     History(History),
+    /// A practice cluster that needs nothing but this program: what --sandbox uses
+    #[command(subcommand)]
+    Sandbox(Sandbox),
     /// Print the JSON Schema of a machine-readable format
     Schema(Schema),
     /// Print a completion script for a shell
@@ -98,21 +107,24 @@ pub(super) struct Vars {
 #[derive(Debug, Clone, Args)]
 pub(super) struct StateArg {
     /// The state file, instead of state/<stack>.json
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "sandbox")]
     pub(super) state: Option<PathBuf>,
+    /// Use the sandbox: a practice cluster inside this program, with a state of its own in state/sandbox
+    #[arg(long)]
+    pub(super) sandbox: bool,
 }
 
 /// Which cluster.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Cluster {
     /// Kubeconfig file, instead of $KUBECONFIG and ~/.kube/config
-    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    #[arg(long, value_name = "FILE", conflicts_with = "sandbox", help_heading = "Cluster")]
     pub(super) kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig
-    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
+    #[arg(long, value_name = "NAME", conflicts_with = "sandbox", help_heading = "Cluster")]
     pub(super) context: Option<String>,
     /// URL of the API server, with the credentials of the context
-    #[arg(long, value_name = "URL", help_heading = "Cluster")]
+    #[arg(long, value_name = "URL", conflicts_with = "sandbox", help_heading = "Cluster")]
     pub(super) server: Option<String>,
 }
 
@@ -291,72 +303,11 @@ pub(super) enum GraphFormat {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Output {
-    /// Only this output, as it is, for scripts
-    #[arg(value_name = "NAME")]
-    pub(super) name: Option<String>,
-    /// The stack, where there is more than one
-    #[arg(long, value_name = "STACK")]
-    pub(super) stack: Option<String>,
-    #[command(flatten)]
-    pub(super) state: StateArg,
-    /// Use the state of this environment
-    #[arg(long, value_name = "NAME")]
-    pub(super) env: Option<String>,
-    /// JSON on standard output
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct Render {
     #[command(flatten)]
     pub(super) stack: StackArg,
     #[command(flatten)]
     pub(super) vars: Vars,
-}
-
-/// What every command on the state has.
-#[derive(Debug, Args)]
-pub(super) struct OfState {
-    #[command(flatten)]
-    pub(super) state: StateArg,
-    /// Use the state of this environment
-    #[arg(long, value_name = "NAME")]
-    pub(super) env: Option<String>,
-    /// JSON on standard output
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum State {
-    /// List what the stack owns
-    List {
-        #[command(flatten)]
-        stack: StackArg,
-        #[command(flatten)]
-        of: OfState,
-    },
-    /// Show what is known about one resource
-    Show {
-        /// Its address, e.g. helm_release.arr-stack
-        #[arg(value_name = "ADDRESS")]
-        address: Address,
-        /// The stack, where there is more than one
-        #[arg(long, value_name = "STACK")]
-        stack: Option<String>,
-        #[command(flatten)]
-        of: OfState,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(super) struct History {
-    #[command(flatten)]
-    pub(super) stack: StackArg,
-    #[command(flatten)]
-    pub(super) of: OfState,
 }
 
 #[derive(Debug, Args)]

@@ -32,6 +32,8 @@ pub struct Target {
     pub context: Option<String>,
     /// Server URL, without a trailing slash.
     pub server: String,
+    /// Whether it is the sandbox.
+    pub sandbox: bool,
 }
 
 /// How to come by a client, also again when credentials ran out.
@@ -145,7 +147,8 @@ async fn open(options: &ConnectOptions) -> Result<Opened, ConnectError> {
         }
         config.auth_info.token = credential.token.map(Into::into);
     }
-    let target = Target { context, server: config.cluster_url.to_string().trim_end_matches('/').to_owned() };
+    let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+    let target = Target { context, server, sandbox: options.sandbox.is_some() };
     let digest = digest(&config, &target.server);
     Ok(Opened { client: client(&config)?, expires, target, digest })
 }

@@ -90,7 +90,7 @@ pub(crate) fn server(answer: impl Fn(&Got) -> Say + Send + Sync + Clone + 'stati
         Transport::new(client(&log, answer), None, Login::Fake(Box::new(renewed)), 16, Patience::default());
     let reader = Reader::new(Shared {
         transport,
-        target: Target { context: None, server: "https://fake".to_owned() },
+        target: Target { context: None, server: "https://fake".to_owned(), sandbox: false },
         digest: "digest".to_owned(),
     });
     (Writer::new(reader), log)

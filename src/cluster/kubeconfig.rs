@@ -14,6 +14,8 @@ const MADE_UP: &str = "arrplan-server-flag";
 /// What says which cluster is meant.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectOptions {
+    /// The sandbox, by the content of its kubeconfig: no other place is looked at.
+    pub sandbox: Option<String>,
     /// `--kubeconfig`: this file and no other.
     pub kubeconfig: Option<PathBuf>,
     /// `--context`, or `[cluster] context`.
@@ -115,6 +117,11 @@ pub(crate) fn find(options: &ConnectOptions) -> Result<Found, ConnectError> {
 }
 
 fn find_with_token(options: &ConnectOptions, token: &Path) -> Result<Found, ConnectError> {
+    if let Some(text) = &options.sandbox {
+        let config = Kubeconfig::from_yaml(text).map_err(|error| unreadable(Path::new("sandbox"), &error))?;
+        let context = config.current_context.clone().unwrap_or_default();
+        return Ok(Found::Kubeconfig { config: Box::new(config), context });
+    }
     let (mut config, mut looked) = read(options)?;
     if let Some(server) = &options.server
         && config.contexts.is_empty()

@@ -70,6 +70,16 @@ pub(super) const ENGINE: &[Code] = &[
         text: "The kubeconfig names something that cannot be read or does not work: a file, a certificate, a credential plugin. The message says which.",
     },
     Code {
+        code: "E310",
+        title: "the sandbox is in use",
+        text: "One process at a time holds the sandbox of a project. The message names the one that does; wait until it is done. While `arrplan sandbox serve` runs, every command with `--sandbox` talks to it, and several can do so at once.",
+    },
+    Code {
+        code: "E311",
+        title: "the sandbox cannot be started",
+        text: "What the sandbox keeps in `state/sandbox` cannot be read, or it cannot listen on the loopback address. It holds nothing but practice: `arrplan sandbox reset` throws it away, its cluster and the state of everything applied to it; real clusters and their states are not touched.",
+    },
+    Code {
         code: "E401",
         title: "an object of another stack",
         text: "The object carries the mark of another stack. Both use the same field manager, so no conflict would ever be reported, and each apply would remove what the other one wrote. Declare it in one stack, and refer to it as `[existing.…]` in the other.",

@@ -8,11 +8,11 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use super::plan::{connect, interruptible, secrets};
+use super::plan::{Connection, connect, interruptible, secrets};
+use super::sandbox::Purpose;
 use super::{Error, PlanOutcome, PlanRequest, World, missing_consents, revision, settle, stack, store};
 use crate::address::Address;
 use crate::apply::{self, ApplyInput, Event, Summary};
-use crate::cluster::Writer;
 use crate::diag::Severity;
 use crate::plan::{self, PlanInput};
 use crate::secrets::{Redactor, SecretValues};
@@ -25,7 +25,7 @@ pub struct Prepared {
     pub outcome: PlanOutcome,
     place: Store,
     store: LockedStore,
-    writer: Writer,
+    connection: Connection,
     secrets: SecretValues,
     redactor: Redactor,
     timeout: Option<Duration>,
@@ -54,12 +54,15 @@ pub async fn prepare(
     world: &World,
 ) -> Result<Prepared, Error> {
     let desired = stack::Desired::load(&request.stack, request.destroy, world)?;
-    let (reader, writer) = connect(&desired, &request.cluster, world).await?;
+    let wait = LockWait { timeout: patience, waiting: &mut *waiting };
+    let purpose = Purpose { operation, writes: true, wait };
+    let connection = connect(&desired, &request.cluster, purpose, world).await?;
+    let reader = &connection.reader;
     let wait = LockWait { timeout: patience, waiting };
     let holder = Holder::this_process(operation, (world.now)());
     let store = store::of_head(&desired.head, &request.state, world)?;
     let locked = interruptible(world, store.open_locked(&holder, wait, world.lineage)).await??;
-    settle::for_good(&locked, &reader).await?;
+    settle::for_good(&locked, reader).await?;
     let secrets = self::secrets(&desired, false, world).await?;
     let redactor = secrets.redactor();
     let state = locked.state();
@@ -67,7 +70,7 @@ pub async fn prepare(
         stack: desired.stack.as_ref(),
         state: &state,
         key: locked.key(),
-        reader: &reader,
+        reader,
         target: reader.target(),
         secrets: &secrets,
         redactor: &redactor,
@@ -76,10 +79,17 @@ pub async fn prepare(
     let plan = interruptible(world, Box::pin(plan::build(&input))).await??;
     let notes = locked.notes().to_vec();
     Ok(Prepared {
-        outcome: PlanOutcome { plan, stack: desired.stack, warnings: desired.warnings, notes, held_by: None },
+        outcome: PlanOutcome {
+            plan,
+            stack: desired.stack,
+            warnings: desired.warnings,
+            notes,
+            held_by: None,
+            sources: connection.sources(),
+        },
         place: store,
         store: locked,
-        writer,
+        connection,
         secrets,
         redactor,
         timeout: request.timeout,
@@ -122,7 +132,7 @@ impl Prepared {
             plan: &self.outcome.plan,
             stack: self.outcome.stack.as_ref(),
             store: &self.store,
-            writer: &self.writer,
+            writer: &self.connection.writer,
             secrets: &self.secrets,
             redactor: &self.redactor,
             parallelism,
@@ -139,6 +149,7 @@ impl Prepared {
             return Err(Error::Stopped(problem));
         }
         self.record(&outcome).await?;
+        self.connection.close().await;
         Ok(Applied { summary: outcome.summary, outputs: outcome.state.outputs })
     }
 

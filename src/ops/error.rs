@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::address::Address;
 use crate::cluster;
 use crate::diag::{Diagnostic, Diagnostics, SourceMap};
-use crate::state;
+use crate::state::{self, Holder};
 
 /// See the variants. What to do next is said by the command line, which knows what was typed.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,12 @@ pub enum Error {
         /// The stack, which is valid: file, resources, edges.
         stack: Option<(PathBuf, usize, usize)>,
     },
+    /// Another process holds the sandbox.
+    #[error("the sandbox is in use by {0}")]
+    SandboxHeld(Box<Holder>),
+    /// The sandbox cannot be started.
+    #[error("{0}")]
+    Sandbox(String),
     /// The cluster did not answer, or not as it should.
     #[error("{0}")]
     Cluster(#[from] cluster::Error),

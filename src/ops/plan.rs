@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::sandbox::{Purpose, Session, Sources};
 use super::{Error, StackRequest, StateRequest, World, settle, stack, store};
 use crate::cluster::{self, ConnectOptions, Reader, Writer};
 use crate::diag::Diagnostics;
 use crate::plan::{self, Options, Plan, PlanInput};
 use crate::secrets::{self, SecretValues};
 use crate::stack::Stack;
-use crate::state::Holder;
+use crate::state::{Holder, LockWait};
 
 /// Which cluster is meant.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,8 @@ pub struct ClusterRequest {
     pub context: Option<String>,
     /// `--server`.
     pub server: Option<String>,
+    /// `--sandbox`: the project's own, and no other.
+    pub sandbox: bool,
     /// Most requests at once; 0 = the default.
     pub parallelism: usize,
 }
@@ -54,6 +57,8 @@ pub struct PlanOutcome {
     pub notes: Vec<String>,
     /// Who is writing the state right now.
     pub held_by: Option<Holder>,
+    /// In the sandbox: which Git sources are folders.
+    pub sources: Option<Sources>,
 }
 
 /// Plans. Takes no lock: what an interrupted run left open is settled in memory.
@@ -63,16 +68,30 @@ pub struct PlanOutcome {
 /// single resources are in the plan.
 pub async fn plan(request: &PlanRequest, world: &World) -> Result<PlanOutcome, Error> {
     let desired = stack::Desired::load(&request.stack, request.destroy, world)?;
-    let (reader, _) = connect(&desired, &request.cluster, world).await?;
+    let wait = LockWait { timeout: Duration::ZERO, waiting: &mut |_| {} };
+    let purpose = Purpose { operation: "plan", writes: false, wait };
+    let connection = connect(&desired, &request.cluster, purpose, world).await?;
+    let outcome = outcome(desired, request, &connection, world).await;
+    connection.close().await;
+    outcome
+}
+
+async fn outcome(
+    desired: stack::Desired,
+    request: &PlanRequest,
+    connection: &Connection,
+    world: &World,
+) -> Result<PlanOutcome, Error> {
+    let reader = &connection.reader;
     let mut snapshot = store::of_head(&desired.head, &request.state, world)?.open_read(world.lineage).await?;
-    settle::in_memory(&mut snapshot, &reader).await?;
+    settle::in_memory(&mut snapshot, reader).await?;
     let secrets = self::secrets(&desired, request.options.skip_secrets, world).await?;
     let redactor = secrets.redactor();
     let input = PlanInput {
         stack: desired.stack.as_ref(),
         state: &snapshot.state,
         key: &snapshot.key,
-        reader: &reader,
+        reader,
         target: reader.target(),
         secrets: &secrets,
         redactor: &redactor,
@@ -85,30 +104,64 @@ pub async fn plan(request: &PlanRequest, world: &World) -> Result<PlanOutcome, E
         warnings: desired.warnings,
         notes: snapshot.notes,
         held_by: snapshot.held_by,
+        sources: connection.sources(),
     })
+}
+
+/// A cluster to talk to, and what keeps it there.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) reader: Reader,
+    pub(super) writer: Writer,
+    sandbox: Option<Session>,
+}
+
+impl Connection {
+    /// In the sandbox: which Git sources are folders.
+    pub(super) fn sources(&self) -> Option<Sources> {
+        self.sandbox.as_ref().map(|sandbox| sandbox.sources().clone())
+    }
+
+    /// Ends what was started for it.
+    pub(super) async fn close(self) {
+        if let Some(sandbox) = self.sandbox {
+            sandbox.close().await;
+        }
+    }
 }
 
 /// Finds the cluster. What `[cluster]` says gives way to flags.
 pub(super) async fn connect(
     desired: &stack::Desired,
     request: &ClusterRequest,
+    purpose: Purpose<'_>,
     world: &World,
-) -> Result<(Reader, Writer), Error> {
-    let options = ConnectOptions {
-        kubeconfig: request.kubeconfig.as_ref().map(|file| world.cwd.join(file)),
-        context: request.context.clone().or_else(|| desired.head.cluster.context.clone()),
-        server: request.server.clone(),
-        env: world.env.clone(),
+) -> Result<Connection, Error> {
+    let mut options = ConnectOptions {
         interactive: world.interactive,
         parallelism: request.parallelism,
+        ..Default::default()
     };
-    cluster::connect(&options).await.map_err(|error| Error::Connect {
+    let sandbox = if request.sandbox {
+        let opened = Session::open(&desired.head, desired.stack.as_ref(), purpose, world);
+        let sandbox = interruptible(world, opened).await??;
+        options.sandbox = Some(sandbox.kubeconfig().to_owned());
+        Some(sandbox)
+    } else {
+        options.kubeconfig = request.kubeconfig.as_ref().map(|file| world.cwd.join(file));
+        options.context = request.context.clone().or_else(|| desired.head.cluster.context.clone());
+        options.server.clone_from(&request.server);
+        options.env.clone_from(&world.env);
+        None
+    };
+    let (reader, writer) = cluster::connect(&options).await.map_err(|error| Error::Connect {
         error,
         stack: desired
             .stack
             .as_ref()
             .map(|stack| (stack.file.clone(), stack.resources.len(), stack.graph.edge_count())),
-    })
+    })?;
+    Ok(Connection { reader, writer, sandbox })
 }
 
 /// Work that writes nothing and can be dropped at any moment.

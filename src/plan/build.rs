@@ -34,6 +34,7 @@ pub async fn build(input: &PlanInput<'_>) -> Result<Plan, Error> {
     let cluster = TargetCluster {
         context: input.target.context.clone(),
         server: input.target.server.clone(),
+        sandbox: input.target.sandbox,
         identity,
         version,
     };

@@ -317,6 +317,8 @@ pub struct TargetCluster {
     pub context: Option<String>,
     /// Server URL.
     pub server: String,
+    /// Whether it is the sandbox.
+    pub sandbox: bool,
     /// Identity recorded in state.
     pub identity: ClusterIdentity,
     /// Server version, `v1.37.1`.

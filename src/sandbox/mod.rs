@@ -9,6 +9,7 @@
 //! (`kinds`, `custom`) and `ownership` (managedFields) → `storage` (one ordered log). `controllers` are
 //! clients of `verbs` like any other.
 
+mod controllers;
 mod custom;
 mod discovery;
 mod error;
@@ -20,9 +21,11 @@ mod ownership;
 mod patch;
 mod resource;
 mod schema;
+mod seed;
 mod selector;
 mod server;
 mod storage;
 mod verbs;
 
+pub use controllers::parse_sources;
 pub use server::{Options, Running, StartError, start};

@@ -6,16 +6,23 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::controllers::{self, Sources};
 use super::http::{self, AuditLog, Entry, Identity};
 use super::resource::{Draw, Registry};
+use super::seed::seed;
 use super::storage::{OpenError, Storage};
 use super::{kinds, verbs};
+
+/// How long a start waits for the controllers.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// How a sandbox is to run.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +35,8 @@ pub struct Options {
     pub controllers: bool,
     /// Folders that Git sources, by namespace and name, are served from.
     pub sources: BTreeMap<(String, String), PathBuf>,
+    /// A file of more of them (see [`super::parse_sources`]), read each time it matters: others may write it.
+    pub sources_file: Option<PathBuf>,
     /// Where one line per request is appended, in the form of `audit.k8s.io/v1`.
     pub audit: Option<PathBuf>,
     /// Bearer tokens and their users. Every user may do everything. The kubeconfig has the first; without
@@ -49,6 +58,9 @@ pub enum StartError {
     /// What it keeps.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// What every cluster has cannot be made.
+    #[error("the sandbox cannot be furnished: {0}")]
+    Seed(String),
     /// Keys or certificates.
     #[error("the sandbox cannot make its certificate: {0}")]
     Certificate(String),
@@ -236,9 +248,16 @@ impl Draw for Server {
 #[derive(Debug)]
 pub struct Running {
     server: Arc<Server>,
+    address: SocketAddr,
     kubeconfig: String,
     stop: CancellationToken,
-    listener: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
 }
 
 impl Running {
@@ -248,16 +267,24 @@ impl Running {
         &self.kubeconfig
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
     /// The server behind it.
     pub(super) fn server(&self) -> &Arc<Server> {
         &self.server
     }
 
     /// Ends it: no request is accepted any more, and those under way end with their connections.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.stop.cancel();
-        // It ends by itself; a panic in it has been reported by its own thread.
-        drop(self.listener.await);
+        for task in std::mem::take(&mut self.tasks) {
+            // It ends by itself; a panic in it has been reported by its own thread.
+            drop(task.await);
+        }
     }
 }
 
@@ -284,7 +311,16 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         options.audit.map(|path| AuditLog::open(&path).map_err(|source| StartError::Audit { path, source }));
     let audit = audit.transpose()?;
     let server = Arc::new(Server::new(storage, Source::default(), address.to_string(), audit));
+    seed(&server, options.controllers).await.map_err(|error| StartError::Seed(error.message))?;
     let stop = CancellationToken::new();
-    let listener = tokio::spawn(http::serve(Arc::clone(&server), listener, identity, stop.clone()));
-    Ok(Running { server, kubeconfig, stop, listener })
+    let mut tasks = Vec::new();
+    if options.controllers {
+        let sources = Sources { given: options.sources, file: options.sources_file };
+        let (idle, mut done) = watch::channel(0);
+        tasks.push(tokio::spawn(controllers::run(Arc::clone(&server), sources, idle, stop.clone())));
+        // What the last run left undone is done before anybody looks. Late is not wrong: a cluster is busy, too.
+        drop(tokio::time::timeout(SETTLE, done.wait_for(|revision| *revision > 0)).await);
+    }
+    tasks.push(tokio::spawn(http::serve(Arc::clone(&server), listener, identity, stop.clone())));
+    Ok(Running { server, address, kubeconfig, stop, tasks })
 }

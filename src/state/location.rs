@@ -51,6 +51,30 @@ pub fn locate(
     Ok(Location { project, stack_file, state })
 }
 
+/// Finds the state of a stack in the sandbox of its project: `<project>/state/sandbox/<stack>.json`. Nothing
+/// moves it elsewhere, so that practice never meets the real thing.
+///
+/// # Errors
+/// When `env` cannot be part of a file name.
+pub fn locate_in_sandbox(stack_file: &Path, stack: &str, env: Option<&str>) -> Result<Location, Error> {
+    let mut location = locate(stack_file, stack, env, None, None)?;
+    let name = location.state.file_name().map(ToOwned::to_owned).unwrap_or_default();
+    location.state = sandbox_folder(&location.project).join(name);
+    Ok(location)
+}
+
+/// Where everything of a project's sandbox lies.
+#[must_use]
+pub fn sandbox_folder(project: &Path) -> PathBuf {
+    project.join("state/sandbox")
+}
+
+/// The project of a stack file: the folder that holds the nearest `stacks/` above it, else its own folder.
+#[must_use]
+pub fn project_of(stack_file: &Path) -> PathBuf {
+    project(&absolute(stack_file))
+}
+
 impl Location {
     /// The folder of the files.
     pub(super) fn folder(&self) -> &Path {
@@ -165,6 +189,14 @@ mod tests {
         assert_eq!(at(None, None, Some("/s/x.json")), "/s/x.json");
         assert_eq!(at(Some("prod"), None, Some("/s/x.json")), "/s/x.prod.json");
         assert_eq!(at(Some("prod"), Some("/f.json"), Some("/s/x.json")), "/f.json");
+    }
+
+    #[test]
+    fn the_sandbox_has_states_of_its_own() {
+        let at = |env| locate_in_sandbox(Path::new("/p/stacks/arr.toml"), "arr", env).unwrap().state;
+        assert_eq!(at(None), Path::new("/p/state/sandbox/arr.json"));
+        assert_eq!(at(Some("k3s")), Path::new("/p/state/sandbox/arr.k3s.json"));
+        assert_eq!(project_of(Path::new("/p/stacks/arr.toml")), Path::new("/p"));
     }
 
     #[test]

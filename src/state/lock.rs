@@ -85,7 +85,7 @@ pub struct LockWait<'a> {
 
 /// A held lock; dropping it lets go.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub struct Lock {
     file: File,
 }
 
@@ -95,7 +95,7 @@ impl Lock {
     /// # Errors
     /// [`Error::Locked`] when it is still held after the timeout, [`Error::NoLocks`] when the file system has
     /// none: work never goes on unlocked.
-    pub(super) async fn acquire(path: &Path, holder: &Holder, wait: LockWait<'_>) -> Result<Self, Error> {
+    pub async fn acquire(path: &Path, holder: &Holder, wait: LockWait<'_>) -> Result<Self, Error> {
         let start = Instant::now();
         let mut told: Option<Holder> = None;
         loop {
@@ -144,7 +144,8 @@ impl Drop for Lock {
 
 /// Who holds the lock right now, if anybody. Takes nothing: only a file with a name in it is tried, for a
 /// moment, with a shared lock.
-pub(super) fn probe(path: &Path) -> Option<Holder> {
+#[must_use]
+pub fn probe(path: &Path) -> Option<Holder> {
     let held = files::read(path).ok()?.is_some_and(|bytes| !bytes.is_empty());
     if !held {
         return None;

@@ -15,8 +15,10 @@ pub mod plan;
 pub mod problem;
 pub mod progress;
 pub mod sanitize;
+mod stood_in;
 pub mod time;
 pub mod value;
 pub mod yaml;
 
 pub use listing::{histories, histories_json, outputs, resource, resources};
+pub use stood_in::stood_in;

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use super::plan::{beside, options, show};
-use super::{block_on, cluster_request, failure, of_stack, state_request, world};
+use super::{block_on, cluster_request, failure, of_stack, sandbox_flag, state_request, world};
 use crate::address::Address;
 use crate::apply::Event;
 use crate::cli::args::{Apply, Applying, Destroy};
@@ -17,10 +17,10 @@ use crate::cli::{prompt, signal};
 use crate::ops::{self, PlanRequest, Prepared};
 use crate::plan::{Action, Options, Plan};
 use crate::state::Holder;
-use crate::views::page::{Page, Text, Tone, count};
+use crate::views::page::{Layout, Page, Text, Tone, count};
 use crate::views::problem::Failure;
 use crate::views::progress::{ApplyView, JsonLines, Lines, Live};
-use crate::views::{json, outputs};
+use crate::views::{json, outputs, stood_in};
 
 /// How often a view is told what time it is.
 const TICK: Duration = Duration::from_millis(100);
@@ -29,12 +29,13 @@ pub(super) fn run(args: &Apply, host: &mut Host) -> Result<Exit, Failed> {
     let request = PlanRequest {
         stack: of_stack(&args.stack, &args.vars),
         state: state_request(&args.state),
-        cluster: cluster_request(&args.cluster, args.applying.parallelism),
+        cluster: cluster_request(&args.cluster, &args.state, args.applying.parallelism),
         destroy: false,
         options: options(&args.planning, false),
         timeout: args.applying.timeout,
     };
-    let typed = Typed::new("apply", args.stack.stack.as_deref(), args.planning.full, &args.applying);
+    let full = args.planning.full;
+    let typed = Typed::new("apply", args.stack.stack.as_deref(), args.state.sandbox, full, &args.applying);
     execute(&request, &typed, host)
 }
 
@@ -42,18 +43,21 @@ pub(super) fn destroy(args: &Destroy, host: &mut Host) -> Result<Exit, Failed> {
     let request = PlanRequest {
         stack: of_stack(&args.stack, &args.vars),
         state: state_request(&args.state),
-        cluster: cluster_request(&args.cluster, args.applying.parallelism),
+        cluster: cluster_request(&args.cluster, &args.state, args.applying.parallelism),
         destroy: true,
         options: Options::default(),
         timeout: args.applying.timeout,
     };
-    let typed = Typed::new("destroy", args.stack.stack.as_deref(), args.full, &args.applying);
+    let sandbox = args.state.sandbox;
+    let typed = Typed::new("destroy", args.stack.stack.as_deref(), sandbox, args.full, &args.applying);
     execute(&request, &typed, host)
 }
 
 /// What was typed, as far as it is not about the plan.
 struct Typed<'a> {
     command: &'static str,
+    /// ` STACK`, where it was typed.
+    stack: String,
     /// The command as it was typed, for hints.
     line: String,
     full: bool,
@@ -62,15 +66,22 @@ struct Typed<'a> {
 }
 
 impl<'a> Typed<'a> {
-    fn new(command: &'static str, stack: Option<&str>, full: bool, applying: &'a Applying) -> Self {
+    fn new(
+        command: &'static str,
+        stack: Option<&str>,
+        sandbox: bool,
+        full: bool,
+        applying: &'a Applying,
+    ) -> Self {
         let stack = stack.map(|stack| format!(" {stack}")).unwrap_or_default();
-        let mut line = format!("{command}{stack}");
+        let mut line = format!("{command}{stack}{}", sandbox_flag(sandbox));
         for (_, address) in &applying.allow {
             line.push_str(" --allow ");
             line.push_str(&crate::views::plan::data_loss(&address.to_string()));
         }
         Self {
             command,
+            stack,
             line,
             full,
             applying,
@@ -132,6 +143,8 @@ async fn approved(
     }
     let quiet = !plan.has_changes() && plan.changes.iter().all(|change| change.not_ready.is_none());
     let destroy = plan.destroy;
+    let practice =
+        prepared.outcome.sources.as_ref().map(|sources| stood_in(plan, sources, host.err_layout()));
     let (events, heard) = unbounded_channel();
     let (applied, ()) = {
         let view = view(typed, quiet, destroy, host);
@@ -140,7 +153,40 @@ async fn approved(
         tokio::join!(run, watch(heard, view))
     };
     let applied = applied?;
-    finish(&applied, typed, host)
+    let exit = finish(&applied, typed, host)?;
+    if let Some(stood_in) = practice.filter(|_| !typed.applying.json) {
+        host.say(&stood_in);
+        if exit == Exit::Done {
+            host.say(&after_practice(typed, host.err_layout()));
+        }
+    }
+    Ok(exit)
+}
+
+/// What to do after a run in the sandbox.
+fn after_practice(typed: &Typed<'_>, layout: Layout) -> String {
+    let lines: &[(&str, &str)] = if typed.command == "destroy" {
+        &[("apply --sandbox", "makes it all again"), ("sandbox reset", "throws the sandbox away")]
+    } else {
+        &[
+            ("plan --sandbox", "finds nothing left to do"),
+            ("sandbox serve", "opens the sandbox to kubectl"),
+            ("destroy --sandbox", "takes it down again"),
+            ("plan", "the same for the cluster of your kubeconfig"),
+        ]
+    };
+    let mut page = Page::new(layout);
+    page.blank();
+    for (at, (command, what)) in lines.iter().enumerate() {
+        let stack = if *command == "sandbox reset" { "" } else { typed.stack.as_str() };
+        let (verb, flag) = command
+            .split_once(" --")
+            .map_or((*command, String::new()), |(verb, flag)| (verb, format!(" --{flag}")));
+        let lead = Text::tone(Tone::Dim, if at == 0 { "Next: " } else { "      " });
+        let line = lead.add(Tone::Note, &format!("arrplan {verb}{stack}{flag}"));
+        page.columns(0, &line, 40 + stack.len(), &Text::tone(Tone::Dim, what));
+    }
+    page.finish()
 }
 
 fn finish(applied: &ops::Applied, typed: &Typed<'_>, host: &mut Host) -> Result<Exit, Failed> {
@@ -206,6 +252,7 @@ async fn ask(
         plan.changes.iter().filter(|change| !matches!(change.action, Action::NoOp | Action::Keep)).count();
     let changes = count(changes, "change", "changes");
     let cluster = match &plan.cluster.context {
+        _ if plan.cluster.sandbox => "the sandbox".to_owned(),
         Some(context) => format!("context {context} ({})", plan.cluster.server),
         None => plan.cluster.server.clone(),
     };

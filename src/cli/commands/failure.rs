@@ -18,6 +18,19 @@ impl From<Error> for Failed {
             Error::Interrupted => Self::Interrupted,
             Error::State(error) => Self::Error(state_failure(&error)),
             Error::Connect { error, stack } => Self::Error(no_cluster(&error, stack.as_ref())),
+            Error::SandboxHeld(holder) => {
+                let failure = Failure::new(message).code("E310");
+                Self::Error(if holder.operation == "sandbox serve" {
+                    failure
+                } else {
+                    failure.hint("arrplan sandbox serve    keeps it up for several commands at once")
+                })
+            }
+            Error::Sandbox(_) => Self::Error(
+                Failure::new(message)
+                    .code("E311")
+                    .hint("arrplan sandbox reset    throws it away, to begin anew"),
+            ),
             Error::Choose(diagnostic) => Self::Usage(of_diagnostic(&diagnostic)),
             Error::Stopped(_) => Self::Error(
                 Failure::new(message)
@@ -94,7 +107,9 @@ fn no_cluster(error: &ConnectError, stack: Option<&(std::path::PathBuf, usize, u
                 let lead = if at == 0 { "looked at" } else { "" };
                 failure = failure.detail(format!("{lead:<9}  {:<15}  {}", place.place, place.found));
             }
-            failure.hint("arrplan plan --kubeconfig FILE")
+            failure
+                .hint("arrplan plan --kubeconfig FILE")
+                .hint("arrplan plan --sandbox            needs no cluster")
         }
         ConnectError::UnknownContext { .. } | ConnectError::NoContext { .. } => {
             failure.hint("arrplan plan --context NAME")

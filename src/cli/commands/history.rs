@@ -1,6 +1,6 @@
 //! `arrplan history`
 
-use super::{block_on, of_env, state_request, still_world};
+use super::{block_on, of_env, say_sandbox, state_request, still_world};
 use crate::cli::args::History;
 use crate::cli::error::{Exit, Failed};
 use crate::cli::host::Host;
@@ -16,6 +16,7 @@ pub(super) fn run(args: &History, host: &mut Host) -> Result<Exit, Failed> {
     } else {
         histories(&found, (host.now)(), host.out_layout())
     };
+    say_sandbox(&args.of.state, host);
     host.print(&text)?;
     Ok(Exit::Done)
 }

@@ -10,6 +10,7 @@ mod init;
 mod output;
 mod plan;
 mod render;
+mod sandbox;
 mod schema;
 mod state;
 mod validate;
@@ -43,6 +44,7 @@ pub(super) fn run(command: &Command, host: &mut Host) -> Result<Exit, Failed> {
         Command::Render(args) => render::run(args, host),
         Command::State(args) => state::run(args, host),
         Command::History(args) => history::run(args, host),
+        Command::Sandbox(args) => sandbox::run(args, host),
         Command::Schema(args) => schema::run(args, host),
         Command::Completions(args) => completions::run(args, host),
         Command::Help(args) => help::run(args, host),
@@ -83,15 +85,28 @@ fn of_env(stack: Option<&str>, env: Option<&String>) -> StackRequest {
 }
 
 fn state_request(state: &StateArg) -> StateRequest {
-    StateRequest { file: state.state.clone() }
+    StateRequest { file: state.state.clone(), sandbox: state.sandbox }
 }
 
-fn cluster_request(cluster: &Cluster, parallelism: u16) -> ClusterRequest {
+fn cluster_request(cluster: &Cluster, state: &StateArg, parallelism: u16) -> ClusterRequest {
     ClusterRequest {
         kubeconfig: cluster.kubeconfig.clone(),
         context: cluster.context.clone(),
         server: cluster.server.clone(),
+        sandbox: state.sandbox,
         parallelism: usize::from(parallelism),
+    }
+}
+
+/// ` --sandbox`, where it was typed.
+fn sandbox_flag(sandbox: bool) -> &'static str {
+    if sandbox { " --sandbox" } else { "" }
+}
+
+/// Says of which state a text on standard output is, where it is not the ordinary one.
+fn say_sandbox(state: &StateArg, host: &mut Host) {
+    if state.sandbox {
+        host.say("in the sandbox\n");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{block_on, of_env, state_request, still_world};
+use super::{block_on, of_env, say_sandbox, state_request, still_world};
 use crate::cli::args::Output;
 use crate::cli::error::{Exit, Failed};
 use crate::cli::host::Host;
@@ -27,6 +27,7 @@ pub(super) fn run(args: &Output, host: &mut Host) -> Result<Exit, Failed> {
             }
         }
     };
+    say_sandbox(&args.state, host);
     host.print(&text)?;
     Ok(Exit::Done)
 }

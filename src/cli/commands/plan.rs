@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{block_on, cluster_request, of_stack, state_request, world};
+use super::{block_on, cluster_request, of_stack, sandbox_flag, state_request, world};
 use crate::address::Address;
 use crate::cli::args::{Plan, Planning};
 use crate::cli::error::{Exit, Failed};
@@ -18,7 +18,7 @@ pub(super) fn run(args: &Plan, host: &mut Host) -> Result<Exit, Failed> {
     let request = PlanRequest {
         stack: of_stack(&args.stack, &args.vars),
         state: state_request(&args.state),
-        cluster: cluster_request(&args.cluster, 0),
+        cluster: cluster_request(&args.cluster, &args.state, 0),
         destroy: args.destroy,
         options: options(&args.planning, args.skip_secrets),
         timeout: None,
@@ -38,7 +38,7 @@ pub(super) fn run(args: &Plan, host: &mut Host) -> Result<Exit, Failed> {
         host.print(&text)?;
         if plan.has_changes() && !plan.problems.has_errors() {
             let command = if args.destroy { "destroy" } else { "apply" };
-            next(command, args.stack.stack.as_deref(), host);
+            next(command, args.stack.stack.as_deref(), args.state.sandbox, host);
         }
     }
     Ok(if plan.problems.has_errors() {
@@ -94,10 +94,10 @@ pub(super) fn beside(outcome: &PlanOutcome, host: &mut Host) {
     host.say(&page.finish());
 }
 
-fn next(command: &str, stack: Option<&str>, host: &mut Host) {
+fn next(command: &str, stack: Option<&str>, sandbox: bool, host: &mut Host) {
     let stack = stack.map(|stack| format!(" {stack}")).unwrap_or_default();
     let mut page = Page::new(host.err_layout());
-    page.line(0, &Text::tone(Tone::Dim, &format!("Next: arrplan {command}{stack}")));
+    page.line(0, &Text::tone(Tone::Dim, &format!("Next: arrplan {command}{stack}{}", sandbox_flag(sandbox))));
     host.say(&page.finish());
 }
 

@@ -1,6 +1,6 @@
 //! `arrplan state list` and `show`
 
-use super::{block_on, of_env, state_request, still_world};
+use super::{block_on, of_env, say_sandbox, state_request, still_world};
 use crate::cli::args::State;
 use crate::cli::error::{Exit, Failed};
 use crate::cli::host::Host;
@@ -9,6 +9,8 @@ use crate::views::{json, resource, resources};
 
 pub(super) fn run(args: &State, host: &mut Host) -> Result<Exit, Failed> {
     let world = still_world(host);
+    let (State::List { of, .. } | State::Show { of, .. }) = args;
+    say_sandbox(&of.state, host);
     let text = match args {
         State::List { stack, of } => {
             let request = of_env(stack.stack.as_deref(), of.env.as_ref());

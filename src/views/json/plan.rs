@@ -21,6 +21,7 @@ pub fn plan(plan: &Plan, sources: Option<&SourceMap>) -> Value {
         "cluster": {
             "context": plan.cluster.context,
             "server": plan.cluster.server,
+            "sandbox": plan.cluster.sandbox,
             "version": plan.cluster.version,
             "identity": plan.cluster.identity,
         },

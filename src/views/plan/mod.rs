@@ -84,7 +84,12 @@ fn head(plan: &Plan, page: &mut Page) {
         Some(context) => format!("context {context}"),
         None => String::new(),
     };
-    for part in [cluster.server.as_str(), cluster.version.as_str()] {
+    if cluster.sandbox {
+        "sandbox".clone_into(&mut target);
+    }
+    // Where the sandbox listens is another port each time, and nobody's business.
+    let server = if cluster.sandbox { "" } else { cluster.server.as_str() };
+    for part in [server, cluster.version.as_str()] {
         if !part.is_empty() {
             if !target.is_empty() {
                 target.push_str(", ");

@@ -82,6 +82,7 @@ pub(in crate::views) fn plan(serial: u64, changes: Vec<Change>) -> Plan {
         cluster: TargetCluster {
             context: Some("cozy".into()),
             server: "https://10.0.0.10:6443".into(),
+            sandbox: false,
             identity: ClusterIdentity { kind: IdentityKind::KubeSystemUid, id: "0b5d3c1e".into() },
             version: "v1.37.1".into(),
         },
