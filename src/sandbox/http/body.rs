@@ -22,11 +22,23 @@ impl From<Value> for Decoded {
 }
 
 impl Decoded {
-    /// Reads JSON text.
+    /// Reads JSON text; of a key given twice the last value counts.
     ///
     /// # Errors
     /// It is none.
     pub(in crate::sandbox) fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        Self::read(bytes, false)
+    }
+
+    /// The same, but objects under a key given twice become one, as where Go decodes into a struct.
+    ///
+    /// # Errors
+    /// It is no JSON.
+    pub(in crate::sandbox) fn parse_merged(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        Self::read(bytes, true)
+    }
+
+    fn read(bytes: &[u8], merge: bool) -> Result<Self, serde_json::Error> {
         let mut duplicates = BTreeSet::new();
         let mut order = Vec::new();
         let mut found = |path: String| {
@@ -36,7 +48,7 @@ impl Decoded {
         };
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
         let mut path = String::new();
-        let value = Tree { path: &mut path, found: &mut found }.deserialize(&mut deserializer)?;
+        let value = Tree { path: &mut path, found: &mut found, merge }.deserialize(&mut deserializer)?;
         deserializer.end()?;
         Ok(Self { value, duplicates: order })
     }
@@ -45,6 +57,7 @@ impl Decoded {
 struct Tree<'a> {
     path: &'a mut String,
     found: &'a mut dyn FnMut(String),
+    merge: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for Tree<'_> {
@@ -95,7 +108,8 @@ impl<'de> Visitor<'de> for Tree<'_> {
         let length = self.path.len();
         loop {
             self.path.push_str(&format!("[{}]", list.len()));
-            let element = elements.next_element_seed(Tree { path: self.path, found: self.found })?;
+            let element =
+                elements.next_element_seed(Tree { path: self.path, found: self.found, merge: self.merge })?;
             self.path.truncate(length);
             match element {
                 Some(element) => list.push(element),
@@ -115,9 +129,13 @@ impl<'de> Visitor<'de> for Tree<'_> {
             if map.contains_key(&key) {
                 (self.found)(self.path.clone());
             }
-            let value = entries.next_value_seed(Tree { path: self.path, found: self.found })?;
+            let value =
+                entries.next_value_seed(Tree { path: self.path, found: self.found, merge: self.merge })?;
             self.path.truncate(length);
-            map.insert(key, value);
+            match (map.get_mut(&key), value) {
+                (Some(Value::Object(first)), Value::Object(second)) if self.merge => merge(first, second),
+                (_, value) => drop(map.insert(key, value)),
+            }
         }
         Ok(Value::Object(map))
     }
@@ -145,4 +163,13 @@ pub(in crate::sandbox) fn as_go_tells(error: &serde_json::Error, body: &[u8]) ->
         "looking for beginning of value"
     };
     format!("invalid character '{}' {place}", char::from(at))
+}
+
+fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(Value::Object(first)), Value::Object(second)) => merge(first, second),
+            (_, value) => drop(into.insert(key, value)),
+        }
+    }
 }

@@ -123,6 +123,7 @@ fn about_server(server: &Server, head: &Head) -> Response<Body> {
     let served = server.registry.served();
     match discovery::answer(&served, &head.path, &head.accept, server.address()) {
         Some((content_type, value)) => answer::json_as(200, content_type, &value),
+        None if head.path.starts_with("/api/") => answer::refused(&resource::not_found()),
         None => answer::no_page(),
     }
 }

@@ -104,9 +104,8 @@ fn find(server: &Server, head: &Head, asked: &Asked) -> Result<Arc<Resource>, Bo
     let place = &asked.place;
     let (group, version) = (place.group.as_str(), place.version.as_str());
     let served = server.registry.served();
-    let of_version = || served.values().filter(|other| other.group == group && other.version == version);
     let refuse = |error: &ApiError| Box::new(answer::refused(error));
-    if of_version().all(|other| other.custom.is_some()) {
+    if served.values().filter(|other| other.group == group).all(|other| other.custom.is_some()) {
         return find_custom(server, asked);
     }
     let found = server.registry.find(group, version, &place.plural);
@@ -281,8 +280,8 @@ fn delete_options(head: &Head, body: &Bytes) -> Result<(verbs::DeleteOptions, bo
 }
 
 fn decode(resource: &Resource, body: &Bytes) -> Result<Decoded, ApiError> {
-    Decoded::parse(body)
-        .map_err(|error| verbs::unrecognized(&resource.kind, &as_go_tells(&error, body), body))
+    let decoded = if resource.custom.is_some() { Decoded::parse(body) } else { Decoded::parse_merged(body) };
+    decoded.map_err(|error| verbs::unrecognized(&resource.kind, &as_go_tells(&error, body), body))
 }
 
 fn patch(resource: &Resource, head: &Head, body: &Bytes) -> Result<Patch, ApiError> {
@@ -299,7 +298,7 @@ fn patch(resource: &Resource, head: &Head, body: &Bytes) -> Result<Patch, ApiErr
 }
 
 /// 404 of a path below a group that is served.
-fn not_found() -> ApiError {
+pub(super) fn not_found() -> ApiError {
     generic(404, "NotFound", "the server could not find the requested resource")
 }
 

@@ -44,6 +44,13 @@ const ZERO: &[(&str, &str, &str)] = &[
         "APIService",
         r#""spec":{"groupPriorityMinimum":0,"versionPriority":0},"status":{}"#,
     ),
+    ("authentication.k8s.io/v1", "SelfSubjectReview", r#""status":{"userInfo":{}}"#),
+    ("authorization.k8s.io/v1", "SelfSubjectAccessReview", r#""spec":{},"status":{"allowed":false}"#),
+    (
+        "authorization.k8s.io/v1",
+        "SelfSubjectRulesReview",
+        r#""spec":{},"status":{"resourceRules":null,"nonResourceRules":null,"incomplete":false}"#,
+    ),
     (
         "apps/v1",
         "DaemonSet",

@@ -27,7 +27,7 @@ pub(in crate::sandbox) async fn create(
     body: Decoded,
 ) -> Result<Answer, ApiError> {
     if review::is_review(resource) {
-        return review::answer(resource, request, body);
+        return review::answer(server, resource, request, body);
     }
     let mut object = decode(resource, request, body)?;
     metadata::wipe(&mut object);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Request;
 use crate::sandbox::error::ApiError;
@@ -26,6 +26,9 @@ pub(super) fn decode(resource: &Resource, request: &Request, body: Decoded) -> R
 
 /// Checks `apiVersion` and `kind`, and fills in what is missing of them.
 fn check_kind(resource: &Resource, object: &mut Value) -> Result<(), ApiError> {
+    if object.is_null() && resource.custom.is_none() {
+        *object = json!({});
+    }
     let expected = api_version(&resource.group, &resource.version);
     let kind = text_of(resource, object, "kind")?;
     let version = text_of(resource, object, "apiVersion")?;
@@ -62,7 +65,7 @@ fn of_another_kind(resource: &Resource, kind: &str, version: &str, expected: &st
         let own = &resource.kind;
         ApiError::bad_request(format!("{kind} in version \"{short}\" cannot be handled as a {own}: {why}"))
     };
-    if schema::lookup(version, kind).is_none() {
+    if schema::lookup(version, kind).is_none() && !is_old(version, kind) {
         return cannot(&format!(
             "no kind \"{kind}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:111\""
         ));
@@ -75,6 +78,27 @@ fn of_another_kind(resource: &Resource, kind: &str, version: &str, expected: &st
         Some(package) => package,
     };
     cannot(&format!("converting ({short}.{kind}) to ({package}.{}): unknown conversion", resource.kind))
+}
+
+/// Whether a kind is known in a version that is not served any more.
+fn is_old(version: &str, kind: &str) -> bool {
+    match version {
+        "apps/v1beta1" => matches!(kind, "Deployment" | "StatefulSet"),
+        "apps/v1beta2" => matches!(kind, "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet"),
+        "autoscaling/v1" => kind == "HorizontalPodAutoscaler",
+        "batch/v1beta1" => kind == "CronJob",
+        "coordination.k8s.io/v1beta1" => kind == "Lease",
+        "discovery.k8s.io/v1beta1" => kind == "EndpointSlice",
+        "events.k8s.io/v1beta1" => kind == "Event",
+        "networking.k8s.io/v1beta1" => matches!(kind, "Ingress" | "IngressClass"),
+        "policy/v1beta1" => kind == "PodDisruptionBudget",
+        "rbac.authorization.k8s.io/v1alpha1" | "rbac.authorization.k8s.io/v1beta1" => {
+            matches!(kind, "ClusterRole" | "ClusterRoleBinding" | "Role" | "RoleBinding")
+        }
+        "scheduling.k8s.io/v1beta1" => kind == "PriorityClass",
+        "storage.k8s.io/v1beta1" => matches!(kind, "StorageClass" | "VolumeAttributesClass"),
+        _ => false,
+    }
 }
 
 fn mismatch(version: &str, expected: &str) -> ApiError {

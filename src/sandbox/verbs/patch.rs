@@ -113,6 +113,11 @@ fn patched(resource: &Resource, request: &Request, patch: &Patch, live: &Value) 
         }
         FieldValidation::Strict | FieldValidation::Ignore => {}
     }
+    for field in ["kind", "apiVersion"] {
+        if object[field] != live[field] && (resource.custom.is_none() || field == "apiVersion") {
+            return Err(refuse(&format!("{field} cannot be patched")));
+        }
+    }
     let decoded = resource.strategy.decode(resource, &mut object, &[], request.validation);
     request.warn(decoded.map_err(|error| refuse(cause_of(&error.message)))?);
     resource.strategy.default(&mut object);

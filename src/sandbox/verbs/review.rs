@@ -9,8 +9,10 @@ use crate::fields::FieldSet;
 use crate::sandbox::error::{ApiError, Cause};
 use crate::sandbox::fault;
 use crate::sandbox::http::Decoded;
+use crate::sandbox::ownership;
 use crate::sandbox::resource::{Draw, Endpoint, FieldValidation, Resource, Strategy};
 use crate::sandbox::schema::Schema;
+use crate::sandbox::server::Server;
 use crate::schema;
 
 /// The reviews that are served.
@@ -50,10 +52,20 @@ pub(super) fn is_review(resource: &Resource) -> bool {
 ///
 /// # Errors
 /// 400 for another kind, 422 for a question that asks nothing.
-pub(super) fn answer(resource: &Resource, request: &Request, body: Decoded) -> Result<Answer, ApiError> {
+pub(super) fn answer(
+    server: &Server,
+    resource: &Resource,
+    request: &Request,
+    body: Decoded,
+) -> Result<Answer, ApiError> {
     let mut object = super::decode::decode(resource, request, body)?;
+    if resource.kind != "SelfSubjectReview" && object["spec"].is_null() {
+        object["spec"] = json!({});
+    }
     let spec = object["spec"].clone();
-    object["metadata"] = json!({});
+    let mut object = request.as_writer(server, resource, false, |writer| {
+        ownership::update(&resource.schema, None, object, writer)
+    });
     match resource.kind.as_str() {
         "SelfSubjectReview" => {
             object["metadata"]["creationTimestamp"] = Value::Null;
@@ -61,22 +73,11 @@ pub(super) fn answer(resource: &Resource, request: &Request, body: Decoded) -> R
             object["status"] = json!({ "userInfo": { "username": request.user, "groups": groups } });
         }
         "SelfSubjectAccessReview" => {
-            let asked = ["resourceAttributes", "nonResourceAttributes"].map(|field| !spec[field].is_null());
-            let cause = match asked {
-                [false, false] => {
-                    Some("exactly one of nonResourceAttributes or resourceAttributes must be specified")
-                }
-                [true, true] => Some("cannot be specified in combination with resourceAttributes"),
-                _ => None,
-            };
-            if let Some(why) = cause {
-                let cause = match asked {
-                    [true, true] => {
-                        fault::invalid("spec.nonResourceAttributes", &spec["nonResourceAttributes"], why)
-                    }
-                    _ => fault::invalid("spec.resourceAttributes", &Value::Null, why),
-                };
-                return Err(ApiError::invalid(&resource.group, &resource.kind, "", vec![cause]));
+            let asked = ["resourceAttributes", "nonResourceAttributes"];
+            if asked.iter().filter(|field| !spec[**field].is_null()).count() != 1 {
+                let why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+                let cause = fault::invalid("spec", &spec["nonResourceAttributes"], why);
+                return Err(ApiError::invalid(&resource.group, "", "", vec![cause]));
             }
             object["status"] = json!({ "allowed": true });
         }

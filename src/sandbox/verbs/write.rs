@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::metadata::{self, text};
 use super::{Answer, Request, definition, namespace, not_found, not_written, rules};
-use crate::sandbox::error::ApiError;
+use crate::sandbox::error::{ApiError, Cause};
 use crate::sandbox::fault;
 use crate::sandbox::meta;
 use crate::sandbox::ownership;
@@ -73,21 +73,34 @@ pub(super) fn begin(
         metadata::set(object, "generation", 1.into());
     }
     strategy.prepare_create(object, server);
+    if rules::is_namespace(resource) && object["spec"]["finalizers"].is_null() {
+        namespace::set_spec_finalizers(object, json!(["kubernetes"]));
+    }
     let mut causes = strategy.validate_create(object);
     if causes.is_empty() {
         causes = meta::validate_create(resource, object);
     }
-    if !causes.is_empty() {
-        let name = text(object, "name");
-        return Err(ApiError::invalid(&resource.group, &kind_of(resource, object), name, causes));
-    }
+    refuse(resource, object, causes)?;
     request.warn(strategy.warnings(object));
     Ok(())
 }
 
-/// A 422 names the kind the client wrote: of a custom object that may be another than the resource's.
-fn kind_of(resource: &Resource, object: &Value) -> String {
-    object["kind"].as_str().unwrap_or(&resource.kind).to_owned()
+/// 422 if there are causes.
+fn refuse(resource: &Resource, object: &Value, causes: Vec<Cause>) -> Result<(), ApiError> {
+    if causes.is_empty() {
+        return Ok(());
+    }
+    // Checks of one kind overlap. The API server tells what they find once, but for kinds that declare none.
+    let is_plain = resource.custom.is_some() || rules::is_definition(resource);
+    let mut told: Vec<Cause> = Vec::new();
+    for cause in causes {
+        if is_plain || !told.contains(&cause) {
+            told.push(cause);
+        }
+    }
+    // The kind is the one the client wrote: of a custom object that may be another than the resource's.
+    let kind = object["kind"].as_str().unwrap_or(&resource.kind);
+    Err(ApiError::invalid(&resource.group, kind, text(object, "name"), told))
 }
 
 /// Makes `object` ready to be stored in place of `old`.
@@ -99,6 +112,7 @@ fn change(
     old: &Value,
 ) -> Result<(), ApiError> {
     place(resource, request, object)?;
+    metadata::set(object, "selfLink", Value::Null);
     metadata::copy(object, "generation", old);
     let strategy = &resource.strategy;
     let finalizers = request.finalize.then(|| object["spec"]["finalizers"].take());
@@ -122,10 +136,7 @@ fn change(
     }
     let mut causes = meta::validate_update(resource, object, old);
     causes.extend(strategy.validate_update(object, old, request.endpoint));
-    if !causes.is_empty() {
-        let name = text(object, "name");
-        return Err(ApiError::invalid(&resource.group, &kind_of(resource, object), name, causes));
-    }
+    refuse(resource, object, causes)?;
     request.warn(strategy.warnings(object));
     ownership::keep_times(object, old);
     Ok(())
