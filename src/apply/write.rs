@@ -94,13 +94,13 @@ impl Unit<'_> {
         let begun = self.begin(Operation::Update, Some(&base.uid), body).await?;
         let remove = &self.write()?.remove;
         if !remove.is_empty() {
-            base = self.remove_foreign(api, begun, base, remove).await?;
+            base = self.remove_first(api, begun, base, remove).await?;
         }
         self.apply_guarded(api, body, base, begun).await
     }
 
-    /// `--take`: removes fields that other managers added, by one patch at this very resourceVersion.
-    async fn remove_foreign(
+    /// Removes what the plan names ([`Write::remove`]), by one patch at this very resourceVersion.
+    async fn remove_first(
         &self,
         api: &Api,
         begun: BeginId,

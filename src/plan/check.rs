@@ -10,6 +10,7 @@ use crate::object::Object;
 use crate::path::FieldPath;
 use crate::plan::assess::{Assessor, Subject};
 use crate::plan::conflict::{self, Contest, Owner, Verdict};
+use crate::plan::emptied::Emptied;
 use crate::plan::{Take, owned};
 
 impl Assessor<'_> {
@@ -20,6 +21,7 @@ impl Assessor<'_> {
         api: &Api,
         live: &Object,
         probe: &Value,
+        emptied: &[Emptied],
         adopting: bool,
     ) -> Result<Checked, Error> {
         let resource = subject.resource;
@@ -33,8 +35,13 @@ impl Assessor<'_> {
         };
         // Somebody wrote between our read and the dry-run: what they wrote is not of this change.
         let newer = self.assert_not_persisted(api, live, &answer).await?;
-        let result = answer.object;
-        let (ours_before, ours_after) = (owned::ours(live), owned::ours(&result));
+        let mut result = answer.object;
+        let (ours_before, mut ours_after) = (owned::ours(live), owned::ours(&result));
+        for emptied in emptied {
+            emptied.empty(&mut result.0);
+            ours_after.retain(|path| !path.starts_with(&emptied.path));
+            ours_after.insert(emptied.path.clone());
+        }
         let ignored = |path: &FieldPath| resource.ignore.iter().any(|ignore| path.starts_with(ignore));
         let (mut before, mut after) = (newer.as_ref().unwrap_or(live).0.clone(), result.0.clone());
         diff::normalize(&mut before);

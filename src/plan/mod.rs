@@ -10,6 +10,7 @@ mod conflict;
 mod create;
 mod definition;
 mod draft;
+mod emptied;
 pub mod guard;
 mod immutable;
 mod input;

@@ -11,7 +11,7 @@ use crate::path::FieldPath;
 use crate::plan::adopt::adopted_managers;
 use crate::plan::assess::{Assessed, Assessor, Subject};
 use crate::plan::conflict::Verdict;
-use crate::plan::{Action, Fidelity, owned, refuse, releases};
+use crate::plan::{Action, Fidelity, emptied, owned, refuse, releases};
 
 /// How the object comes to be ours.
 pub(super) struct Adoption {
@@ -36,11 +36,20 @@ impl Assessor<'_> {
         change.write = Some(Self::write(subject, body.clone()));
         change.guard = self.guard(&subject.resource.address, live, &[]);
         change.fidelity = Fidelity::Server;
-        let probe = Self::probe_body(subject, &body, Some(live));
+        let mut probe = Self::probe_body(subject, &body, Some(live));
+        let emptied = emptied::find(&probe, live);
+        for emptied in &emptied {
+            emptied.keep(&mut probe);
+            change.fidelity = Fidelity::Schema;
+            change.fidelity_reason = Some(emptied::REASON.to_owned());
+            if let Some(write) = &mut change.write {
+                write.remove.extend(emptied.elements.iter().cloned());
+            }
+        }
         if let Some(cause) = Self::frozen_data(subject, &body, live) {
             return self.replace(subject, api, live, change, &cause, None).await;
         }
-        let checked = match self.check(subject, api, live, &probe, adoption.is_some()).await {
+        let checked = match self.check(subject, api, live, &probe, &emptied, adoption.is_some()).await {
             Ok(checked) => checked,
             Err(error @ Error::Invalid { .. }) => {
                 return self.invalid(subject, api, live, change, &probe, error).await;

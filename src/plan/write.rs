@@ -18,7 +18,8 @@ pub struct Write {
     pub secret: BTreeSet<FieldPath>,
     /// (path, manager, live value's digest) that may be taken by force: exactly these.
     pub force: Vec<Take>,
-    /// Fields of other managers that `--take` removes, by one patch guarded by resourceVersion.
+    /// What is removed before, by one patch guarded by resourceVersion: fields of other managers that `--take`
+    /// names, and the elements of maps and keyed lists of a custom resource that become empty.
     pub remove: Vec<FieldPath>,
     /// Managers' entries to move to us on adoption.
     pub adopt_managers: Vec<String>,
