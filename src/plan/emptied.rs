@@ -50,13 +50,14 @@ pub(super) fn find(body: &Value, live: &Object) -> Vec<Emptied> {
     empty
         .into_iter()
         .filter_map(|(path, empty)| {
-            let live = path.get(&live.0).filter(|live| is_filled(live))?.clone();
+            let live = path.get(&live.0).filter(|live| count(live) > 0)?.clone();
             let mut elements: Vec<FieldPath> = below(&path, true)
                 .into_iter()
                 .map(|member| FieldPath(member.0[..=path.0.len()].to_vec()))
                 .collect();
             elements.dedup();
-            let alone = !elements.is_empty() && below(&path, false).is_empty();
+            // What nobody owns, as defaults, stays, and then the map does not become empty.
+            let alone = elements.len() == count(&live) && below(&path, false).is_empty();
             alone.then_some(Emptied { path, empty, live, elements })
         })
         .collect()
@@ -74,11 +75,11 @@ impl Emptied {
     }
 }
 
-fn is_filled(value: &Value) -> bool {
+fn count(value: &Value) -> usize {
     match value {
-        Value::Object(map) => !map.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        _ => false,
+        Value::Object(map) => map.len(),
+        Value::Array(items) => items.len(),
+        _ => 0,
     }
 }
 
@@ -109,14 +110,14 @@ mod tests {
         let live = Object(json!({
             "metadata": {"managedFields": [
                 {"manager": "arrplan", "operation": "Apply", "fieldsV1": {"f:spec": {"f:values": {
-                    "f:env": {"f:A": {}}, "f:shared": {"f:A": {}}, "f:list": {}}, "f:items": {"k:{\"name\":\"x\"}": {".": {}, "f:name": {}}}}}},
+                    "f:env": {"f:A": {}}, "f:shared": {"f:A": {}}, "f:list": {}, "f:filled": {"f:A": {}}}, "f:items": {"k:{\"name\":\"x\"}": {".": {}, "f:name": {}}}}}},
                 {"manager": "other", "operation": "Update", "fieldsV1": {"f:spec": {"f:values": {"f:shared": {"f:B": {}}}}}},
             ]},
-            "spec": {"values": {"env": {"A": "1"}, "shared": {"A": "1", "B": "2"}, "list": [1]}, "items": [{"name": "x"}]},
+            "spec": {"values": {"env": {"A": "1"}, "shared": {"A": "1", "B": "2"}, "list": [1], "filled": {"A": "1", "default": 3}}, "items": [{"name": "x"}]},
         }));
         let body = json!({
             "apiVersion": "example.org/v1", "kind": "Thing",
-            "spec": {"values": {"env": {}, "shared": {}, "list": [], "new": {}}, "items": []},
+            "spec": {"values": {"env": {}, "shared": {}, "list": [], "new": {}, "filled": {}}, "items": []},
         });
         let found: Vec<String> = find(&body, &live)
             .iter()
