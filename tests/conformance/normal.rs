@@ -90,6 +90,13 @@ impl Labels {
                 ("nodePort" | "healthCheckNodePort", Value::Number(number)) => {
                     self.draw("port", &number.to_string()).into()
                 }
+                // Go walks the map of managers in any order.
+                ("causes", Value::Array(causes)) if causes.iter().all(is_conflict) => {
+                    let mut causes: Vec<Value> = causes.iter().map(|cause| self.value(cause)).collect();
+                    causes.sort_by_key(|cause| [cause["field"].to_string(), cause["message"].to_string()]);
+                    Value::Array(causes)
+                }
+                ("serverAddress", Value::String(_)) => "<address>".into(),
                 ("cells", Value::Array(cells)) => cells.iter().map(|cell| self.cell(cell)).collect(),
                 (_, value) => self.value(value),
             };
@@ -183,6 +190,10 @@ impl Labels {
         }
         shown
     }
+}
+
+fn is_conflict(cause: &Value) -> bool {
+    cause["reason"] == "FieldManagerConflict"
 }
 
 /// The 1-based place of `text` among `known`, where it is put if it is new.

@@ -95,8 +95,9 @@ fn start() -> Option<Servers> {
     match which.as_str() {
         "real" => Some(Servers { real: Some(real()?), sandbox: None }),
         "sandbox" => Some(Servers { real: None, sandbox: Some(sandbox()) }),
+        "twice" => Some(Servers { real: Some(real()?), sandbox: Some(again()?) }),
         "both" => Some(Servers { real: Some(real()?), sandbox: Some(sandbox()) }),
-        other => panic!("ARRPLAN_CONFORMANCE={other}: real, sandbox or both"),
+        other => panic!("ARRPLAN_CONFORMANCE={other}: real, sandbox, both or twice"),
     }
 }
 
@@ -252,6 +253,13 @@ fn runtime() -> &'static tokio::runtime::Runtime {
     RUNTIME.get_or_init(|| {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
     })
+}
+
+/// A second kube-apiserver in the sandbox's place: what differs then is the suite's own fault.
+fn again() -> Option<Server> {
+    static PLANE: OnceLock<Option<ControlPlane>> = OnceLock::new();
+    let plane = PLANE.get_or_init(|| ControlPlane::own(&[])).as_ref()?;
+    Some(Server::new("real again", plane.kubeconfig_content(User::Admin)))
 }
 
 /// Starts the sandbox as kube-apiserver runs here: empty and without controllers. Content of its kubeconfig.
