@@ -17,6 +17,9 @@ pub(crate) struct Case {
     /// The folder below `cases`.
     #[serde(skip)]
     pub(crate) area: String,
+    /// The file in it, without its ending.
+    #[serde(skip)]
+    file: String,
     /// Unique DNS-1123 name: `{ns}` and `{id}`.
     #[serde(skip)]
     pub(crate) id: String,
@@ -29,9 +32,9 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// Area and name.
+    /// Area, file and name.
     pub(crate) fn title(&self) -> String {
-        format!("{}/{}", self.area, self.name)
+        format!("{}/{}: {}", self.area, self.file, self.name)
     }
 }
 
@@ -135,7 +138,7 @@ fn step(written: &Value) -> Result<Step, String> {
 /// All cases, by area and file.
 ///
 /// # Panics
-/// When a file is not as `README.md` says, or two cases of an area have one name.
+/// When a file is not as `README.md` says, or two cases of a file have one name.
 pub(crate) fn all() -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/cases");
     let mut cases = Vec::new();
@@ -148,6 +151,7 @@ pub(crate) fn all() -> Vec<Case> {
             for mut case in read(&file) {
                 number += 1;
                 case.area.clone_from(&name);
+                case.file = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                 case.id = format!("{name}{run}-{number}");
                 assert!(
                     seen.insert(case.title()),
