@@ -21,6 +21,11 @@ pub(super) fn invalid_omitted(field: impl Into<String>, detail: &str) -> Cause {
     without_value("FieldValueInvalid", "Invalid value", field, detail)
 }
 
+/// The same, with a value shown as it is given.
+pub(super) fn invalid_shown(field: impl Into<String>, shown: &str, detail: &str) -> Cause {
+    without_value("FieldValueInvalid", &format!("Invalid value: {shown}"), field, detail)
+}
+
 /// A value of another type than the schema's.
 pub(super) fn type_invalid(field: impl Into<String>, value: &Value, detail: &str) -> Cause {
     with_value("FieldValueTypeInvalid", "Invalid value", field, value, detail)
@@ -168,6 +173,13 @@ pub(super) fn go_json(value: &Value) -> String {
         }
     }
     text
+}
+
+/// A map as Go's `json.Marshal` prints a struct: its fields in their own order, null if they are not there.
+pub(super) fn go_struct(fields: &[(&str, Value)]) -> String {
+    let fields: Vec<String> =
+        fields.iter().map(|(name, value)| format!("\"{name}\":{}", go_json(value))).collect();
+    format!("{{{}}}", fields.join(","))
 }
 
 #[cfg(test)]

@@ -40,6 +40,16 @@ pub(super) fn shape(object: &mut Value, node: &Node) -> Result<Vec<String>, Stri
     Ok(unknown)
 }
 
+/// The same for a default value of a schema.
+///
+/// # Errors
+/// What of an embedded object cannot be read.
+pub(super) fn shape_of_default(value: &mut Value, node: &Node) -> Result<(), String> {
+    let mut unknown = Vec::new();
+    prune(value, Some(node), &mut Vec::new(), &mut unknown);
+    read_embedded(value, node, "", &mut unknown)
+}
+
 /// The API server keeps a whole number as such, however it was written: `1.0` is stored as `1`.
 fn normalise_numbers(value: &mut Value) {
     match value {

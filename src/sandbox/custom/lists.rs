@@ -30,10 +30,10 @@ pub(super) fn duplicates(node: &Node, object: &Value) -> Vec<Cause> {
     causes
 }
 
-/// Embedded objects without `apiVersion`, `kind`, or with wrong ones.
-pub(super) fn embedded(node: &Node, object: &Value) -> Vec<Cause> {
+/// Embedded objects without `apiVersion`, `kind`, or with wrong ones. `path` is where `value` stands.
+pub(super) fn embedded(node: &Node, value: &Value, path: &str) -> Vec<Cause> {
     let mut causes = Vec::new();
-    walk(node, object, "", &mut |node, value, path| {
+    walk(node, value, path, &mut |node, value, path| {
         if let (true, Value::Object(map)) = (node.embedded, value) {
             causes.extend(embedded_object(map, path));
         }

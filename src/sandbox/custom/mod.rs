@@ -2,6 +2,8 @@
 
 mod check;
 mod decode;
+mod definition;
+mod field_path;
 mod formats;
 mod lists;
 mod meta;
@@ -12,6 +14,7 @@ mod rule;
 mod rules;
 mod strategy;
 mod structure;
+mod typed;
 
 use std::sync::Arc;
 
@@ -19,6 +22,8 @@ use serde_json::Value;
 
 use super::resource::{Resource, Scale};
 use node::Node;
+
+pub(in crate::sandbox) use definition::{COMPLETED, IN_PROGRESS, PENDING, definition, status, terminating};
 
 /// The kinds a definition serves: one per served version, if its names were accepted.
 pub(in crate::sandbox) fn resources(definition: &Value) -> Vec<Resource> {
@@ -67,6 +72,7 @@ fn resource(definition: &Arc<Value>, version: &Value) -> Resource {
             api_version: format!("{group}/{version_name}"),
             status,
             scale: scale.clone(),
+            namespaced: spec["scope"] == "Namespaced",
             terminating,
         }),
         schema: structure::root(&node),

@@ -23,6 +23,18 @@ pub(super) fn check(root: &Node, object: &Value, old: Option<&Value>) -> Vec<Cau
     causes
 }
 
+/// What the rules say of a default that stands at `path` of a definition: also as one that stays what it was.
+pub(super) fn check_default(node: &Node, value: &Value, path: &str) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for old in [Some(value), None] {
+        if causes.is_empty() && node.has_rules() {
+            let place = Place { path: path.to_owned(), is_root: false, old, unchanged: false };
+            visit(node, node, value, &place, &mut causes);
+        }
+    }
+    causes
+}
+
 /// Where a value stands.
 struct Place<'v> {
     path: String,

@@ -10,6 +10,7 @@ use crate::fields::FieldSet;
 use crate::path::FieldPath;
 use crate::sandbox::error::{ApiError, Cause};
 use crate::sandbox::fault;
+use crate::sandbox::meta;
 use crate::sandbox::resource::{Draw, Endpoint, FieldValidation, Resource, Scale, Strategy};
 
 /// A custom kind in one version.
@@ -25,7 +26,9 @@ pub(super) struct Custom {
     pub(super) status: bool,
     /// Whether `scale` is one.
     pub(super) scale: Option<Scale>,
-    /// Whether the definition is being deleted.
+    /// Whether its objects lie in namespaces.
+    pub(super) namespaced: bool,
+    /// Whether the definition is being deleted: then there are no new objects.
     pub(super) terminating: bool,
 }
 
@@ -95,10 +98,11 @@ impl Strategy for Custom {
         if !wrong_type.is_empty() {
             return wrong_type;
         }
-        let mut causes = check::check(&self.node, object, None, "");
+        let mut causes = self.check_metadata(object, None);
+        causes.extend(check::check(&self.node, object, None, ""));
         causes.extend(self.check_scale_spec(object));
         causes.extend(self.check_scale_status(object));
-        causes.extend(lists::embedded(&self.node, object));
+        causes.extend(lists::embedded(&self.node, object, ""));
         causes.extend(lists::duplicates(&self.node, object));
         self.with_rules(causes, object, None)
     }
@@ -108,7 +112,7 @@ impl Strategy for Custom {
         if !wrong_type.is_empty() {
             return wrong_type;
         }
-        let mut causes = Vec::new();
+        let mut causes = self.check_metadata(object, Some(old));
         if endpoint == Endpoint::Status {
             if let (Some(status), Some(node)) = (object.get("status"), self.node.properties.get("status")) {
                 causes.extend(check::check(node, status, old.get("status"), "status"));
@@ -119,7 +123,7 @@ impl Strategy for Custom {
         }
         causes.extend(self.check_scale_status(object));
         if endpoint != Endpoint::Status {
-            causes.extend(lists::embedded(&self.node, object));
+            causes.extend(lists::embedded(&self.node, object, ""));
         }
         if lists::duplicates(&self.node, old).is_empty() {
             causes.extend(lists::duplicates(&self.node, object));
@@ -165,6 +169,19 @@ impl Custom {
             }
         }
         causes
+    }
+
+    fn check_metadata(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+        let mut causes = meta::Causes::default();
+        let metadata = &object["metadata"];
+        match old {
+            None => {
+                let at = meta::At::new("metadata");
+                meta::check(&mut causes, metadata, &at, self.namespaced, meta::dns_subdomain);
+            }
+            Some(old) => meta::check_update(&mut causes, metadata, &old["metadata"], self.namespaced),
+        }
+        causes.into_vec()
     }
 
     /// Rules are asked only of objects whose types are right.
