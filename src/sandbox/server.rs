@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::controllers::{self, Sources};
+use super::custom;
 use super::http::{self, AuditLog, Entry, Identity};
 use super::resource::{Draw, Registry};
 use super::seed::seed;
@@ -117,7 +118,8 @@ impl Server {
     pub(super) fn new(storage: Storage, source: Source, address: String, audit: Option<AuditLog>) -> Self {
         let registry = Registry::default();
         registry.change(|served| {
-            for resource in kinds::built_in().into_iter().chain(verbs::review::resources()) {
+            let built_in = kinds::built_in().into_iter().chain([custom::definition()]);
+            for resource in built_in.chain(verbs::review::resources()) {
                 let key = (resource.group.clone(), resource.version.clone(), resource.plural.clone());
                 served.insert(key, Arc::new(resource));
             }

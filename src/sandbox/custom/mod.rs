@@ -20,10 +20,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::resource::{Resource, Scale};
+use super::resource::{FieldValidation, Resource, Scale};
 use node::Node;
 
-pub(in crate::sandbox) use definition::{COMPLETED, IN_PROGRESS, PENDING, definition, status, terminating};
+pub(in crate::sandbox) use definition::{COMPLETED, PENDING, definition, status, terminating};
 
 /// The kinds a definition serves: one per served version, if its names were accepted.
 pub(in crate::sandbox) fn resources(definition: &Value) -> Vec<Resource> {
@@ -42,6 +42,12 @@ pub(in crate::sandbox) fn resources(definition: &Value) -> Vec<Resource> {
 pub(in crate::sandbox) fn has_condition(definition: &Value, name: &str) -> bool {
     let conditions = definition["status"]["conditions"].as_array().into_iter().flatten();
     conditions.into_iter().any(|condition| condition["type"] == name && condition["status"] == "True")
+}
+
+/// Brings a stored object into the form its definition has by now.
+pub(in crate::sandbox) fn reshape(resource: &Resource, object: &mut Value) {
+    // What was stored once is read, whatever became of its definition.
+    drop(resource.strategy.decode(resource, object, &[], FieldValidation::Ignore));
 }
 
 fn resource(definition: &Arc<Value>, version: &Value) -> Resource {

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::delete::{DeleteOptions, check_preconditions_of_kind, remove};
-use super::later::custom;
 use super::metadata::{self, text};
 use super::{Answer, Request, not_found, not_written, rules, update};
+use crate::sandbox::custom;
 use crate::sandbox::error::ApiError;
 use crate::sandbox::resource::{Draw as _, Resource};
 use crate::sandbox::server::Server;
@@ -113,7 +113,7 @@ pub(super) async fn delete(
             finalizers.push(CLEANUP.into());
         }
         metadata::set_finalizers(&mut object, &finalizers);
-        set_terminating(&mut object, &now);
+        custom::terminating(&mut object, custom::PENDING, &now);
         if request.dry_run {
             return Ok(Some(Answer { code: 200, object }));
         }
@@ -126,23 +126,6 @@ pub(super) async fn delete(
             Err(CommitError::Stale) => {}
             Err(error) => return Err(not_written(&error)),
         }
-    }
-}
-
-fn set_terminating(definition: &mut Value, now: &str) {
-    let condition = json!({
-        "type": "Terminating",
-        "status": "True",
-        "lastTransitionTime": now,
-        "reason": "InstanceDeletionPending",
-        "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
-    });
-    let conditions = &mut definition["status"]["conditions"];
-    if let Value::Array(conditions) = conditions {
-        conditions.retain(|condition| condition["type"] != "Terminating");
-        conditions.push(condition);
-    } else {
-        *conditions = json!([condition]);
     }
 }
 
@@ -183,6 +166,7 @@ async fn finish(server: &Server, name: &str) -> Result<(), ApiError> {
         let rest = (!finalizers.is_empty()).then(|| {
             let mut object = (*live.object).clone();
             metadata::set_finalizers(&mut object, &finalizers);
+            custom::terminating(&mut object, custom::COMPLETED, &server.now());
             object
         });
         let is_gone = rest.is_none();

@@ -23,7 +23,8 @@ pub(in crate::sandbox) fn get(
     Ok(Answer { code: 200, object })
 }
 
-/// The object as this version of its kind shows it: versions of a group differ in nothing but their name here.
+/// The object as this version of its kind shows it. Versions of a group differ in nothing but their name here;
+/// a custom kind's definition may have changed since: what it has no field for is not shown, new defaults are.
 pub(in crate::sandbox) fn in_version(
     resource: &Resource,
     mut object: serde_json::Value,
@@ -31,6 +32,9 @@ pub(in crate::sandbox) fn in_version(
     let version = super::api_version(&resource.group, &resource.version);
     if let serde_json::Value::Object(map) = &mut object {
         map.insert("apiVersion".into(), version.into());
+    }
+    if resource.custom.is_some() {
+        crate::sandbox::custom::reshape(resource, &mut object);
     }
     resource.strategy.default(&mut object);
     object

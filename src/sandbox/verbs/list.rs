@@ -219,15 +219,13 @@ fn cut(resource: &Resource, scope: Scope<'_>, params: &ListParams, page: Page) -
     }
 }
 
-/// An object in the version it is asked in; versions of a kind differ by their name alone here.
+/// An object in the version it is asked in; one that is in that form already is shared.
 pub(super) fn as_served(resource: &Resource, object: &Arc<Value>) -> Arc<Value> {
-    let version = api_version(resource);
-    if object["apiVersion"] == version.as_str() {
+    if resource.custom.is_none() && object["apiVersion"] == api_version(resource).as_str() {
         return Arc::clone(object);
     }
-    let mut object = Value::clone(object);
-    object["apiVersion"] = version.into();
-    Arc::new(object)
+    let served = super::in_version(resource, Value::clone(object));
+    if served == **object { Arc::clone(object) } else { Arc::new(served) }
 }
 
 fn api_version(resource: &Resource) -> String {

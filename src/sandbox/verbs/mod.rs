@@ -9,7 +9,6 @@ mod decode;
 mod definition;
 mod delete;
 mod get;
-mod later;
 mod list;
 mod list_params;
 pub(super) mod metadata;

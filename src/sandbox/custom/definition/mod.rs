@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-pub(in crate::sandbox) use status::{COMPLETED, IN_PROGRESS, PENDING, status, terminating};
+pub(in crate::sandbox) use status::{COMPLETED, PENDING, status, terminating};
 
 use super::typed;
 use crate::fields::FieldSet;

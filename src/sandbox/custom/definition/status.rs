@@ -1,6 +1,8 @@
 //! What the API server's own controllers write into the status of a definition (`k8s.io/apiextensions-apiserver`
 //! `pkg/controller/status`, `establish`, `apiapproval`, `finalizer`).
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::approval::{self, State};
@@ -16,16 +18,12 @@ pub(in crate::sandbox) const PENDING: Told = (
     "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
 );
 
-/// `Terminating`: its objects are being deleted.
-pub(in crate::sandbox) const IN_PROGRESS: Told =
-    ("True", "InstanceDeletionInProgress", "CustomResource deletion is in progress");
-
 /// `Terminating`: its objects are gone.
 pub(in crate::sandbox) const COMPLETED: Told =
     ("False", "InstanceDeletionCompleted", "removed all instances");
 
-/// The status the definition should have by now; `None` if it has it. `others` are all definitions.
-pub(in crate::sandbox) fn status(definition: &Value, others: &[&Value], now: &str) -> Option<Value> {
+/// The status the definition should have by now. `others` are all definitions; it may be among them.
+pub(in crate::sandbox) fn status(definition: &Value, others: &[Arc<Value>], now: &str) -> Value {
     let mut status = definition["status"].clone();
     approve(definition, &mut status, now);
     if definition["spec"]["names"] != status["acceptedNames"] {
@@ -38,7 +36,7 @@ pub(in crate::sandbox) fn status(definition: &Value, others: &[&Value], now: &st
         let told = ("True", "InitialNamesAccepted", "the initial names have been accepted");
         set(&mut status, "Established", told, now);
     }
-    (status != definition["status"]).then_some(status)
+    status
 }
 
 /// Says in a definition's status how far its end has come.
@@ -92,7 +90,7 @@ fn approve(definition: &Value, status: &mut Value, now: &str) {
     }
 }
 
-fn accept_names(definition: &Value, others: &[&Value], status: &mut Value, now: &str) {
+fn accept_names(definition: &Value, others: &[Arc<Value>], status: &mut Value, now: &str) {
     let spec = &definition["spec"];
     let own = &definition["metadata"]["name"];
     let of_group = others
