@@ -224,7 +224,7 @@ pub(super) fn as_served(resource: &Resource, object: &Arc<Value>) -> Arc<Value> 
     if resource.custom.is_none() && object["apiVersion"] == api_version(resource).as_str() {
         return Arc::clone(object);
     }
-    let served = super::in_version(resource, Value::clone(object));
+    let served = super::get::in_version(resource, Value::clone(object));
     if served == **object { Arc::clone(object) } else { Arc::new(served) }
 }
 
