@@ -14,6 +14,8 @@ mod custom;
 mod discovery;
 mod error;
 mod fault;
+#[cfg(feature = "faults")]
+mod faults;
 mod http;
 mod kinds;
 mod meta;

@@ -86,6 +86,9 @@ pub(super) struct Server {
     pub(super) storage: Storage,
     /// Kinds.
     pub(super) registry: Registry,
+    /// What a test wants to go wrong.
+    #[cfg(feature = "faults")]
+    pub(super) faults: super::faults::Faults,
     /// Where it listens: `127.0.0.1:6443`.
     address: String,
     audit: Option<AuditLog>,
@@ -125,7 +128,16 @@ impl Server {
             }
         });
         let addresses = AtomicU32::new(0);
-        let server = Self { storage, registry, address, audit, source, addresses };
+        let server = Self {
+            storage,
+            registry,
+            #[cfg(feature = "faults")]
+            faults: super::faults::Faults::default(),
+            address,
+            audit,
+            source,
+            addresses,
+        };
         verbs::serve_definitions(&server);
         server
     }

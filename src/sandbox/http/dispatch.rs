@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as HttpBody, Bytes};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request as HttpRequest, Response};
 use serde_json::Value;
@@ -45,11 +45,15 @@ pub(super) struct Head {
 }
 
 /// Answers one request.
-pub(super) async fn handle(
+pub(super) async fn handle<B>(
     server: Arc<Server>,
     identity: &Identity,
-    request: HttpRequest<Incoming>,
-) -> Response<Body> {
+    request: HttpRequest<B>,
+) -> Response<Body>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
     let received = server.time();
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !identity.is_host(header(HOST)) {

@@ -18,7 +18,6 @@ pub(super) use audit::{AuditLog, Entry};
 pub(super) use body::Decoded;
 pub(super) use identity::Identity;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use hyper::service::service_fn;
@@ -27,6 +26,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "faults")]
+use super::faults;
 use super::server::Server;
 
 /// Answers requests until `stop`.
@@ -63,13 +64,39 @@ async fn connection(server: Arc<Server>, stream: TcpStream, identity: Arc<Identi
     let acceptor = TlsAcceptor::from(identity.tls());
     // No handshake, no request: nothing to answer.
     let Ok(stream) = acceptor.accept(stream).await else { return };
+    #[cfg(feature = "faults")]
+    let (ending, service_ending) = {
+        let ending = faults::Ending::default();
+        (ending.clone(), ending)
+    };
     let service = service_fn(move |request| {
         let (server, identity) = (Arc::clone(&server), Arc::clone(&identity));
-        async move { Ok::<_, Infallible>(dispatch::handle(server, &identity, request).await) }
+        #[cfg(feature = "faults")]
+        let ending = service_ending.clone();
+        async move {
+            #[cfg(feature = "faults")]
+            return {
+                let handle = |request| dispatch::handle(Arc::clone(&server), &identity, request);
+                faults::around(&server.faults, &ending, request, handle).await
+            };
+            #[cfg(not(feature = "faults"))]
+            Ok::<_, std::convert::Infallible>(dispatch::handle(server, &identity, request).await)
+        }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service);
+    #[cfg(feature = "faults")]
+    {
+        let mut connection = connection;
+        let ended = (&mut connection).await;
+        let stream = connection.into_parts().io.into_inner();
+        if ended.is_err() && ending.is_reset() {
+            // Without it the connection just ends.
+            stream.get_ref().0.set_zero_linger().ok();
+        }
+    }
     // A broken connection has nobody to be told.
+    #[cfg(not(feature = "faults"))]
     drop(connection.await);
 }
