@@ -12,7 +12,7 @@ pub(super) struct ApiError {
     /// For people.
     pub(super) message: String,
     /// About what.
-    pub(super) details: Option<Details>,
+    pub(super) details: Option<Box<Details>>,
 }
 
 /// What an error is about.
@@ -70,6 +70,12 @@ impl ApiError {
         Self::about(409, "Conflict", message, group, plural, name)
     }
 
+    /// 403 of an object that admission refuses.
+    pub(super) fn forbidden(group: &str, plural: &str, name: &str, why: &str) -> Self {
+        let message = format!("{} \"{name}\" is forbidden: {why}", qualified(group, plural));
+        Self::about(403, "Forbidden", message, group, plural, name)
+    }
+
     /// 422. The message lists the causes as the API server does: what reads the same is told once.
     pub(super) fn invalid(group: &str, kind: &str, name: &str, causes: Vec<Cause>) -> Self {
         let mut texts: Vec<String> = Vec::new();
@@ -96,10 +102,15 @@ impl ApiError {
         Self::new(400, "BadRequest", message)
     }
 
+    /// The same with these details.
+    pub(super) fn with(self, details: Details) -> Self {
+        Self { details: Some(Box::new(details)), ..self }
+    }
+
     fn about(code: u16, reason: &'static str, message: String, group: &str, kind: &str, name: &str) -> Self {
         let details =
             Details { name: name.into(), group: group.into(), kind: kind.into(), ..Details::default() };
-        Self { code, reason, message, details: Some(details) }
+        Self::new(code, reason, message).with(details)
     }
 
     /// The body of the answer.

@@ -1,7 +1,7 @@
 //! A request's body as JSON, with the keys that stand in it twice.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -107,7 +107,7 @@ impl<'de> Visitor<'de> for Tree<'_> {
         let mut list = Vec::new();
         let length = self.path.len();
         loop {
-            self.path.push_str(&format!("[{}]", list.len()));
+            write!(self.path, "[{}]", list.len()).expect("a String takes all text");
             let element =
                 elements.next_element_seed(Tree { path: self.path, found: self.found, merge: self.merge })?;
             self.path.truncate(length);

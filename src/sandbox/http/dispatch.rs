@@ -137,7 +137,7 @@ fn forbidden(head: &Head, asked: Option<&Asked>) -> ApiError {
     let Some(asked) = asked else {
         let verb = head.method.as_str().to_lowercase();
         let message = format!("forbidden: User \"{ANONYMOUS}\" cannot {verb} path \"{}\"", head.path);
-        return ApiError { details: Some(Details::default()), ..ApiError::new(403, "Forbidden", message) };
+        return ApiError::new(403, "Forbidden", message).with(Details::default());
     };
     let place = &asked.place;
     let sub = if place.subresource.is_empty() { String::new() } else { format!("/{}", place.subresource) };
@@ -159,5 +159,5 @@ fn forbidden(head: &Head, asked: Option<&Asked>) -> ApiError {
         kind: place.plural.clone(),
         ..Details::default()
     };
-    ApiError { details: Some(details), ..ApiError::new(403, "Forbidden", message) }
+    ApiError::new(403, "Forbidden", message).with(details)
 }

@@ -36,7 +36,7 @@ pub(super) fn form(accept: &str, is_custom: bool) -> Result<(Form, &'static str)
     let not_acceptable = |message: String| ApiError::new(406, "NotAcceptable", message);
     if !covers_any && !is_custom {
         let message = format!("406: Not Acceptable\n\nAvailable representations: {}", MEDIA_TYPES.join(", "));
-        return Err(ApiError { details: Some(Details::default()), ..not_acceptable(message) });
+        return Err(not_acceptable(message).with(Details::default()));
     }
     let is_json = clauses.iter().any(|clause| clause.covers(MEDIA_TYPES[0]));
     if covers_any && !is_json {
@@ -146,10 +146,7 @@ pub(super) fn patch_type(content_type: &str, is_custom: bool) -> Result<PatchTyp
              application/merge-patch+json or application/json-patch+json"
                 .into(),
         )),
-        _ => {
-            let error = unsupported("415: Unsupported Media Type".into());
-            Err(ApiError { details: Some(Details::default()), ..error })
-        }
+        _ => Err(unsupported("415: Unsupported Media Type".into()).with(Details::default())),
     }
 }
 

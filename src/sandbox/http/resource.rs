@@ -184,7 +184,7 @@ fn find_custom(server: &Server, asked: &Asked) -> Result<Arc<Resource>, Box<Resp
     let qualified = crate::sandbox::error::qualified(group, plural);
     let message = format!("{} is not supported on resources of kind \"{qualified}\"", asked.verb);
     let details = Details { group: group.clone(), kind: plural.clone(), ..Details::default() };
-    refuse(&ApiError { details: Some(details), ..ApiError::new(405, "MethodNotAllowed", message) })
+    refuse(&ApiError::new(405, "MethodNotAllowed", message).with(details))
 }
 
 fn request(resource: &Resource, asked: &Asked, head: &Head) -> Result<Request, ApiError> {
@@ -313,5 +313,5 @@ fn not_served(what: &str) -> ApiError {
 }
 
 fn generic(code: u16, reason: &'static str, message: &str) -> ApiError {
-    ApiError { details: Some(Details::default()), ..ApiError::new(code, reason, message) }
+    ApiError::new(code, reason, message).with(Details::default())
 }

@@ -22,7 +22,7 @@ pub(super) struct Place {
 /// Reads a path; `None` if it does not name a resource. As `RequestInfoFactory` reads it, without the old
 /// `/watch/` and `/proxy/` prefixes.
 pub(super) fn place(path: &str) -> Option<Place> {
-    let parts: Vec<String> = path.strip_prefix('/')?.split('/').map(|part| decode_segment(part)).collect();
+    let parts: Vec<String> = path.strip_prefix('/')?.split('/').map(decode_segment).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let parts = parts.strip_suffix(&[""]).unwrap_or(&parts);
     let (group, version, rest) = match parts {

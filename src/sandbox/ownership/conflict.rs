@@ -70,6 +70,6 @@ impl Conflicts {
             }
         };
         let details = Details { causes, ..Details::default() };
-        ApiError { code: 409, reason: "Conflict", message, details: Some(details) }
+        ApiError::new(409, "Conflict", message).with(details)
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::sandbox::error::{ApiError, Details};
+use crate::sandbox::error::ApiError;
 
 /// A patch may have this many operations (`apiserver`, `maxJSONPatchOperations`).
 const MOST_OPERATIONS: usize = 10_000;
@@ -26,7 +26,7 @@ pub(in crate::sandbox) fn json(target: &mut Value, patch: &Value) -> Result<(), 
         if apply(&mut changed, operation).is_none() {
             let message = "the server rejected our request due to an error in our request";
             let mut error = ApiError::new(422, "Invalid", message);
-            error.details = Some(Details::default());
+            error.details = Some(Box::default());
             return Err(error);
         }
     }

@@ -6,7 +6,7 @@ use super::decode::decode;
 use super::metadata::{self, When, drop_duplicate_owners, text};
 use super::write::{begin, place};
 use super::{Answer, Request, definition, not_written, review};
-use crate::sandbox::error::{ApiError, Details, qualified};
+use crate::sandbox::error::{ApiError, qualified};
 use crate::sandbox::http::Decoded;
 use crate::sandbox::ownership;
 use crate::sandbox::resource::Resource;
@@ -88,7 +88,7 @@ fn taken(resource: &Resource, object: &Value, live: &Value) -> ApiError {
             "{} \"{name}\" already exists, the server was not able to generate a unique name for the object",
             qualified(group, plural)
         );
-        let details = error.details.get_or_insert_with(Details::default);
+        let details = error.details.get_or_insert_default();
         details.retry_after_seconds = 1;
     }
     if metadata::is_deleting(live) {

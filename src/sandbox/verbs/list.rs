@@ -264,7 +264,8 @@ fn too_large(asked: u64, current: u64, retry_after_seconds: u32) -> ApiError {
         message: "Too large resource version".to_owned(),
         field: String::new(),
     };
-    error.details = Some(Details { causes: vec![cause], retry_after_seconds, ..Details::default() });
+    error.details =
+        Some(Box::new(Details { causes: vec![cause], retry_after_seconds, ..Details::default() }));
     error
 }
 
@@ -284,6 +285,6 @@ pub(super) fn expired(message: &str) -> ApiError {
 fn page_expired(start: &str) -> ApiError {
     let token = ContinueToken { revision: None, start: start.to_owned() };
     let mut error = expired(PAGE_EXPIRED);
-    error.details = Some(Details { list_continue: token.encode(), ..Details::default() });
+    error.details = Some(Box::new(Details { list_continue: token.encode(), ..Details::default() }));
     error
 }

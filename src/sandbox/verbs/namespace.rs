@@ -6,7 +6,7 @@ use super::delete::{DeleteOptions, check_preconditions_of_kind};
 use super::metadata::{self, text};
 use super::write::precondition;
 use super::{Answer, Request, not_found, not_written};
-use crate::sandbox::error::{ApiError, Cause, Details, qualified};
+use crate::sandbox::error::{ApiError, Cause};
 use crate::sandbox::resource::{Draw as _, Propagation, Resource};
 use crate::sandbox::server::Server;
 use crate::sandbox::storage::{CommitError, Key};
@@ -34,13 +34,13 @@ pub(super) fn admit_create(
     let object_name = [request.name.as_str(), text(object, "name"), text(object, "generateName"), "Unknown"];
     let object_name = object_name.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
     let why = format!("unable to create new content in namespace {name} because it is being terminated");
-    let mut error = forbidden(resource, object_name, &why);
+    let mut error = ApiError::forbidden(&resource.group, &resource.plural, object_name, &why);
     let cause = Cause {
         reason: "NamespaceTerminating",
         message: format!("namespace {name} is being terminated"),
         field: "metadata.namespace".into(),
     };
-    error.details.get_or_insert_with(Details::default).causes.push(cause);
+    error.details.get_or_insert_default().causes.push(cause);
     Err(error)
 }
 
@@ -65,7 +65,12 @@ pub(super) async fn delete(
             return Ok(held.then_some(answer));
         }
         if IMMORTAL.contains(&request.name.as_str()) {
-            return Err(forbidden(resource, &request.name, "this namespace may not be deleted"));
+            return Err(ApiError::forbidden(
+                "",
+                "namespaces",
+                &request.name,
+                "this namespace may not be deleted",
+            ));
         }
         let mut object = (*live.object).clone();
         metadata::set(&mut object, "deletionTimestamp", server.now().into());
@@ -115,13 +120,4 @@ pub(super) fn set_spec_finalizers(object: &mut Value, finalizers: Value) {
 
 fn key(name: &str) -> Key {
     Key { group: String::new(), plural: "namespaces".into(), namespace: String::new(), name: name.to_owned() }
-}
-
-/// 403 of an admission plugin.
-fn forbidden(resource: &Resource, name: &str, why: &str) -> ApiError {
-    let (group, plural) = (&resource.group, &resource.plural);
-    let message = format!("{} \"{name}\" is forbidden: {why}", qualified(group, plural));
-    let details =
-        Details { name: name.into(), group: group.clone(), kind: plural.clone(), ..Details::default() };
-    ApiError { code: 403, reason: "Forbidden", message, details: Some(details) }
 }

@@ -30,7 +30,7 @@ pub(super) fn of(resource: &Resource, object: &Value) -> Result<Value, ApiError>
         let cause = Cause { reason: "", message: why.clone(), field: String::new() };
         let details = Details { causes: vec![cause], ..Details::default() };
         let message = format!("Internal error occurred: {why}");
-        return Err(ApiError { code: 500, reason: "InternalError", message, details: Some(details) });
+        return Err(ApiError::new(500, "InternalError", message).with(details));
     }
     Ok(view(paths, object, 0))
 }
