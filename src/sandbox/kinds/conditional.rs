@@ -1,5 +1,7 @@
 //! Defaults that depend on other fields.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::look::Look as _;
@@ -23,6 +25,9 @@ pub(super) fn fill(owner: &str, map: &mut Map<String, Value>) {
         "NetworkPolicySpec" => policy_types(map),
         "Subject" => subject(map),
         "PodStatus" => pod_addresses(map),
+        "Secret" => plain_secrets(map),
+        "StatefulSetSpec" => name_claims(map),
+        "DaemonSet" => template_generation(map),
         _ => {}
     }
 }
@@ -295,6 +300,30 @@ fn pod_addresses(map: &mut Map<String, Value>) {
         }
         _ => {}
     }
+}
+
+/// `stringData` goes into `data`, over what is there.
+fn plain_secrets(map: &mut Map<String, Value>) {
+    let Some(Value::Object(plain)) = map.remove("stringData") else { return };
+    let data = made(map, "data");
+    for (key, text) in plain {
+        data.insert(key, STANDARD.encode(text.as_str().unwrap_or_default()).into());
+    }
+}
+
+/// Claims of a StatefulSet say what they are.
+fn name_claims(map: &mut Map<String, Value>) {
+    let claims = map.get_mut("volumeClaimTemplates").and_then(Value::as_array_mut);
+    for claim in claims.into_iter().flatten().filter_map(Value::as_object_mut) {
+        claim.insert("apiVersion".into(), "v1".into());
+        claim.insert("kind".into(), "PersistentVolumeClaim".into());
+    }
+}
+
+/// The generation of a DaemonSet's template stands in an annotation; 0 before it is first counted.
+fn template_generation(map: &mut Map<String, Value>) {
+    let annotations = made(made(map, "metadata"), "annotations");
+    set(annotations, "deprecated.daemonset.template.generation", "0".into());
 }
 
 #[cfg(test)]

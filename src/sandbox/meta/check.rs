@@ -92,6 +92,25 @@ impl Causes {
         self.0.push(fault::duplicate(at.to_string(), &value.into()));
     }
 
+    /// The same, of a value that the server prints in a form of its own.
+    pub(in crate::sandbox) fn duplicate_text(&mut self, at: &At, shown: &str) {
+        let message = format!("Duplicate value: {shown}");
+        self.0.push(Cause { reason: "FieldValueDuplicate", message, field: at.to_string() });
+    }
+
+    /// As [`Causes::not_supported`], of a value that the server prints in a form of its own.
+    pub(in crate::sandbox) fn not_supported_text(&mut self, at: &At, shown: &str, supported: &[&str]) {
+        let list: Vec<String> = supported.iter().map(|value| fault::quote(value)).collect();
+        let message = format!("Unsupported value: {shown}: supported values: {}", list.join(", "));
+        self.0.push(Cause { reason: "FieldValueNotSupported", message, field: at.to_string() });
+    }
+
+    /// As [`Causes::invalid`], of a value that the server prints in a form of its own.
+    pub(in crate::sandbox) fn invalid_text(&mut self, at: &At, shown: &str, detail: &str) {
+        let message = format!("Invalid value: {shown}: {detail}");
+        self.0.push(Cause { reason: "FieldValueInvalid", message, field: at.to_string() });
+    }
+
     /// A reference to nothing.
     pub(in crate::sandbox) fn not_found(&mut self, at: &At, value: &str) {
         let message = format!("Not found: {}", fault::quote(value));

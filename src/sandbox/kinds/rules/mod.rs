@@ -1,6 +1,23 @@
 //! What each kind does with its objects beyond structure and defaults. After `pkg/registry/*/strategy.go` and
 //! `pkg/apis/*/validation`.
 
+mod amounts;
+mod basic;
+mod claim;
+mod config;
+mod cron;
+mod ip;
+mod job;
+mod network;
+mod pod;
+mod rbac;
+mod scaling;
+mod selectors;
+mod service;
+mod small;
+mod storage;
+mod workload;
+
 use serde_json::Value;
 
 use crate::sandbox::error::ApiError;
@@ -78,29 +95,136 @@ const WITH_STATUS: Rules = Rules { resets_status: true, status_resets: &[&["spec
 /// The rules of a kind with a status whose generation counts.
 const COUNTED: Rules = Rules { counts: Counts::Spec, ..WITH_STATUS };
 
+/// The rules of a workload.
+const WORKLOAD: Rules =
+    Rules { validate_status: workload::validate_status, warnings: workload::warnings, ..COUNTED };
+
+/// The rules of a kind that anything in a URL may name.
+const RBAC: Rules = Rules { name: meta::path_segment, creates_on_update: true, ..PLAIN };
+
 /// The rules of a kind.
 pub(super) fn of_kind(kind: &str) -> Rules {
-    match kind {
-        "Namespace" | "PersistentVolume" | "PersistentVolumeClaim" | "Service" | "ResourceQuota" | "Node" => {
-            WITH_STATUS
+    core(kind).or_else(|| grouped(kind)).unwrap_or(PLAIN)
+}
+
+fn core(kind: &str) -> Option<Rules> {
+    Some(match kind {
+        "ConfigMap" => Rules { validate: config::validate_config_map, ..PLAIN },
+        "Secret" => Rules { validate: config::validate_secret, ..PLAIN },
+        "Namespace" => Rules {
+            name: meta::dns_label,
+            prepare_create: basic::prepare_namespace,
+            prepare_update: basic::prepare_namespace_update,
+            validate: basic::validate_namespace,
+            validate_status: basic::validate_namespace_status,
+            ..WITH_STATUS
+        },
+        "ServiceAccount" => Rules {
+            prepare_create: |object, _| basic::prepare_service_account(object),
+            prepare_update: |object, _, _, _| basic::prepare_service_account(object),
+            ..PLAIN
+        },
+        "Service" => Rules {
+            name: meta::dns_label,
+            creates_on_update: true,
+            prepare_create: service::prepare_create,
+            prepare_update: service::prepare_update,
+            validate: service::validate,
+            validate_status: service::validate_status,
+            admit: service::admit,
+            warnings: service::warnings,
+            ..WITH_STATUS
+        },
+        "PersistentVolumeClaim" => Rules {
+            prepare_create: claim::prepare_create,
+            prepare_update: claim::prepare_update,
+            validate: claim::validate,
+            admit: claim::admit,
+            warnings: claim::warnings,
+            ..WITH_STATUS
+        },
+        "PersistentVolume" => Rules {
+            prepare_create: storage::prepare_volume,
+            prepare_update: storage::prepare_volume_update,
+            validate: storage::validate_volume,
+            ..WITH_STATUS
+        },
+        "Pod" => Rules {
+            prepare_create: pod::prepare_create,
+            validate: pod::validate,
+            grace_period: pod::grace_period,
+            warnings: |object| pod::template_warnings(object, &meta::At::new("")),
+            ..COUNTED
+        },
+        "Event" => Rules { creates_on_update: true, validate: small::validate_event, ..PLAIN },
+        "Endpoints" => Rules { creates_on_update: true, ..PLAIN },
+        "LimitRange" => Rules { creates_on_update: true, validate: small::validate_limits, ..PLAIN },
+        "ResourceQuota" => {
+            Rules { validate: small::validate_quota, warnings: small::quota_warnings, ..WITH_STATUS }
         }
+        "Node" => WITH_STATUS,
+        _ => return None,
+    })
+}
+
+fn grouped(kind: &str) -> Option<Rules> {
+    Some(match kind {
         "Deployment" => Rules {
             counts: Counts::SpecAndAnnotations,
             status_resets: &[&["spec"], &["metadata", "labels"]],
+            validate: workload::validate_deployment,
+            warnings: |object| {
+                let mut warnings = workload::named_warnings(object);
+                warnings.extend(workload::warnings(object));
+                warnings
+            },
+            ..WORKLOAD
+        },
+        "ReplicaSet" => Rules { validate: workload::validate_replica_set, ..WORKLOAD },
+        "StatefulSet" => {
+            Rules { name: meta::dns_subdomain, validate: workload::validate_stateful_set, ..WORKLOAD }
+        }
+        "DaemonSet" => Rules {
+            prepare_create: workload::prepare_daemon_set,
+            prepare_update: workload::prepare_daemon_set_update,
+            validate: workload::validate_daemon_set,
+            validate_status: |_, _, _| {},
+            ..WORKLOAD
+        },
+        "Job" => Rules {
+            prepare_create: job::prepare_create,
+            validate: job::validate,
+            warnings: job::warnings,
+            propagation: Propagation::Orphan,
             ..COUNTED
         },
-        "DaemonSet"
-        | "ReplicaSet"
-        | "StatefulSet"
-        | "CronJob"
-        | "HorizontalPodAutoscaler"
-        | "PodDisruptionBudget"
-        | "Ingress"
-        | "Pod" => COUNTED,
-        "Job" => Rules { propagation: Propagation::Orphan, ..COUNTED },
-        "IngressClass" | "NetworkPolicy" => Rules { counts: Counts::Spec, ..PLAIN },
-        "EndpointSlice" => Rules { counts: Counts::AllAndLabels, ..PLAIN },
-        "PriorityClass" => Rules { counts: Counts::Once, ..PLAIN },
-        _ => PLAIN,
-    }
+        "CronJob" => Rules { validate: job::validate_cron, warnings: job::cron_warnings, ..COUNTED },
+        "HorizontalPodAutoscaler" => Rules { validate: scaling::validate_autoscaler, ..COUNTED },
+        "PodDisruptionBudget" => Rules { validate: scaling::validate_budget, ..COUNTED },
+        "Ingress" => Rules {
+            prepare_create: network::prepare_ingress,
+            validate: network::validate_ingress,
+            validate_status: network::validate_ingress_status,
+            warnings: network::ingress_warnings,
+            ..COUNTED
+        },
+        "IngressClass" => Rules { counts: Counts::Spec, validate: network::validate_class, ..PLAIN },
+        "NetworkPolicy" => Rules { counts: Counts::Spec, validate: network::validate_policy, ..PLAIN },
+        "EndpointSlice" => Rules { counts: Counts::AllAndLabels, validate: small::validate_slice, ..PLAIN },
+        "Role" => Rules { validate: rbac::validate_role, ..RBAC },
+        "ClusterRole" => Rules { validate: rbac::validate_cluster_role, ..RBAC },
+        "RoleBinding" => Rules { validate: rbac::validate_binding, ..RBAC },
+        "ClusterRoleBinding" => Rules { validate: rbac::validate_cluster_binding, ..RBAC },
+        "StorageClass" => Rules { validate: storage::validate_class, ..PLAIN },
+        "VolumeAttributesClass" => Rules { validate: storage::validate_attributes, ..PLAIN },
+        "PriorityClass" => Rules { counts: Counts::Once, validate: small::validate_priority, ..PLAIN },
+        "Lease" => Rules {
+            creates_on_update: true,
+            prepare_create: |object, _| small::strip_lease(object),
+            prepare_update: |object, _, _, _| small::strip_lease(object),
+            validate: small::validate_lease,
+            ..PLAIN
+        },
+        _ => return None,
+    })
 }
