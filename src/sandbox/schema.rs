@@ -94,7 +94,9 @@ impl Schema {
 }
 
 fn built_in(node: Node) -> Shape {
-    let key = |key: &ListKey| (key.name.to_owned(), key.default.map(str::to_owned));
+    let key = |key: &ListKey| {
+        (key.name.to_owned(), key.default.or_else(|| zero(node, key.name)).map(str::to_owned))
+    };
     match node.node_type() {
         Type::Object => Shape::Object { atomic: node.is_atomic(), open: node.keeps_unknown() },
         Type::Map => Shape::Map { atomic: node.is_atomic() },
@@ -106,5 +108,46 @@ fn built_in(node: Node) -> Shape {
         Type::Integer | Type::Number => Shape::Scalar(Scalar::Number),
         Type::Bool => Shape::Scalar(Scalar::Bool),
         Type::Any => Shape::Any,
+    }
+}
+
+/// The value of a key that an element of a built-in list lacks: published as the default of every such key, save
+/// of references to objects of any kind.
+fn zero(list: Node, key: &str) -> Option<&'static str> {
+    let item = list.item()?;
+    if item.field("fieldPath").is_some() {
+        return None;
+    }
+    match item.field(key)?.node_type() {
+        Type::String => Some("\"\""),
+        Type::Integer => Some("0"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::root_of;
+
+    #[test]
+    fn keys_have_the_defaults_that_the_api_server_publishes() {
+        let keys = |kind: &str, path: &[&str]| {
+            let root = Schema::BuiltIn(root_of("v1", kind));
+            let list = path.iter().fold(root, |schema, name| match *name {
+                "[]" => schema.item().unwrap(),
+                name => schema.field(name).unwrap(),
+            });
+            match list.shape() {
+                Shape::ListMap(keys) => keys,
+                other => panic!("{other:?}"),
+            }
+        };
+        let key = |name: &str, default: Option<&str>| (name.to_owned(), default.map(str::to_owned));
+        assert_eq!(keys("Pod", &["spec", "containers"]), [key("name", Some("\"\""))]);
+        let ports = keys("Pod", &["spec", "containers", "[]", "ports"]);
+        assert_eq!(ports, [key("containerPort", Some("0")), key("protocol", Some("\"TCP\""))]);
+        assert_eq!(keys("ServiceAccount", &["secrets"]), [key("name", None)]);
+        assert_eq!(keys("Pod", &["spec", "imagePullSecrets"]), [key("name", Some("\"\""))]);
     }
 }

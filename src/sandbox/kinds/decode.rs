@@ -68,7 +68,9 @@ impl Decoder {
                 let keep = match map.get_mut(&name) {
                     Some(inner) if !inner.is_null() => {
                         self.value(&field.of, inner)
-                            && !(field.omit_empty && is_empty(&field.of, inner))
+                            // No entries are a client's word to field ownership, not the same as no word.
+                            && (self.path == "metadata.managedFields"
+                                || !(field.omit_empty && is_empty(&field.of, inner)))
                             && !(field.omit_zero && is_zero(&field.of, inner))
                     }
                     _ => false,
