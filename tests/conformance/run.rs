@@ -206,6 +206,10 @@ impl Runner<'_> {
         if !has(&headers, "accept") {
             headers.push(("Accept".into(), "application/json".into()));
         }
+        if !has(&headers, "accept-encoding") {
+            // A compressed watch does not come event by event.
+            headers.push(("Accept-Encoding".into(), "identity".into()));
+        }
         if !has(&headers, "user-agent") {
             headers.push(("User-Agent".into(), "conformance/1.0".into()));
         }
