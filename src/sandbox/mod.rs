@@ -18,6 +18,7 @@ mod fault;
 mod faults;
 mod http;
 mod kinds;
+mod local_api;
 mod meta;
 mod ownership;
 mod patch;

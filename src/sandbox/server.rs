@@ -20,7 +20,7 @@ use super::http::{self, AuditLog, Entry, Identity};
 use super::resource::{Draw, Registry};
 use super::seed::seed;
 use super::storage::{OpenError, Storage};
-use super::{kinds, verbs};
+use super::{kinds, local_api, verbs};
 
 /// How long a start waits for the controllers.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -325,6 +325,8 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         options.audit.map(|path| AuditLog::open(&path).map_err(|source| StartError::Audit { path, source }));
     let audit = audit.transpose()?;
     let server = Arc::new(Server::new(storage, Source::default(), address.to_string(), audit));
+    let written = local_api::publish(&server).await;
+    written.map_err(|error| StartError::Seed(error.to_string()))?;
     seed(&server, options.controllers).await.map_err(|error| StartError::Seed(error.message))?;
     let stop = CancellationToken::new();
     let mut tasks = Vec::new();

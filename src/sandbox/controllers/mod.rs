@@ -22,6 +22,8 @@ mod queue;
 mod replica_set;
 mod sources;
 mod stateful_set;
+#[cfg(test)]
+mod tests;
 mod volumes;
 
 pub use sources::parse as parse_sources;

@@ -10,6 +10,7 @@ use super::metadata::{self, text};
 use super::{Answer, Request, not_found, not_written, rules, update};
 use crate::sandbox::custom;
 use crate::sandbox::error::ApiError;
+use crate::sandbox::local_api;
 use crate::sandbox::resource::{Draw as _, Resource};
 use crate::sandbox::server::Server;
 use crate::sandbox::storage::{CommitError, Key, Stored};
@@ -52,6 +53,7 @@ pub(super) async fn after(
         let Some(stored) = after.or(before) else { return Ok(()) };
         let name = text(&stored.object, "name");
         serve(server, name, after.map(|after| &*after.object));
+        local_api::publish(server).await.map_err(|error| not_written(&error))?;
         if let Some(after) = after {
             establish(server, resource, &after.object).await?;
         }
