@@ -44,9 +44,9 @@ pub(super) async fn publish(server: &Server) -> Result<(), CommitError> {
         // The aggregator's own group is not registered with itself.
         if resource.group != GROUP {
             let name = format!("{}.{}", resource.version, resource.group);
-            wanted.entry(name).or_insert_with(|| {
-                service(&resource.group, &resource.version, resource.custom.is_some())
-            });
+            wanted
+                .entry(name)
+                .or_insert_with(|| service(&resource.group, &resource.version, resource.custom.is_some()));
         }
     }
     let (there, _) = server.storage.list(GROUP, PLURAL, None);

@@ -80,7 +80,11 @@ impl Place {
         self.client.get(key).is_some()
     }
 
-    pub(super) async fn change(&mut self, key: &Key, change: impl FnOnce(&mut Value)) -> Result<(), ApiError> {
+    pub(super) async fn change(
+        &mut self,
+        key: &Key,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<(), ApiError> {
         let mut object = self.get(key);
         change(&mut object);
         self.client.put("test", key, object).await?;
@@ -228,9 +232,10 @@ async fn a_deployment_has_its_pods_rolls_over_and_takes_them_along() {
     let now = place.get(&web);
     assert_eq!(numbers(&now), [3, 3, 3, 3]);
     assert_eq!(now["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "2");
-    assert_eq!(now["status"]["observedGeneration"], 2);
+    assert_eq!(now["status"]["observedGeneration"], now["metadata"]["generation"]);
     let sets = place.client.list("apps", "replicasets", None);
-    let mut replicas: Vec<_> = sets.iter().map(|(_, set)| set["spec"]["replicas"].as_i64().unwrap()).collect();
+    let mut replicas: Vec<_> =
+        sets.iter().map(|(_, set)| set["spec"]["replicas"].as_i64().unwrap()).collect();
     replicas.sort_unstable();
     assert_eq!(replicas, [0, 3]);
 
@@ -299,9 +304,7 @@ async fn what_depends_on_something_goes_stays_or_is_let_go_with_it() {
         [(Propagation::Background, false), (Propagation::Foreground, false), (Propagation::Orphan, true)]
     {
         let mut place = Place::new().await;
-        let map = |name: &str| {
-            json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "namespace": "default", "name": name } })
-        };
+        let map = |name: &str| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "namespace": "default", "name": name } });
         let owner = place.create(map("owner")).await;
         let mut owned = map("owned");
         owned["metadata"]["ownerReferences"] = json!([{
