@@ -134,11 +134,6 @@ pub(super) trait Strategy: std::fmt::Debug + Send + Sync {
         0
     }
 
-    /// Whether a PUT may make an object.
-    fn creates_on_update(&self) -> bool {
-        false
-    }
-
     /// Refuses what the API server's admission plugins refuse. Asked after validation, before the commit; `old`
     /// at an update.
     ///

@@ -108,9 +108,6 @@ impl Strategy for BuiltIn {
         {
             map.remove("status");
         }
-        if !matches!(self.rules.counts, Counts::Never) {
-            object["metadata"]["generation"] = 1.into();
-        }
         (self.rules.prepare_create)(object, draw);
         self.settle(object);
     }
@@ -176,8 +173,8 @@ impl Strategy for BuiltIn {
         (self.rules.grace_period)(object)
     }
 
-    fn creates_on_update(&self) -> bool {
-        self.rules.creates_on_update
+    fn counts_generation(&self) -> bool {
+        !matches!(self.rules.counts, Counts::Never)
     }
 
     fn admit(&self, object: &Value, old: Option<&Value>, draw: &dyn Draw) -> Result<(), ApiError> {

@@ -25,10 +25,10 @@ pub(super) type NameRule = fn(&str) -> Vec<String>;
 /// All that may be said of annotations.
 const MOST_ANNOTATION_BYTES: u32 = 256 << 10;
 
-/// What is wrong with the metadata of a new object whose kind names objects by DNS subdomains.
+/// What is wrong with the metadata of a new object, whatever its kind.
 pub(super) fn validate_create(resource: &Resource, object: &Value) -> Vec<Cause> {
     let mut causes = Causes::default();
-    check(&mut causes, &object["metadata"], &At::new("metadata"), resource.namespaced, dns_subdomain);
+    check(&mut causes, &object["metadata"], &At::new("metadata"), resource.namespaced, path_segment);
     causes.into_vec()
 }
 

@@ -82,7 +82,7 @@ pub(super) fn begin(
     }
     refuse(resource, object, causes)?;
     request.warn(strategy.warnings(object));
-    Ok(())
+    strategy.admit(object, None, server)
 }
 
 /// 422 if there are causes.
@@ -138,6 +138,9 @@ fn change(
     causes.extend(strategy.validate_update(object, old, request.endpoint));
     refuse(resource, object, causes)?;
     request.warn(strategy.warnings(object));
+    if request.endpoint == Endpoint::Main {
+        strategy.admit(object, Some(old), server)?;
+    }
     ownership::keep_times(object, old);
     Ok(())
 }

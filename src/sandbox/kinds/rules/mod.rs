@@ -64,8 +64,6 @@ pub(super) struct Rules {
     pub(super) warnings: fn(&Value) -> Vec<String>,
     /// What becomes of dependents when a delete does not say.
     pub(super) propagation: Propagation,
-    /// Whether a PUT may make an object.
-    pub(super) creates_on_update: bool,
     /// What admission plugins refuse.
     pub(super) admit: fn(&Value, Option<&Value>, &dyn Draw) -> Result<(), ApiError>,
     /// Seconds an object may take to end.
@@ -84,7 +82,6 @@ const PLAIN: Rules = Rules {
     validate_status: |_, _, _| {},
     warnings: |_| Vec::new(),
     propagation: Propagation::Background,
-    creates_on_update: false,
     admit: |_, _, _| Ok(()),
     grace_period: |_| 0,
 };
@@ -100,7 +97,7 @@ const WORKLOAD: Rules =
     Rules { validate_status: workload::validate_status, warnings: workload::warnings, ..COUNTED };
 
 /// The rules of a kind that anything in a URL may name.
-const RBAC: Rules = Rules { name: meta::path_segment, creates_on_update: true, ..PLAIN };
+const RBAC: Rules = Rules { name: meta::path_segment, ..PLAIN };
 
 /// The rules of a kind.
 pub(super) fn of_kind(kind: &str) -> Rules {
@@ -126,7 +123,6 @@ fn core(kind: &str) -> Option<Rules> {
         },
         "Service" => Rules {
             name: meta::dns_label,
-            creates_on_update: true,
             prepare_create: service::prepare_create,
             prepare_update: service::prepare_update,
             validate: service::validate,
@@ -156,9 +152,9 @@ fn core(kind: &str) -> Option<Rules> {
             warnings: |object| pod::template_warnings(object, &meta::At::new("")),
             ..COUNTED
         },
-        "Event" => Rules { creates_on_update: true, validate: small::validate_event, ..PLAIN },
-        "Endpoints" => Rules { creates_on_update: true, ..PLAIN },
-        "LimitRange" => Rules { creates_on_update: true, validate: small::validate_limits, ..PLAIN },
+        "Event" => Rules { validate: small::validate_event, ..PLAIN },
+        "Endpoints" => PLAIN,
+        "LimitRange" => Rules { validate: small::validate_limits, ..PLAIN },
         "ResourceQuota" => {
             Rules { validate: small::validate_quota, warnings: small::quota_warnings, ..WITH_STATUS }
         }
@@ -219,7 +215,6 @@ fn grouped(kind: &str) -> Option<Rules> {
         "VolumeAttributesClass" => Rules { validate: storage::validate_attributes, ..PLAIN },
         "PriorityClass" => Rules { counts: Counts::Once, validate: small::validate_priority, ..PLAIN },
         "Lease" => Rules {
-            creates_on_update: true,
             prepare_create: |object, _| small::strip_lease(object),
             prepare_update: |object, _, _, _| small::strip_lease(object),
             validate: small::validate_lease,
