@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::custom;
 use super::error::ApiError;
 use super::http::Decoded;
 use super::server::Server;
@@ -37,6 +38,9 @@ pub(super) async fn seed(server: &Server, practice: bool) -> Result<(), ApiError
     make(server, class("local", true, "WaitForFirstConsumer")).await?;
     make(server, class("replicated", false, "Immediate")).await?;
     make(server, node(server)).await?;
+    for definition in custom::embedded() {
+        make(server, definition).await?;
+    }
     Ok(())
 }
 

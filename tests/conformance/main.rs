@@ -6,6 +6,8 @@ mod case;
 #[cfg(test)]
 mod fill;
 #[cfg(test)]
+mod flux;
+#[cfg(test)]
 mod normal;
 #[cfg(test)]
 mod report;

@@ -14,6 +14,8 @@ mod rule;
 mod rules;
 mod strategy;
 mod structure;
+#[cfg(test)]
+mod tests;
 mod typed;
 
 use std::sync::Arc;
@@ -24,6 +26,17 @@ use super::resource::{FieldValidation, Resource, Scale};
 use node::Node;
 
 pub(in crate::sandbox) use definition::{COMPLETED, PENDING, definition, status, terminating};
+
+/// Flux's definitions, one in a line (`tests/conformance/flux.rs` makes the file).
+const FLUX: &str = include_str!("../data/flux.jsonl");
+
+/// The definitions that a sandbox comes with.
+///
+/// # Panics
+/// Never: a test holds that the file is read.
+pub(in crate::sandbox) fn embedded() -> Vec<Value> {
+    FLUX.lines().map(|line| serde_json::from_str(line).expect("a definition in every line")).collect()
+}
 
 /// The kinds a definition serves: one per served version, if its names were accepted.
 pub(in crate::sandbox) fn resources(definition: &Value) -> Vec<Resource> {
