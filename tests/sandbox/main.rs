@@ -14,6 +14,8 @@ mod corpus;
 #[path = "../live/cozystack.rs"]
 mod cozystack;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 #[path = "../live/destroy.rs"]
 mod destroy;
 #[cfg(test)]
