@@ -245,7 +245,10 @@ async fn one(
 ) -> Result<Response<Body>, ApiError> {
     let (form, version) = negotiate::form(&head.accept, resource.custom.is_some())?;
     let Answer { code, object } = match asked.verb {
-        "get" => verbs::get(server, resource, &request)?,
+        "get" => {
+            verbs::fresh(server, head.query.get("resourceVersion").unwrap_or_default()).await?;
+            verbs::get(server, resource, &request)?
+        }
         "create" => {
             negotiate::check_body(&head.content_type)?;
             verbs::create(server, resource, &request, decode(resource, body)?).await?

@@ -7,6 +7,7 @@ use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use super::api_version;
 use super::continue_token::ContinueToken;
 use super::list_params::{self, ListParams, VersionMatch};
 use crate::sandbox::error::{ApiError, Cause, Details};
@@ -212,7 +213,7 @@ fn cut(resource: &Resource, scope: Scope<'_>, params: &ListParams, page: Page) -
     }
     Listed {
         kind: resource.list_kind.clone(),
-        api_version: api_version(resource),
+        api_version: api_version(&resource.group, &resource.version),
         metadata,
         items,
         is_custom: resource.custom.is_some(),
@@ -221,16 +222,13 @@ fn cut(resource: &Resource, scope: Scope<'_>, params: &ListParams, page: Page) -
 
 /// An object in the version it is asked in; one that is in that form already is shared.
 pub(super) fn as_served(resource: &Resource, object: &Arc<Value>) -> Arc<Value> {
-    if resource.custom.is_none() && object["apiVersion"] == api_version(resource).as_str() {
+    if resource.custom.is_none()
+        && object["apiVersion"] == api_version(&resource.group, &resource.version).as_str()
+    {
         return Arc::clone(object);
     }
     let served = super::get::in_version(resource, Value::clone(object));
     if served == **object { Arc::clone(object) } else { Arc::new(served) }
-}
-
-fn api_version(resource: &Resource) -> String {
-    let Resource { group, version, .. } = resource;
-    if group.is_empty() { version.clone() } else { format!("{group}/{version}") }
 }
 
 /// The key of an object as continue tokens of a list name it.
@@ -241,6 +239,15 @@ fn place_in(scope: Scope<'_>, key: &Key) -> String {
 fn version_of(params: &ListParams) -> Result<u64, ApiError> {
     let version = list_params::revision(&params.version);
     version.map_err(|error| ApiError::bad_request(format!("invalid resource version: {error}")))
+}
+
+/// Waits until what is there is not older than a version, as a GET may ask.
+///
+/// # Errors
+/// 500: it is no number, in the API server's own words; 504: it did not come.
+pub(in crate::sandbox) async fn fresh(server: &Server, version: &str) -> Result<(), ApiError> {
+    let version = list_params::revision(version).map_err(|error| ApiError::new(500, "", error))?;
+    wait_for(&server.storage, version).await
 }
 
 /// Waits for a revision as long as the API server does.

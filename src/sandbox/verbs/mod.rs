@@ -26,7 +26,7 @@ pub(super) use decode::{api_version, unrecognized};
 pub(super) use definition::serve_definitions;
 pub(super) use delete::{DeleteOptions, delete, delete_collection};
 pub(super) use get::get;
-pub(super) use list::list;
+pub(super) use list::{fresh, list};
 pub(super) use list_params::ListParams;
 pub(super) use patch::{Patch, patch};
 pub(super) use update::update;

@@ -225,6 +225,7 @@ static PARTS: LazyLock<Vec<(&str, &str, Map<String, Value>)>> = LazyLock::new(||
 fn bookmark(resource: &Resource, revision: u64, is_end_of_initial: bool) -> WatchEvent {
     let mut object = json!({
         "kind": resource.kind,
+        "apiVersion": super::api_version(&resource.group, &resource.version),
         "metadata": {"resourceVersion": revision.to_string()},
     });
     if is_end_of_initial {
@@ -236,5 +237,5 @@ fn bookmark(resource: &Resource, revision: u64, is_end_of_initial: bool) -> Watc
     for (name, part) in parts.filter(|_| built_in).flat_map(|(_, _, parts)| parts) {
         object[name] = part.clone();
     }
-    WatchEvent { kind: "BOOKMARK", object: as_served(resource, &Arc::new(object)) }
+    WatchEvent { kind: "BOOKMARK", object: Arc::new(object) }
 }
