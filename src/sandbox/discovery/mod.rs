@@ -8,6 +8,8 @@ mod tests;
 
 use serde_json::Value;
 
+pub(super) use order::compare_versions;
+
 use super::resource::{Resource, Served};
 
 /// The aggregated form's media type.

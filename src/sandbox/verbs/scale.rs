@@ -107,12 +107,6 @@ pub(super) async fn patch(
 }
 
 fn owned(server: &Server, resource: &Resource, request: &Request, live: &Value, new: Value) -> Value {
-    if resource.custom.is_some() {
-        // The API server cannot tell who owns the replicas of a custom object, and leaves that as it is.
-        let mut new = new;
-        new["metadata"]["managedFields"] = live["metadata"]["managedFields"].clone();
-        return new;
-    }
     request.as_writer(server, resource, false, |writer| {
         let writer = ownership::Writer { api_version: "autoscaling/v1", ..*writer };
         ownership::update(&ownership::scale_schema(), Some(live), new, &writer)
@@ -136,7 +130,8 @@ fn applied(
         let why = format!("invalid object type: {version}, Kind={}", told("kind"));
         return Err(ApiError::bad_request(why));
     }
-    if resource.custom.is_some() {
+    if resource.custom.is_some() && live["metadata"]["managedFields"].is_null() {
+        // The API server cannot tell who owned the replicas of a custom object before.
         let why = "failed to create manager for existing fields: failed to convert live object (/; autoscaling/v1, \
                    Kind=Scale) to proper version: request to convert CR to an invalid group/version: autoscaling/v1";
         return Err(ApiError::new(500, "", why));

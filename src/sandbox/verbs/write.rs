@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::list::as_served;
 use super::metadata::{self, text};
 use super::{Answer, Request, definition, namespace, not_found, not_written, rules};
 use crate::sandbox::error::{ApiError, Cause};
@@ -73,9 +74,6 @@ pub(super) fn begin(
         metadata::set(object, "generation", 1.into());
     }
     strategy.prepare_create(object, server);
-    if rules::is_namespace(resource) && object["spec"]["finalizers"].is_null() {
-        namespace::set_spec_finalizers(object, json!(["kubernetes"]));
-    }
     let mut causes = strategy.validate_create(object);
     if causes.is_empty() {
         causes = meta::validate_create(resource, object);
@@ -165,17 +163,19 @@ pub(super) async fn store(
             return Err(not_found(resource, &request.name));
         }
         check_uid(resource, request, uid, live.as_ref())?;
-        let mut object = make(live.as_ref().map(|live| &*live.object))?;
-        let outcome = match &live {
+        // What is stored, as the version of the request has it.
+        let old = live.as_ref().map(|live| as_served(resource, &live.object));
+        let mut object = make(old.as_deref())?;
+        let outcome = match live.as_ref().zip(old.as_deref()) {
             None => {
                 begin(server, resource, request, &mut object)?;
                 // What such a write says about its base counts for nothing.
                 metadata::set(&mut object, "resourceVersion", Value::Null);
                 Outcome::Write(object)
             }
-            Some(live) => {
+            Some((live, old)) => {
                 check_version(resource, request, &mut object, live)?;
-                change(server, resource, request, &mut object, &live.object)?;
+                change(server, resource, request, &mut object, old)?;
                 outcome(resource, object, live)
             }
         };
@@ -217,11 +217,18 @@ fn outcome(resource: &Resource, object: Value, live: &Stored) -> Outcome {
         && object["spec"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
     if metadata::is_deleting(old) && ended && !held && metadata::finalizers(&object).is_empty() {
         Outcome::Remove(object)
-    } else if object == **old {
+    } else if is_same(&object, old) {
         Outcome::Nothing(object)
     } else {
         Outcome::Write(object)
     }
+}
+
+/// Whether two objects are the same but for the version they are written in.
+fn is_same(new: &Value, old: &Value) -> bool {
+    let (Value::Object(new), Value::Object(old)) = (new, old) else { return new == old };
+    let is_version = |key: &String| key == "apiVersion";
+    new.len() == old.len() && new.iter().all(|(key, value)| is_version(key) || old.get(key) == Some(value))
 }
 
 fn check_uid(
