@@ -67,7 +67,7 @@ fn the_shipped_stack_goes_in_reverse_order_with_consent_and_without_leftovers() 
     drop(project.apply(&vars).expect_status(0));
     let release = plane.get_json("helmrelease", &media, "arr-stack").unwrap();
     let installed = release["status"]["inventory"]["entries"].as_array().unwrap().len();
-    plane.kubectl(&["-n", &media, "create", "configmap", "foreign", "--from-literal=a=b"]).ok();
+    plane.create_config_map(&media, "foreign", &[("a", "b")]);
 
     // The claim is protected: it stays, and the namespace with it.
     let mark = plane.audit().mark();

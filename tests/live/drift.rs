@@ -282,7 +282,7 @@ fn deleted_recreated_and_terminating_objects() {
 
     // The same name, another object.
     it.kubectl(&["delete", "configmap", "settings"]);
-    it.kubectl(&["create", "configmap", "settings", "--from-literal=mode=other", "--from-literal=more=1"]);
+    it.plane.create_config_map(&it.namespace, "settings", &[("mode", "other"), ("more", "1")]);
     let uid = it.live()["metadata"]["uid"].clone();
     let plan = it.project.plan(&["--detailed-exitcode"]).expect_status(2);
     shows(
@@ -390,7 +390,14 @@ fn a_foreign_element_of_a_list_is_one_thing() {
     };
     add("service", "/spec/ports/-", r#"{"port":443,"name":"https"}"#);
     add("deployment", "/spec/template/spec/containers/-", r#"{"name":"side","image":"busybox"}"#);
-    kubectl(&["set", "env", "deployment/web", "--containers=web", "A=9", "B=2"]);
+    let env = "/spec/template/spec/containers/0/env";
+    let change = json!([
+        { "op": "replace", "path": format!("{env}/0/value"), "value": "9" },
+        { "op": "add", "path": format!("{env}/-"), "value": { "name": "B", "value": "2" } },
+    ]);
+    // What `kubectl set env` does, by a patch that says the same without a strategic merge.
+    let change = change.to_string();
+    kubectl(&["patch", "deployment", "web", "--type=json", "--field-manager=kubectl-set", "-p", &change]);
 
     let plan = project.plan(&[]).expect_status(0);
     shows(

@@ -45,7 +45,7 @@ fn the_audit_log_sees_a_write_of_kubectl_and_its_dry_run() {
     };
     let namespace = plane.create_namespace("audit");
     let mark = plane.audit().mark();
-    plane.kubectl(&["-n", &namespace, "create", "configmap", "seen", "--from-literal=a=1"]).ok();
+    plane.create_config_map(&namespace, "seen", &[("a", "1")]);
     plane.kubectl(&["-n", &namespace, "delete", "configmap", "seen", "--dry-run=server"]).ok();
     let records = plane.audit().since(mark).by_agent("kubectl").in_namespace(&namespace);
     assert_eq!(records.len(), 2, "{records}");

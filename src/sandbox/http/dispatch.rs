@@ -56,7 +56,7 @@ where
 {
     let received = server.time();
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !identity.is_host(header(HOST)) {
+    if !Identity::is_host(header(HOST)) {
         let message = "the Host header does not name the sandbox";
         return answer::refused(&ApiError::new(403, "Forbidden", message));
     }

@@ -56,11 +56,11 @@ impl Identity {
         self.tokens.iter().find(|(known, _)| known == token).map(|(_, user)| user.as_str())
     }
 
-    /// Whether a `Host` header names this server. A page in a browser that had its own name resolve to
-    /// loopback would send another.
-    pub(super) fn is_host(&self, host: &str) -> bool {
-        let (name, port) = host.rsplit_once(':').unwrap_or((host, "443"));
-        ["127.0.0.1", "localhost"].contains(&name) && port == self.address.port().to_string()
+    /// Whether a `Host` header names loopback, on whatever port: a tunnel has its own. A page in a browser that
+    /// had its own name resolve to loopback would send that name.
+    pub(super) fn is_host(host: &str) -> bool {
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        ["127.0.0.1", "localhost"].contains(&name)
     }
 }
 

@@ -36,7 +36,7 @@ fn what_somebody_made_meanwhile_is_not_overwritten() {
             ],
         );
         let planned = bench.plan(&toml).await;
-        plane.kubectl(&["-n", &ns, "create", "configmap", "a", "--from-literal=k=theirs"]).ok();
+        plane.create_config_map(&ns, "a", &[("k", "theirs")]);
         let applied = bench.apply(planned).await;
         let ends: Vec<End> = applied.ends().into_values().collect();
         assert_eq!(ends, [End::Failed, End::Skipped, End::Done], "{applied}");
@@ -151,7 +151,7 @@ fn another_object_of_the_same_name_is_left_alone() {
         bench.up(&toml("1")).await;
         let recreate = |name: &str| {
             plane.kubectl(&["-n", &ns, "delete", "configmap", name]).ok();
-            plane.kubectl(&["-n", &ns, "create", "configmap", name, "--from-literal=k=theirs"]).ok();
+            plane.create_config_map(&ns, name, &[("k", "theirs")]);
         };
 
         let planned = bench.plan(&toml("2")).await;
@@ -252,7 +252,7 @@ fn what_came_into_a_namespace_after_the_plan_stops_its_delete() {
         let toml = format!("[namespace.{ns}]\n[config_map.a]\nnamespace = \"{ns}\"\ndata.k = \"1\"\n");
         bench.up(&toml).await;
         let planned = bench.plan_destroy().await;
-        plane.kubectl(&["-n", &ns, "create", "configmap", "late", "--from-literal=k=1"]).ok();
+        plane.create_config_map(&ns, "late", &[("k", "1")]);
         let applied = bench.apply(planned).await;
         let failure = applied.failure(&format!("namespace.{ns}"));
         assert!(failure.contains(&format!("ConfigMap {ns}/late")), "{failure}");
@@ -274,17 +274,7 @@ fn adoption_takes_fields_over_so_that_they_can_be_removed_later() {
     let ns = plane.create_namespace("adopt");
     run(async {
         let bench = Bench::new(plane, &ns).await;
-        plane
-            .kubectl(&[
-                "-n",
-                &ns,
-                "create",
-                "configmap",
-                "a",
-                "--from-literal=k=1",
-                "--from-literal=theirs=1",
-            ])
-            .ok();
+        plane.create_config_map(&ns, "a", &[("k", "1"), ("theirs", "1")]);
         let both = maps(&ns, &[("a", "data.k = \"2\"\ndata.l = \"1\"")]);
         let planned = bench.plan(&both).await;
         assert_eq!(planned.actions(), [("config_map.a".to_owned(), Action::Adopt)]);

@@ -107,7 +107,7 @@ fn existing_objects_are_waited_for() {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 std::thread::sleep(std::time::Duration::from_secs(1));
-                plane.kubectl(&["-n", &ns, "create", "configmap", "theirs", "--from-literal=k=found"]).ok();
+                plane.create_config_map(&ns, "theirs", &[("k", "found")]);
             });
             let runtime = tokio::runtime::Handle::current();
             tokio::task::block_in_place(|| {

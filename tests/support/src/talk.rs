@@ -1,9 +1,10 @@
 //! How tests talk to a control plane: kubectl, and requests as plain as they like.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::http_api::{Api, Reply};
 use crate::identity::User;
@@ -69,6 +70,15 @@ impl ControlPlane {
     #[track_caller]
     pub fn create(&self, yaml: &str) {
         self.kubectl_as(User::Admin, &["create", "-f", "-"], yaml).ok();
+    }
+
+    /// Creates a ConfigMap the same way.
+    #[track_caller]
+    pub fn create_config_map(&self, namespace: &str, name: &str, data: &[(&str, &str)]) {
+        let data: BTreeMap<&str, &str> = data.iter().copied().collect();
+        let metadata = json!({ "namespace": namespace, "name": name });
+        let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data });
+        self.create(&object.to_string());
     }
 
     /// One object by kind as kubectl takes it, namespace (empty for none) and name; `None` when it is not there.
