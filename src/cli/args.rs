@@ -1,8 +1,10 @@
 //! The command line as clap reads it. Doc comments are the help texts.
 
+mod rollback;
 mod sandbox;
 mod state;
 
+pub(super) use rollback::Rollback;
 pub(super) use sandbox::{Reset, Sandbox, Serve};
 pub(super) use state::{History, Output, State};
 
@@ -59,6 +61,8 @@ pub(super) enum Command {
     Apply(Box<Apply>),
     /// Delete everything the stack owns, in reverse order
     Destroy(Box<Destroy>),
+    /// Return to what was applied before: plan, ask, apply, and wait until it works
+    Rollback(Box<Rollback>),
     /// Show what depends on what, and why
     Graph(Graph),
     /// Show the outputs of the last apply
@@ -237,6 +241,9 @@ pub(super) struct Plan {
     /// Plan as `destroy` would
     #[arg(long)]
     pub(super) destroy: bool,
+    /// Plan as `rollback --to` would, to the revision of this serial
+    #[arg(long, value_name = "SERIAL", conflicts_with = "destroy")]
+    pub(super) to: Option<u64>,
     /// Do not read secret values: run no command, ask for no file or variable
     #[arg(long)]
     pub(super) skip_secrets: bool,

@@ -155,6 +155,11 @@ pub(super) const ENGINE: &[Code] = &[
         text: "The object gets no dry-run, so it was checked against the schema of its definition: the CRD in the same plan, or the ApplicationDefinition in the cluster.",
     },
     Code {
+        code: "E416",
+        title: "a revision whose secret has no value",
+        text: "Revisions hold no secret values. A rollback takes each value from its variable as it is today, and where today's value is another one, it keeps the one in the cluster. Here there is neither: the stack has no such variable any more, and the object, or its key, is gone. Declare the variable again.",
+    },
+    Code {
         code: "E501",
         title: "the state cannot be read or written",
         text: "The file system refused: no right, a full or read-only disk, a folder where a file is meant. Space for a whole run is set aside before the first change, so a full disk shows before anything is written to the cluster. If it happens in the middle, what was done is in the journal beside the state; run the same command again once the disk works.",

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::plan::{Connection, connect, interruptible, secrets};
 use super::sandbox::Purpose;
-use super::{Error, PlanOutcome, PlanRequest, World, missing_consents, revision, settle, stack, store};
+use super::{Error, PlanOutcome, PlanRequest, World, missing_consents, revision, rollback, settle, store};
 use crate::address::Address;
 use crate::apply::{self, ApplyInput, Event, Summary};
 use crate::diag::Severity;
@@ -25,6 +25,7 @@ pub struct Prepared {
     pub outcome: PlanOutcome,
     place: Store,
     store: LockedStore,
+    back: Option<rollback::Back>,
     connection: Connection,
     secrets: SecretValues,
     redactor: Redactor,
@@ -53,7 +54,7 @@ pub async fn prepare(
     waiting: &mut (dyn FnMut(&Holder) + Send),
     world: &World,
 ) -> Result<Prepared, Error> {
-    let desired = stack::Desired::load(&request.stack, request.destroy, world)?;
+    let mut desired = rollback::load(request, world)?;
     let wait = LockWait { timeout: patience, waiting: &mut *waiting };
     let purpose = Purpose { operation, writes: true, wait };
     let connection = connect(&desired, &request.cluster, purpose, world).await?;
@@ -63,9 +64,11 @@ pub async fn prepare(
     let store = store::of_head(&desired.head, &request.state, world)?;
     let locked = interruptible(world, store.open_locked(&holder, wait, world.lineage)).await??;
     settle::for_good(&locked, reader).await?;
-    let secrets = self::secrets(&desired, false, world).await?;
-    let redactor = secrets.redactor();
+    let mut secrets = self::secrets(&desired, false, world).await?;
     let state = locked.state();
+    let basis = rollback::Basis { store: &store, state: &state, key: locked.key(), reader };
+    let back = rollback::back(request.to, &mut desired, &mut secrets, &basis, world).await?;
+    let redactor = secrets.redactor();
     let input = PlanInput {
         stack: desired.stack.as_ref(),
         state: &state,
@@ -76,8 +79,9 @@ pub async fn prepare(
         redactor: &redactor,
         options: &request.options,
     };
-    let plan = interruptible(world, Box::pin(plan::build(&input))).await??;
-    let notes = locked.notes().to_vec();
+    let mut plan = interruptible(world, Box::pin(plan::build(&input))).await??;
+    let mut notes = locked.notes().to_vec();
+    let still = rollback::direction(&mut plan, back.as_ref(), &store, &mut notes).await;
     Ok(Prepared {
         outcome: PlanOutcome {
             plan,
@@ -86,9 +90,11 @@ pub async fn prepare(
             notes,
             held_by: None,
             sources: connection.sources(),
+            still,
         },
         place: store,
         store: locked,
+        back,
         connection,
         secrets,
         redactor,
@@ -168,9 +174,12 @@ impl Prepared {
         }
         let ended = (self.now)();
         let took = ended.duration_since(self.holder.started);
-        let resources = self.outcome.stack.as_ref();
-        let resources =
-            resources.map(|stack| revision::manifests(stack, plan, &self.secrets, self.store.key()));
+        let stack = self.outcome.stack.as_ref();
+        let desires = stack.map(|stack| revision::recorded(stack, plan, &self.secrets, self.store.key()));
+        let mut desires = desires.unwrap_or_default();
+        if let Some(back) = &self.back {
+            back.record(&mut desires);
+        }
         let ends = outcome.results.iter().map(|result| (result.action, result.end));
         self.store
             .record_revision(&Revision {
@@ -186,7 +195,10 @@ impl Prepared {
                 changes: revision::counts(ends),
                 took: u64::try_from(took.as_millis()).unwrap_or(0),
                 ready,
-                resources: resources.unwrap_or_default(),
+                returned_to: self.back.as_ref().map(rollback::Back::serial),
+                resources: desires.resources,
+                existing: desires.existing,
+                outputs: desires.outputs,
             })
             .await?;
         Ok(())

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::rollback::{self, Return, StillSays};
 use super::sandbox::{Purpose, Session, Sources};
 use super::{Error, StackRequest, StateRequest, World, settle, stack, store};
 use crate::cluster::{self, ConnectOptions, Reader, Writer};
@@ -38,6 +39,8 @@ pub struct PlanRequest {
     pub cluster: ClusterRequest,
     /// Plan as `destroy` would.
     pub destroy: bool,
+    /// Plan to a recorded revision instead of what the files say.
+    pub to: Option<Return>,
     /// Flags of planning.
     pub options: Options,
     /// `--timeout`: for every change, instead of its own.
@@ -59,6 +62,8 @@ pub struct PlanOutcome {
     pub held_by: Option<Holder>,
     /// In the sandbox: which Git sources are folders.
     pub sources: Option<Sources>,
+    /// Of a rollback: where the stack's files say otherwise than the revision.
+    pub still: Vec<StillSays>,
 }
 
 /// Plans. Takes no lock: what an interrupted run left open is settled in memory.
@@ -67,7 +72,7 @@ pub struct PlanOutcome {
 /// An invalid stack, no cluster, a state that cannot be read, secrets that cannot be resolved. Problems of
 /// single resources are in the plan.
 pub async fn plan(request: &PlanRequest, world: &World) -> Result<PlanOutcome, Error> {
-    let desired = stack::Desired::load(&request.stack, request.destroy, world)?;
+    let desired = rollback::load(request, world)?;
     let wait = LockWait { timeout: Duration::ZERO, waiting: &mut |_| {} };
     let purpose = Purpose { operation: "plan", writes: false, wait };
     let connection = connect(&desired, &request.cluster, purpose, world).await?;
@@ -77,15 +82,18 @@ pub async fn plan(request: &PlanRequest, world: &World) -> Result<PlanOutcome, E
 }
 
 async fn outcome(
-    desired: stack::Desired,
+    mut desired: stack::Desired,
     request: &PlanRequest,
     connection: &Connection,
     world: &World,
 ) -> Result<PlanOutcome, Error> {
     let reader = &connection.reader;
-    let mut snapshot = store::of_head(&desired.head, &request.state, world)?.open_read(world.lineage).await?;
+    let store = store::of_head(&desired.head, &request.state, world)?;
+    let mut snapshot = store.open_read(world.lineage).await?;
     settle::in_memory(&mut snapshot, reader).await?;
-    let secrets = self::secrets(&desired, request.options.skip_secrets, world).await?;
+    let mut secrets = self::secrets(&desired, request.options.skip_secrets, world).await?;
+    let basis = rollback::Basis { store: &store, state: &snapshot.state, key: &snapshot.key, reader };
+    let back = rollback::back(request.to, &mut desired, &mut secrets, &basis, world).await?;
     let redactor = secrets.redactor();
     let input = PlanInput {
         stack: desired.stack.as_ref(),
@@ -97,14 +105,17 @@ async fn outcome(
         redactor: &redactor,
         options: &request.options,
     };
-    let plan = interruptible(world, Box::pin(plan::build(&input))).await??;
+    let mut plan = interruptible(world, Box::pin(plan::build(&input))).await??;
+    let mut notes = snapshot.notes;
+    let still = rollback::direction(&mut plan, back.as_ref(), &store, &mut notes).await;
     Ok(PlanOutcome {
         plan,
         stack: desired.stack,
         warnings: desired.warnings,
-        notes: snapshot.notes,
+        notes,
         held_by: snapshot.held_by,
         sources: connection.sources(),
+        still,
     })
 }
 

@@ -1,33 +1,73 @@
-//! What a revision records.
+//! What a revision records: all that was desired, so that it can be desired again, and no secret value.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::address::Address;
+use super::recipe;
+use crate::address::{Address, ObjectKey, split_api_version};
 use crate::apply::End;
 use crate::manifest::{self, Lookup, SecretValue};
 use crate::object::Mark;
 use crate::plan::{Action, Plan};
 use crate::secrets::SecretValues;
-use crate::stack::{FieldRef, Stack, VariableValue};
-use crate::state::{ChangeCounts, HashKey, RevisionManifest};
+use crate::stack::{Existing, FieldRef, Resource, Stack, VariableValue};
+use crate::state::{ChangeCounts, HashKey, Recipe, RevisionExisting, RevisionManifest};
 
-/// The manifests that were desired, with keyed digests in the place of secrets. Fields taken from other
-/// objects are left out: they are what they are when the manifest is applied again.
-pub(super) fn manifests(
-    stack: &Stack,
-    plan: &Plan,
-    secrets: &SecretValues,
-    key: &HashKey,
-) -> BTreeMap<Address, RevisionManifest> {
+/// What was desired, as a revision keeps it.
+#[derive(Debug, Default)]
+pub(super) struct Desires {
+    pub(super) resources: BTreeMap<Address, RevisionManifest>,
+    pub(super) existing: BTreeMap<Address, RevisionExisting>,
+    pub(super) outputs: BTreeMap<String, Recipe>,
+}
+
+/// Everything the stack desired, with keyed digests of the secret values that were known.
+pub(super) fn recorded(stack: &Stack, plan: &Plan, secrets: &SecretValues, key: &HashKey) -> Desires {
     let mark = Mark { stack: plan.stack.clone(), lineage: plan.lineage.clone() };
     let known = Known { stack, secrets };
-    let one = |resource: &crate::stack::Resource| {
-        let desired = manifest::desired(resource, &mark, resource.protect.unwrap_or(false), &known);
-        RevisionManifest::new(key, &resource.address, desired.body, &desired.secret)
+    let resource = |(address, resource): (&Address, &Resource)| {
+        let desired = manifest::desired(resource, &mark, false, &known);
+        let digest = |path: &crate::path::FieldPath| {
+            Some((path.clone(), key.field(address, path, path.get(&desired.body)?)))
+        };
+        let recorded = RevisionManifest {
+            manifest: recipe::of_value(&resource.manifest),
+            secrets: desired
+                .secret
+                .iter()
+                .filter(|path| !desired.unknown.contains_key(*path))
+                .filter_map(digest)
+                .collect(),
+            protect: resource.protect,
+            timeout: resource.timeout.map(millis),
+            wait: resource.wait.clone(),
+            ignore: resource.ignore.clone(),
+            replace_immutable: resource.replace_immutable,
+            depends_on: stack.graph.dependencies(address).map(|(to, _)| to.clone()).collect(),
+        };
+        (address.clone(), recorded)
     };
-    stack.resources.iter().map(|(address, resource)| (address.clone(), one(resource))).collect()
+    let existing = |(address, existing): (&Address, &Existing)| {
+        let (group, _) = split_api_version(&existing.api_version);
+        let recorded = RevisionExisting {
+            key: ObjectKey::new(group, &existing.kind, existing.namespace.as_deref(), &existing.name),
+            api_version: existing.api_version.clone(),
+            wait: existing.wait.clone(),
+            timeout: existing.timeout.map(millis),
+        };
+        (address.clone(), recorded)
+    };
+    let outputs = stack.outputs.iter();
+    Desires {
+        resources: stack.resources.iter().map(resource).collect(),
+        existing: stack.existing.iter().map(existing).collect(),
+        outputs: outputs.map(|(name, output)| (name.clone(), recipe::of_value(&output.value))).collect(),
+    }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 struct Known<'a> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Error;
-use crate::address::split_api_version;
+use crate::address::{ObjectKey, split_api_version};
 use crate::cluster::{self, Discovery, Reader};
 use crate::object::Object;
 use crate::state::{LockedStore, OpenBegin, Snapshot, settle};
@@ -44,16 +44,28 @@ async fn live(open: &[OpenBegin], reader: &Reader) -> Result<Vec<(OpenBegin, Opt
 }
 
 async fn object(one: &OpenBegin, reader: &Reader, discovery: &Discovery) -> Result<Option<Object>, Error> {
-    let key = &one.begin.key;
-    let (group, _) = split_api_version(&one.begin.api_version);
-    let api =
-        discovery.find(&one.begin.api_version, &key.kind).or_else(|| discovery.preferred(group, &key.kind));
+    live_object(&one.begin.api_version, &one.begin.key, reader, discovery).await
+}
+
+/// One live object; `None` where its absence is proven. A kind that is not served in its version any more is
+/// read in the one that is.
+///
+/// # Errors
+/// When the cluster does not answer, or hides the kind.
+pub(super) async fn live_object(
+    api_version: &str,
+    key: &ObjectKey,
+    reader: &Reader,
+    discovery: &Discovery,
+) -> Result<Option<Object>, Error> {
+    let (group, _) = split_api_version(api_version);
+    let api = discovery.find(api_version, &key.kind).or_else(|| discovery.preferred(group, &key.kind));
     let answer = match api {
         Some(api) => reader.get(api, key.namespace.as_deref(), &key.name).await,
-        None => Err(cluster::Error::KindNotServed {
-            api_version: one.begin.api_version.clone(),
-            kind: key.kind.clone(),
-        }),
+        None => {
+            let (api_version, kind) = (api_version.to_owned(), key.kind.clone());
+            Err(cluster::Error::KindNotServed { api_version, kind })
+        }
     };
     match answer {
         Ok(object) => Ok(object),

@@ -43,6 +43,8 @@ pub async fn build(input: &PlanInput<'_>) -> Result<Plan, Error> {
         lineage: input.state.lineage.clone(),
         serial: input.state.serial,
         destroy: input.stack.is_none(),
+        returns_to: None,
+        forward_from: None,
         changes: Vec::new(),
         not_ours: Vec::new(),
         left_behind: Vec::new(),

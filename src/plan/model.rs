@@ -338,6 +338,10 @@ pub struct Plan {
     pub serial: u64,
     /// Nothing is desired: `destroy`.
     pub destroy: bool,
+    /// What is desired is this recorded revision: a rollback.
+    pub returns_to: Option<u64>,
+    /// The last apply was a rollback to this revision, and this plan goes forward again.
+    pub forward_from: Option<u64>,
     /// The steps in order of apply.
     pub changes: Vec<Change>,
     /// Fields of others, left alone.

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::address::{Address, ObjectKey};
 use crate::diag::{SourceMap, Span};
 use crate::graph::Graph;
@@ -108,7 +110,8 @@ impl Resource {
 }
 
 /// When a resource counts as done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Wait {
     /// Its kind's own readiness rule holds.
     Ready,
@@ -138,7 +141,8 @@ pub enum Val {
 }
 
 /// A value that is a secret, or known only after apply.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Late {
     /// The parts, joined as text. If there is exactly one and it is no [`Part::Text`], the value has that
     /// part's own type.
@@ -148,7 +152,8 @@ pub struct Late {
 }
 
 /// A part of a [`Late`] value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Part {
     /// Plain text.
     Text(String),
@@ -159,7 +164,8 @@ pub enum Part {
 }
 
 /// A field of a live object: `uid`, `status.*`, or any field of an `existing` object.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FieldRef {
     /// Whose.
     pub target: Target,
@@ -168,7 +174,8 @@ pub struct FieldRef {
 }
 
 /// What a reference points at.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Target {
     /// A resource of the stack.
     Resource(Address),

@@ -33,6 +33,6 @@ pub use ledger::record;
 pub use location::{Location, locate, locate_in_sandbox, project_of, sandbox_folder};
 pub use lock::{Holder, Lock, LockWait, probe};
 pub use model::{Former, FormerStatus, Owned, State};
-pub use revision::{ChangeCounts, Recorded, Revision, RevisionManifest};
+pub use revision::{ChangeCounts, Recipe, Recorded, Revision, RevisionExisting, RevisionManifest};
 pub use settle::{settle, settle_adopt, settle_create, settle_delete, settle_forget};
 pub use store::{Committed, LockedStore, Snapshot, Store};

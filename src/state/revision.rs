@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::Error;
-use super::key::{Digest, HashKey};
+use super::key::Digest;
 use super::model::FORMAT_VERSION;
-use crate::address::Address;
+use crate::address::{Address, ObjectKey};
 use crate::path::FieldPath;
+use crate::stack::{Late, Wait};
 
 /// One recorded apply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,7 +27,7 @@ pub struct Revision {
     pub stack: String,
     /// The version that wrote it.
     pub tool_version: String,
-    /// [`HashKey::id`] of the key of the digests.
+    /// [`super::HashKey::id`] of the key of the digests.
     pub key_id: String,
     /// `apply`, `destroy`, …
     pub operation: String,
@@ -40,8 +41,17 @@ pub struct Revision {
     pub took: u64,
     /// Whether everything worked at its end.
     pub ready: bool,
+    /// The serial whose revision this apply returned to, if it was a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned_to: Option<u64>,
     /// What was desired.
     pub resources: BTreeMap<Address, RevisionManifest>,
+    /// What that referred to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub existing: BTreeMap<Address, RevisionExisting>,
+    /// The outputs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, Recipe>,
 }
 
 /// A serial and its revision, or what is wrong with it.
@@ -67,46 +77,54 @@ pub struct ChangeCounts {
     pub failed: usize,
 }
 
-/// A manifest without its secret values.
+/// A value as a stack compiles it: what files say, and how the rest is had. Never a secret.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// What files say. A late value is absent from a map, and `null` in a list, so that positions stay.
+    pub value: Value,
+    /// Secrets, and fields of other objects: by place, how each is put together.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub late: BTreeMap<FieldPath, Late>,
+}
+
+/// One resource as it was desired, all that is needed to desire it again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevisionManifest {
-    /// The manifest; secret fields are absent.
-    pub manifest: Value,
-    /// Digests of the secret fields' values.
+    /// The manifest, without our mark.
+    pub manifest: Recipe,
+    /// [`super::HashKey::field`] of the values that involve a secret, as far as they were known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<FieldPath, Digest>,
+    /// `protect`.
+    pub protect: Option<bool>,
+    /// `timeout`, in milliseconds.
+    pub timeout: Option<u64>,
+    /// `wait`.
+    pub wait: Wait,
+    /// `ignore`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<FieldPath>,
+    /// `on_immutable = "replace"`.
+    pub replace_immutable: bool,
+    /// Direct dependencies, `existing` objects included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<Address>,
 }
 
-impl RevisionManifest {
-    /// Takes the values at `secret` out of the manifest and keeps their digests.
-    pub fn new<'p>(
-        key: &HashKey,
-        address: &Address,
-        mut manifest: Value,
-        secret: impl IntoIterator<Item = &'p FieldPath>,
-    ) -> Self {
-        let mut secrets = BTreeMap::new();
-        // Digests first: taking an element out of a list moves the ones behind it.
-        let paths: Vec<_> = secret.into_iter().collect();
-        for path in &paths {
-            if let Some(value) = path.get(&manifest) {
-                secrets.insert((*path).clone(), key.field(address, path, value));
-            }
-        }
-        for path in &paths {
-            // A list element stays in its place, empty, so that the other paths keep their meaning.
-            if let Some(value) = path.get_mut(&mut manifest) {
-                *value = Value::Null;
-            }
-        }
-        for path in secrets.keys() {
-            if matches!(path.0.last(), Some(crate::path::Segment::Key(_))) {
-                path.remove(&mut manifest);
-            }
-        }
-        Self { manifest, secrets }
-    }
+/// An object that was referred to and never written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevisionExisting {
+    /// The object.
+    pub key: ObjectKey,
+    /// Its version.
+    pub api_version: String,
+    /// `wait`.
+    pub wait: Wait,
+    /// `timeout`, in milliseconds.
+    pub timeout: Option<u64>,
 }
 
 impl Revision {

@@ -80,6 +80,15 @@ impl Store {
         revisions::list(&self.location)
     }
 
+    /// The revision recorded last; `None` if nothing was.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged.
+    #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
+    pub async fn latest_revision(&self) -> Result<Option<Revision>, Error> {
+        revisions::latest(&self.location)
+    }
+
     /// One revision; `None` if it was not recorded or not kept.
     ///
     /// # Errors

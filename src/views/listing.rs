@@ -10,7 +10,7 @@ use super::page::{Layout, Page, Text, Tone};
 use super::time::{ago, exact, moment, whole};
 use super::value;
 use crate::address::Address;
-use crate::state::{ChangeCounts, Owned, Revision, State};
+use crate::state::{Owned, Revision, State};
 
 /// Outputs by name, values below each other; a value of several lines stands below its name.
 #[must_use]
@@ -115,7 +115,7 @@ pub fn histories(
                 let line = format!(
                     "{serial:>6}  {when:<20}  {:<16}  {:<20}  {took:>6}  ",
                     revision.by,
-                    what(&revision.operation, &revision.changes)
+                    what(revision)
                 );
                 let works =
                     if revision.ready { Text::tone(Tone::Good, "yes") } else { Text::tone(Tone::Bad, "no") };
@@ -131,7 +131,8 @@ pub fn histories(
 }
 
 /// `+5 ~1 -/+1 -2`, and what failed.
-fn what(operation: &str, counts: &ChangeCounts) -> String {
+fn what(revision: &Revision) -> String {
+    let counts = &revision.changes;
     let parts: Vec<String> = [
         ("+", counts.create),
         ("~", counts.update),
@@ -145,8 +146,10 @@ fn what(operation: &str, counts: &ChangeCounts) -> String {
     .map(|(symbol, n)| format!("{symbol}{n}"))
     .collect();
     let mut text = if parts.is_empty() { "nothing".to_owned() } else { parts.join(" ") };
-    if operation != "apply" {
-        text = format!("{operation} {text}");
+    match (revision.operation.as_str(), revision.returned_to) {
+        ("apply", None) => {}
+        (operation, None) => text = format!("{operation} {text}"),
+        (operation, Some(serial)) => text = format!("{operation} to {serial}: {text}"),
     }
     if counts.failed > 0 {
         write!(text, ", {} failed", counts.failed).expect("writing to a String cannot fail");
@@ -161,6 +164,7 @@ pub fn histories_json(revisions: &[(u64, Result<Revision, crate::state::Error>)]
         Ok(revision) => json!({
             "serial": serial,
             "operation": revision.operation,
+            "returned_to": revision.returned_to,
             "at": revision.at.to_string(),
             "by": revision.by,
             "took_ms": revision.took,
@@ -176,7 +180,7 @@ pub fn histories_json(revisions: &[(u64, Result<Revision, crate::state::Error>)]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{Former, FormerStatus};
+    use crate::state::{ChangeCounts, Former, FormerStatus};
 
     fn state() -> State {
         let mut state = State::new("5f0c8a52", "arr", "stacks/arr.toml");
@@ -238,7 +242,10 @@ mod tests {
                 changes,
                 took: 57_000,
                 ready,
+                returned_to: (operation == "rollback").then_some(1),
                 resources: BTreeMap::new(),
+                existing: BTreeMap::new(),
+                outputs: BTreeMap::new(),
             };
             (serial, Ok(revision))
         };

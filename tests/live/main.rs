@@ -27,6 +27,8 @@ mod project;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod rollback;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod status;

@@ -62,6 +62,8 @@ fn every_command_of_the_readme_works() {
     run(&format!("apply --yes {flags}"));
     take("arrplan output");
     run("output");
+    take("arrplan rollback");
+    run(&format!("rollback --to 1 --yes {flags}"));
     take("arrplan destroy");
     run("destroy --yes");
     take("arrplan help E012");

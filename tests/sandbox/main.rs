@@ -45,6 +45,9 @@ mod project;
 #[path = "../live/readme.rs"]
 mod readme;
 #[cfg(test)]
+#[path = "../live/rollback.rs"]
+mod rollback;
+#[cfg(test)]
 #[path = "../live/runs.rs"]
 mod runs;
 #[cfg(test)]

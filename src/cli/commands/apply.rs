@@ -10,17 +10,17 @@ use super::plan::{beside, options, show};
 use super::{block_on, cluster_request, failure, of_stack, sandbox_flag, state_request, world};
 use crate::address::Address;
 use crate::apply::Event;
-use crate::cli::args::{Apply, Applying, Destroy};
+use crate::cli::args::{Apply, Applying, Destroy, Rollback};
 use crate::cli::error::{Exit, Failed};
 use crate::cli::host::{Host, Stdin};
 use crate::cli::{prompt, signal};
-use crate::ops::{self, PlanRequest, Prepared};
+use crate::ops::{self, PlanRequest, Prepared, Return};
 use crate::plan::{Action, Options, Plan};
 use crate::state::Holder;
 use crate::views::page::{Layout, Page, Text, Tone, count};
 use crate::views::problem::Failure;
 use crate::views::progress::{ApplyView, JsonLines, Lines, Live};
-use crate::views::{json, outputs, stood_in};
+use crate::views::{json, outputs, still_says, stood_in};
 
 /// How often a view is told what time it is.
 const TICK: Duration = Duration::from_millis(100);
@@ -31,6 +31,7 @@ pub(super) fn run(args: &Apply, host: &mut Host) -> Result<Exit, Failed> {
         state: state_request(&args.state),
         cluster: cluster_request(&args.cluster, &args.state, args.applying.parallelism),
         destroy: false,
+        to: None,
         options: options(&args.planning, false),
         timeout: args.applying.timeout,
     };
@@ -45,11 +46,31 @@ pub(super) fn destroy(args: &Destroy, host: &mut Host) -> Result<Exit, Failed> {
         state: state_request(&args.state),
         cluster: cluster_request(&args.cluster, &args.state, args.applying.parallelism),
         destroy: true,
+        to: None,
         options: Options::default(),
         timeout: args.applying.timeout,
     };
     let sandbox = args.state.sandbox;
     let typed = Typed::new("destroy", args.stack.stack.as_deref(), sandbox, args.full, &args.applying);
+    execute(&request, &typed, host)
+}
+
+pub(super) fn rollback(args: &Rollback, host: &mut Host) -> Result<Exit, Failed> {
+    let request = PlanRequest {
+        stack: of_stack(&args.stack, &args.vars),
+        state: state_request(&args.state),
+        cluster: cluster_request(&args.cluster, &args.state, args.applying.parallelism),
+        destroy: false,
+        to: Some(args.to.map_or(Return::LastThatWorked, Return::To)),
+        options: options(&args.planning, false),
+        timeout: args.applying.timeout,
+    };
+    let (stack, full) = (args.stack.stack.as_deref(), args.planning.full);
+    let mut typed = Typed::new("rollback", stack, args.state.sandbox, full, &args.applying);
+    if let Some(serial) = args.to {
+        typed.line.push_str(" --to ");
+        typed.line.push_str(&serial.to_string());
+    }
     execute(&request, &typed, host)
 }
 
@@ -145,6 +166,7 @@ async fn approved(
     let destroy = plan.destroy;
     let practice =
         prepared.outcome.sources.as_ref().map(|sources| stood_in(plan, sources, host.err_layout()));
+    let still = prepared.outcome.still.clone();
     let (events, heard) = unbounded_channel();
     let (applied, ()) = {
         let view = view(typed, quiet, destroy, host);
@@ -153,6 +175,7 @@ async fn approved(
         tokio::join!(run, watch(heard, view))
     };
     let applied = applied?;
+    host.say(&still_says(&still, host.err_layout()));
     let exit = finish(&applied, typed, host)?;
     if let Some(stood_in) = practice.filter(|_| !typed.applying.json) {
         host.say(&stood_in);
@@ -262,7 +285,11 @@ async fn ask(
         return Err(Failed::Error(failure.hint(format!("arrplan {} --yes", typed.line))));
     };
     let these = if changes.starts_with("1 ") { "this" } else { "these" };
-    let verb = if plan.destroy { "Destroy: apply" } else { "Apply" };
+    let verb = match plan.returns_to {
+        _ if plan.destroy => "Destroy: apply".to_owned(),
+        Some(serial) => format!("Back to revision {serial}: apply"),
+        None => "Apply".to_owned(),
+    };
     let question = Text::tone(Tone::Strong, &format!("{verb} {these} {changes} to {cluster}? [y/N] "));
     host.say(&format!("\n{}", question.render(host.err_layout().color)));
     let yes = prompt::is_yes(answers, cancel).await;

@@ -39,6 +39,7 @@ pub(super) fn run(command: &Command, host: &mut Host) -> Result<Exit, Failed> {
         Command::Plan(args) => plan::run(args, host),
         Command::Apply(args) => apply::run(args, host),
         Command::Destroy(args) => apply::destroy(args, host),
+        Command::Rollback(args) => apply::rollback(args, host),
         Command::Graph(args) => graph::run(args, host),
         Command::Output(args) => output::run(args, host),
         Command::Render(args) => render::run(args, host),

@@ -8,11 +8,11 @@ use crate::cli::args::{Plan, Planning};
 use crate::cli::error::{Exit, Failed};
 use crate::cli::host::Host;
 use crate::cli::signal;
-use crate::ops::{self, PlanOutcome, PlanRequest};
+use crate::ops::{self, PlanOutcome, PlanRequest, Return};
 use crate::plan::{Action, Options, TakeOption};
 use crate::views::page::{Page, Text, Tone};
 use crate::views::plan::PlanView;
-use crate::views::{diagnostics, json};
+use crate::views::{diagnostics, json, still_says};
 
 pub(super) fn run(args: &Plan, host: &mut Host) -> Result<Exit, Failed> {
     let request = PlanRequest {
@@ -20,6 +20,7 @@ pub(super) fn run(args: &Plan, host: &mut Host) -> Result<Exit, Failed> {
         state: state_request(&args.state),
         cluster: cluster_request(&args.cluster, &args.state, 0),
         destroy: args.destroy,
+        to: args.to.map(Return::To),
         options: options(&args.planning, args.skip_secrets),
         timeout: None,
     };
@@ -37,9 +38,14 @@ pub(super) fn run(args: &Plan, host: &mut Host) -> Result<Exit, Failed> {
         let text = show(&outcome, args.planning.full, &BTreeSet::new(), host);
         host.print(&text)?;
         if plan.has_changes() && !plan.problems.has_errors() {
-            let command = if args.destroy { "destroy" } else { "apply" };
-            next(command, args.stack.stack.as_deref(), args.state.sandbox, host);
+            let command = match args.to {
+                _ if args.destroy => "destroy".to_owned(),
+                Some(serial) => format!("rollback --to {serial}"),
+                None => "apply".to_owned(),
+            };
+            next(&command, args.stack.stack.as_deref(), args.state.sandbox, host);
         }
+        host.say(&still_says(&outcome.still, host.err_layout()));
     }
     Ok(if plan.problems.has_errors() {
         Exit::Error

@@ -28,6 +28,13 @@ pub(super) fn read(location: &Location, serial: u64) -> Result<Option<Revision>,
     parse_document(&path, &bytes, |r: &Revision| r.format_version, corrupt).map(Some)
 }
 
+pub(super) fn latest(location: &Location) -> Result<Option<Revision>, Error> {
+    match serials(location)?.last() {
+        Some(serial) => read(location, *serial),
+        None => Ok(None),
+    }
+}
+
 /// Serials of the recorded revisions, ascending.
 fn serials(location: &Location) -> Result<Vec<u64>, Error> {
     let folder = location.revisions();

@@ -11,7 +11,7 @@ use super::super::files;
 use super::super::journal::tests::{begin, owned};
 use super::super::journal::{Begin, Operation, Outcome};
 use super::super::model::State;
-use super::super::{ChangeCounts, Digest, Location, Owned, RevisionManifest, locate};
+use super::super::{ChangeCounts, Digest, Location, Owned, locate};
 use super::*;
 use crate::address::{Address, ObjectKey};
 use crate::cluster::{ClusterIdentity, IdentityKind};
@@ -478,7 +478,10 @@ fn revision(serial: u64, ready: bool) -> Revision {
         changes: ChangeCounts { create: 2, ..ChangeCounts::default() },
         took: 1500,
         ready,
+        returned_to: None,
         resources: std::collections::BTreeMap::new(),
+        existing: std::collections::BTreeMap::new(),
+        outputs: std::collections::BTreeMap::new(),
     }
 }
 
@@ -497,18 +500,6 @@ async fn ten_revisions_are_kept_and_the_last_that_got_ready() {
     let all = project.store.revisions().await.unwrap();
     let bad: Vec<u64> = all.iter().filter(|(_, r)| r.is_err()).map(|(s, _)| *s).collect();
     assert_eq!(bad, [13]);
-}
-
-#[test]
-fn a_revision_holds_no_secret() {
-    let key = super::super::HashKey::from_bytes(&[1; 32]).unwrap();
-    let address = Address::new("secret", "s");
-    let manifest = json!({"data": {"a": "czNjcjN0", "b": "x"}, "args": ["p", "s3cr3t"], "gone": 1});
-    let paths = ["data.a", "args[1]", "none.here"].map(|p| p.parse().unwrap());
-    let recorded = RevisionManifest::new(&key, &address, manifest, &paths);
-    assert_eq!(recorded.manifest, json!({"data": {"b": "x"}, "args": ["p", null], "gone": 1}));
-    assert_eq!(recorded.secrets.len(), 2);
-    assert_eq!(recorded.secrets[&paths[0]], key.field(&address, &paths[0], &json!("czNjcjN0")));
 }
 
 proptest! {

@@ -16,6 +16,8 @@ pub fn plan(plan: &Plan, sources: Option<&SourceMap>) -> Value {
         "tool_version": env!("CARGO_PKG_VERSION"),
         "stack": plan.stack,
         "destroy": plan.destroy,
+        "returns_to": plan.returns_to,
+        "forward_from": plan.forward_from,
         "lineage": plan.lineage,
         "serial": plan.serial,
         "cluster": {

@@ -106,6 +106,13 @@ fn head(plan: &Plan, page: &mut Page) {
         serial => format!("state: serial {serial}"),
     };
     page.ends(&left, &Text::tone(Tone::Dim, &right));
+    if let Some(serial) = plan.returns_to {
+        page.wrapped(0, 2, &Text::tone(Tone::Note, &format!("Back to revision {serial}.")));
+    }
+    if let Some(serial) = plan.forward_from {
+        let text = format!("The last apply went back to revision {serial}; this plan goes forward again.");
+        page.wrapped(0, 2, &Text::tone(Tone::Note, &text));
+    }
 }
 
 fn not_ours(list: &[NotOurs], view: &PlanView<'_>, page: &mut Page) {

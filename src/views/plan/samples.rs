@@ -89,6 +89,8 @@ pub(in crate::views) fn plan(serial: u64, changes: Vec<Change>) -> Plan {
         lineage: "5f0c8a52".into(),
         serial,
         destroy: false,
+        returns_to: None,
+        forward_from: None,
         changes,
         not_ours: Vec::new(),
         left_behind: Vec::new(),

@@ -70,6 +70,8 @@ fn totals(plan: &Plan) -> Text {
             Tone::Plain,
             if plan.destroy {
                 " This stack owns nothing."
+            } else if plan.returns_to.is_some() {
+                " The cluster is as that revision says, and everything works."
             } else {
                 " The cluster is as the stack says, and everything works."
             },
