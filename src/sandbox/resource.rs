@@ -143,8 +143,8 @@ pub(super) trait Strategy: std::fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Warnings about an accepted object.
-    fn warnings(&self, _object: &Value) -> Vec<String> {
+    /// Warnings about an accepted object; `old` at an update.
+    fn warnings(&self, _object: &Value, _old: Option<&Value>, _endpoint: Endpoint) -> Vec<String> {
         Vec::new()
     }
 }

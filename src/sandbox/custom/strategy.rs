@@ -152,7 +152,7 @@ impl Strategy for Custom {
         rest(object) != rest(old)
     }
 
-    fn warnings(&self, object: &Value) -> Vec<String> {
+    fn warnings(&self, object: &Value, _: Option<&Value>, _: Endpoint) -> Vec<String> {
         let finalizers = object["metadata"]["finalizers"].as_array().into_iter().flatten();
         let mut names: Vec<&str> = finalizers.filter_map(Value::as_str).collect();
         names.sort_unstable();

@@ -181,7 +181,7 @@ impl Strategy for BuiltIn {
         (self.rules.admit)(object, old, draw)
     }
 
-    fn warnings(&self, object: &Value) -> Vec<String> {
-        (self.rules.warnings)(object)
+    fn warnings(&self, object: &Value, old: Option<&Value>, endpoint: Endpoint) -> Vec<String> {
+        if endpoint == Endpoint::Main { (self.rules.warnings)(object, old) } else { Vec::new() }
     }
 }

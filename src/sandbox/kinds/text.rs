@@ -29,6 +29,12 @@ pub(super) fn base64_canonical(text: &str) -> Result<String, String> {
 pub(super) fn time_canonical(text: &str, is_micro: bool) -> Result<String, String> {
     let layout = if is_micro { "2006-01-02T15:04:05.000000Z07:00" } else { "2006-01-02T15:04:05Z07:00" };
     let parsed = text.parse::<jiff::Timestamp>().ok().filter(|_| unparsed(text).is_none());
+    let fraction = text.split_once('.').map_or("", |(_, rest)| rest);
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+    if is_micro && parsed.is_some() && digits != 6 {
+        let rest = text.get(19..).unwrap_or_default();
+        return Err(format!("parsing time {text:?} as {layout:?}: cannot parse {rest:?} as \".000000\""));
+    }
     let Some(time) = parsed else {
         let (rest, part) = unparsed(text).unwrap_or((text, "2006"));
         return Err(format!("parsing time {text:?} as {layout:?}: cannot parse {rest:?} as {part:?}"));
@@ -84,7 +90,13 @@ mod tests {
             ("2026-11-22T06:00:00.9Z", false, Ok("2026-11-22T06:00:00Z")),
             ("2026-11-22T08:00:00+02:00", false, Ok("2026-11-22T06:00:00Z")),
             ("2026-11-22T06:00:00.123456Z", true, Ok("2026-11-22T06:00:00.123456Z")),
-            ("2026-11-22T06:00:00Z", true, Ok("2026-11-22T06:00:00.000000Z")),
+            (
+                "2026-11-22T06:00:00Z",
+                true,
+                Err(
+                    "parsing time \"2026-11-22T06:00:00Z\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse \"Z\" as \".000000\"",
+                ),
+            ),
             (
                 "yesterday",
                 false,

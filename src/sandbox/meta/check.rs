@@ -41,13 +41,20 @@ impl fmt::Display for At {
 
 /// What is wrong so far.
 #[derive(Debug, Default)]
-pub(in crate::sandbox) struct Causes(Vec<Cause>);
+pub(in crate::sandbox) struct Causes {
+    /// In the order of the API server's hand-written checks.
+    found: Vec<Cause>,
+    /// Of its declared checks, which come after those.
+    declared: Vec<Cause>,
+    /// Whether what is found now is of a declared check.
+    is_declared: bool,
+}
 
 impl Causes {
     /// All of it. What was found twice is told once, as the API server does.
     pub(in crate::sandbox) fn into_vec(self) -> Vec<Cause> {
-        let mut causes: Vec<Cause> = Vec::with_capacity(self.0.len());
-        for cause in self.0 {
+        let mut causes: Vec<Cause> = Vec::with_capacity(self.found.len() + self.declared.len());
+        for cause in self.found.into_iter().chain(self.declared) {
             if !causes.contains(&cause) {
                 causes.push(cause);
             }
@@ -57,22 +64,46 @@ impl Causes {
 
     /// How much was found so far.
     pub(in crate::sandbox) fn len(&self) -> usize {
-        self.0.len()
+        self.found.len() + self.declared.len()
     }
 
     /// Takes over what another check found.
     pub(in crate::sandbox) fn extend(&mut self, causes: Vec<Cause>) {
-        self.0.extend(causes);
+        self.found.extend(causes);
+    }
+
+    /// Runs a check that the API server declares in its types (`+k8s:…`) instead of writing it by hand: it says
+    /// less of what is wrong, and says it last.
+    pub(in crate::sandbox) fn declared(&mut self, check: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.is_declared, true);
+        check(self);
+        self.is_declared = before;
+    }
+
+    /// What a declared check says of a value that has changed.
+    pub(in crate::sandbox) fn declared_immutable(&mut self, at: &At, new: &Value, old: &Value) {
+        if !same(new, old) {
+            self.declared(|causes| causes.invalid(at, Value::Null, "field is immutable"));
+        }
+    }
+
+    fn push(&mut self, cause: Cause) {
+        if self.is_declared { self.declared.push(cause) } else { self.found.push(cause) }
     }
 
     /// A value that must be there.
     pub(in crate::sandbox) fn required(&mut self, at: &At, detail: &str) {
-        self.0.push(fault::required(at.to_string(), detail));
+        self.push(fault::required(at.to_string(), detail));
     }
 
     /// A value that is not right.
     pub(in crate::sandbox) fn invalid(&mut self, at: &At, value: impl Into<Value>, detail: &str) {
-        self.0.push(fault::invalid(at.to_string(), &value.into(), detail));
+        let value = value.into();
+        if value.is_object() || value.is_array() {
+            self.invalid_text(at, &in_go_order(&value), detail);
+        } else {
+            self.push(fault::invalid(at.to_string(), &value, detail));
+        }
     }
 
     /// As [`Causes::invalid`], once per detail.
@@ -84,52 +115,52 @@ impl Causes {
 
     /// A value that may not be there.
     pub(in crate::sandbox) fn forbidden(&mut self, at: &At, detail: &str) {
-        self.0.push(fault::forbidden(at.to_string(), detail));
+        self.push(fault::forbidden(at.to_string(), detail));
     }
 
     /// A value that stands there twice.
     pub(in crate::sandbox) fn duplicate(&mut self, at: &At, value: impl Into<Value>) {
-        self.0.push(fault::duplicate(at.to_string(), &value.into()));
+        self.push(fault::duplicate(at.to_string(), &value.into()));
     }
 
     /// The same, of a value that the server prints in a form of its own.
     pub(in crate::sandbox) fn duplicate_text(&mut self, at: &At, shown: &str) {
         let message = format!("Duplicate value: {shown}");
-        self.0.push(Cause { reason: "FieldValueDuplicate", message, field: at.to_string() });
+        self.push(Cause { reason: "FieldValueDuplicate", message, field: at.to_string() });
     }
 
     /// As [`Causes::not_supported`], of a value that the server prints in a form of its own.
     pub(in crate::sandbox) fn not_supported_text(&mut self, at: &At, shown: &str, supported: &[&str]) {
         let list: Vec<String> = supported.iter().map(|value| fault::quote(value)).collect();
         let message = format!("Unsupported value: {shown}: supported values: {}", list.join(", "));
-        self.0.push(Cause { reason: "FieldValueNotSupported", message, field: at.to_string() });
+        self.push(Cause { reason: "FieldValueNotSupported", message, field: at.to_string() });
     }
 
     /// As [`Causes::invalid`], of a value that the server prints in a form of its own.
     pub(in crate::sandbox) fn invalid_text(&mut self, at: &At, shown: &str, detail: &str) {
         let message = format!("Invalid value: {shown}: {detail}");
-        self.0.push(Cause { reason: "FieldValueInvalid", message, field: at.to_string() });
+        self.push(Cause { reason: "FieldValueInvalid", message, field: at.to_string() });
     }
 
     /// A reference to nothing.
     pub(in crate::sandbox) fn not_found(&mut self, at: &At, value: &str) {
         let message = format!("Not found: {}", fault::quote(value));
-        self.0.push(Cause { reason: "FieldValueNotFound", message, field: at.to_string() });
+        self.push(Cause { reason: "FieldValueNotFound", message, field: at.to_string() });
     }
 
     /// A value that is none of these.
     pub(in crate::sandbox) fn not_supported(&mut self, at: &At, value: impl Into<Value>, supported: &[&str]) {
-        self.0.push(fault::not_supported(at.to_string(), &value.into(), supported));
+        self.push(fault::not_supported(at.to_string(), &value.into(), supported));
     }
 
     /// A text that is too long.
     pub(in crate::sandbox) fn too_long(&mut self, at: &At, bytes: u32) {
-        self.0.push(fault::too_long(at.to_string(), bytes.into()));
+        self.push(fault::too_long(at.to_string(), bytes.into()));
     }
 
     /// A list that is too long.
     pub(in crate::sandbox) fn too_many(&mut self, at: &At, found: usize, most: usize) {
-        self.0.push(fault::too_many(at.to_string(), found, most));
+        self.push(fault::too_many(at.to_string(), found, most));
     }
 
     /// A number below 0.
@@ -144,6 +175,33 @@ impl Causes {
         if !same(new, old) {
             self.invalid(at, new.clone(), "field is immutable");
         }
+    }
+}
+
+/// JSON with the fields of the types of all kinds in the order in which Go prints them; everything else is a map,
+/// which Go sorts.
+fn in_go_order(value: &Value) -> String {
+    const OWNER: [&str; 6] = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+    const SELECTOR: [&str; 2] = ["matchLabels", "matchExpressions"];
+    match value {
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(in_go_order).collect();
+            format!("[{}]", items.join(","))
+        }
+        Value::Object(map) => {
+            let mut fields: Vec<&String> = map.keys().collect();
+            for known in [&OWNER[..], &SELECTOR[..]] {
+                if fields.iter().all(|field| known.contains(&field.as_str())) {
+                    fields.sort_by_key(|field| known.iter().position(|known| known == field));
+                }
+            }
+            let field = |field: &&String| {
+                format!("{}:{}", fault::go_json(&Value::from(field.as_str())), in_go_order(&map[*field]))
+            };
+            let fields: Vec<String> = fields.iter().map(field).collect();
+            format!("{{{}}}", fields.join(","))
+        }
+        other => fault::go_json(other),
     }
 }
 

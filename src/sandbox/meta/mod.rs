@@ -8,8 +8,8 @@ mod names;
 
 pub(super) use check::{At, Causes, same};
 pub(super) use names::{
-    config_key, dns_1035, dns_label, dns_subdomain, in_range, label_key, label_value, path_segment, percent,
-    port, port_name, variable, wildcard_subdomain,
+    config_key, dns_label, dns_subdomain, in_range, label_key, label_value, path_segment, percent, port,
+    port_name, variable, wildcard_subdomain,
 };
 
 use serde_json::Value;

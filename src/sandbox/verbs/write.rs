@@ -79,7 +79,7 @@ pub(super) fn begin(
         causes = meta::validate_create(resource, object);
     }
     refuse(resource, object, causes)?;
-    request.warn(strategy.warnings(object));
+    request.warn(strategy.warnings(object, None, request.endpoint));
     strategy.admit(object, None, server)
 }
 
@@ -135,7 +135,7 @@ fn change(
     let mut causes = meta::validate_update(resource, object, old);
     causes.extend(strategy.validate_update(object, old, request.endpoint));
     refuse(resource, object, causes)?;
-    request.warn(strategy.warnings(object));
+    request.warn(strategy.warnings(object, Some(old), request.endpoint));
     if request.endpoint == Endpoint::Main {
         strategy.admit(object, Some(old), server)?;
     }

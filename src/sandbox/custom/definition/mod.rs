@@ -149,7 +149,7 @@ impl Strategy for Definition {
         object["spec"] != old["spec"]
     }
 
-    fn warnings(&self, object: &Value) -> Vec<String> {
+    fn warnings(&self, object: &Value, _: Option<&Value>, _: Endpoint) -> Vec<String> {
         let mut told = Vec::new();
         for (_, version) in elements(&object["spec"], "versions") {
             formats(&version["schema"]["openAPIV3Schema"], &mut told);

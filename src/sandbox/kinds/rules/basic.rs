@@ -47,6 +47,17 @@ pub(super) fn validate_namespace_status(causes: &mut Causes, object: &Value, _: 
     }
 }
 
+/// A new Node takes no pods before it is ready; after the admission plugin `TaintNodesByCondition`.
+pub(super) fn prepare_node(object: &mut Value, _: &dyn Draw) {
+    const KEY: &str = "node.kubernetes.io/not-ready";
+    let mut taints = object["spec"].items("taints").to_vec();
+    let is_tainted = |taint: &Value| taint.text("key") == KEY && taint.text("effect") == "NoSchedule";
+    if !taints.iter().any(is_tainted) {
+        taints.push(json!({ "key": KEY, "effect": "NoSchedule" }));
+        object["spec"]["taints"] = taints.into();
+    }
+}
+
 /// Secrets of a ServiceAccount are kept by name alone.
 pub(super) fn prepare_service_account(object: &mut Value) {
     for secret in object.get_mut("secrets").and_then(Value::as_array_mut).into_iter().flatten() {

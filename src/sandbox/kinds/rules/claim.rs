@@ -299,7 +299,7 @@ pub(super) fn admit(object: &Value, old: Option<&Value>, draw: &dyn Draw) -> Res
 }
 
 /// Warnings about a claim.
-pub(super) fn warnings(object: &Value) -> Vec<String> {
+pub(super) fn warnings(object: &Value, _: Option<&Value>) -> Vec<String> {
     if object["metadata"]["annotations"].get(CLASS_ANNOTATION).is_none() {
         return Vec::new();
     }

@@ -101,6 +101,19 @@ pub(super) fn validate_secret(causes: &mut Causes, object: &Value, old: Option<&
     }
 }
 
+/// Warnings about a Secret: a certificate that is none.
+pub(super) fn secret_warnings(object: &Value, _: Option<&Value>) -> Vec<String> {
+    if object.text("type") != "kubernetes.io/tls" {
+        return Vec::new();
+    }
+    let has_pem = |key: &str| {
+        let text = STANDARD.decode(object["data"].text(key)).unwrap_or_default();
+        String::from_utf8_lossy(&text).contains("-----BEGIN ")
+    };
+    let missing = [("tls.crt", "certificate"), ("tls.key", "key")].into_iter().find(|(key, _)| !has_pem(key));
+    missing.map(|(_, what)| format!("tls: failed to find any PEM data in {what} input")).into_iter().collect()
+}
+
 fn docker(causes: &mut Causes, at: &At, key: &str, value: Option<&Value>) {
     let Some(value) = value else { return causes.required(&at.key(key), "") };
     let text = STANDARD.decode(value.as_str().unwrap_or_default()).unwrap_or_default();

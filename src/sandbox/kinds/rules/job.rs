@@ -16,6 +16,9 @@ pub(super) fn prepare_create(object: &mut Value, _: &dyn Draw) {
         return;
     }
     let (name, uid) = (object["metadata"]["name"].clone(), object["metadata"]["uid"].clone());
+    // A Job without labels has those of its template, one and the same map on the server: it gets all of these too.
+    let labels = &object["metadata"]["labels"];
+    let shares_labels = !labels.is_null() && *labels == object["spec"]["template"]["metadata"]["labels"];
     let spec = &mut object["spec"];
     map_mut(spec, "template");
     let labels = pod::labels_of(&mut spec["template"]);
@@ -27,6 +30,10 @@ pub(super) fn prepare_create(object: &mut Value, _: &dyn Draw) {
     ] {
         labels.entry(key).or_insert_with(|| value.clone());
     }
+    if shares_labels {
+        object["metadata"]["labels"] = object["spec"]["template"]["metadata"]["labels"].clone();
+    }
+    let spec = &mut object["spec"];
     map_mut(spec, "selector");
     map_mut(&mut spec["selector"], "matchLabels").entry("batch.kubernetes.io/controller-uid").or_insert(uid);
 }
@@ -106,7 +113,8 @@ fn check_spec(causes: &mut Causes, spec: &Value, at: &At) {
     }
     let per_index = spec.int("backoffLimitPerIndex");
     if spec.some("maxFailedIndexes").is_some() && per_index.is_none() {
-        causes.required(&at.child("backoffLimitPerIndex"), "when maxFailedIndexes is specified");
+        let at = at.child("backoffLimitPerIndex");
+        causes.declared(|causes| causes.required(&at, "when maxFailedIndexes is specified"));
     }
     managed_by(causes, spec, &at.child("managedBy"));
     let mode = spec.some("completionMode").and_then(Value::as_str).unwrap_or("NonIndexed");
@@ -258,7 +266,7 @@ pub(super) fn validate_cron(causes: &mut Causes, object: &Value, old: Option<&Va
 fn schedule(causes: &mut Causes, spec: &Value, old: Option<&Value>, at: &At) {
     let schedule = spec.text("schedule");
     if schedule.is_empty() {
-        return causes.required(at, "");
+        return causes.declared(|causes| causes.required(at, ""));
     }
     if let Err(detail) = cron::check(schedule) {
         causes.invalid(at, schedule, &detail);
@@ -295,19 +303,16 @@ fn time_zone(causes: &mut Causes, spec: &Value, at: &At) {
 }
 
 /// Warnings about a Job.
-pub(super) fn warnings(object: &Value) -> Vec<String> {
-    let mut warnings = workload::named_warnings(object);
-    warnings.extend(spec_warnings(&object["spec"], &At::new("spec")));
-    warnings
+pub(super) fn warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
+    workload::named_warnings(object, old)
 }
 
 /// Warnings about a CronJob.
-pub(super) fn cron_warnings(object: &Value) -> Vec<String> {
-    let mut warnings = workload::named_warnings(object);
-    warnings.extend(spec_warnings(&object["spec"]["jobTemplate"]["spec"], &At::new("spec.jobTemplate.spec")));
+pub(super) fn cron_warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
+    let mut warnings = workload::name_warnings(object, old);
+    if old.is_none_or(|old| old["metadata"]["generation"] != object["metadata"]["generation"]) {
+        let template = &object["spec"]["jobTemplate"]["spec"]["template"];
+        warnings.extend(pod::template_warnings(template, &At::new("spec.jobTemplate.spec.template")));
+    }
     warnings
-}
-
-fn spec_warnings(spec: &Value, at: &At) -> Vec<String> {
-    pod::template_warnings(&spec["template"], &at.child("template"))
 }

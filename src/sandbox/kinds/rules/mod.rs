@@ -60,8 +60,8 @@ pub(super) struct Rules {
     pub(super) validate: Validate,
     /// Checks beyond metadata, of a write through the status endpoint.
     pub(super) validate_status: fn(&mut Causes, &Value, &Value),
-    /// Warnings about an accepted object.
-    pub(super) warnings: fn(&Value) -> Vec<String>,
+    /// Warnings about an accepted object; with the object it replaces, about the change.
+    pub(super) warnings: fn(&Value, Option<&Value>) -> Vec<String>,
     /// What becomes of dependents when a delete does not say.
     pub(super) propagation: Propagation,
     /// What admission plugins refuse.
@@ -80,7 +80,7 @@ const PLAIN: Rules = Rules {
     prepare_update: |_, _, _, _| {},
     validate: |_, _, _| {},
     validate_status: |_, _, _| {},
-    warnings: |_| Vec::new(),
+    warnings: |_, _| Vec::new(),
     propagation: Propagation::Background,
     admit: |_, _, _| Ok(()),
     grace_period: |_| 0,
@@ -107,7 +107,7 @@ pub(super) fn of_kind(kind: &str) -> Rules {
 fn core(kind: &str) -> Option<Rules> {
     Some(match kind {
         "ConfigMap" => Rules { validate: config::validate_config_map, ..PLAIN },
-        "Secret" => Rules { validate: config::validate_secret, ..PLAIN },
+        "Secret" => Rules { validate: config::validate_secret, warnings: config::secret_warnings, ..PLAIN },
         "Namespace" => Rules {
             name: meta::dns_label,
             prepare_create: basic::prepare_namespace,
@@ -149,16 +149,16 @@ fn core(kind: &str) -> Option<Rules> {
             prepare_create: pod::prepare_create,
             validate: pod::validate,
             grace_period: pod::grace_period,
-            warnings: |object| pod::template_warnings(object, &meta::At::new("")),
+            warnings: |object, _| pod::template_warnings(object, &meta::At::new("")),
             ..COUNTED
         },
         "Event" => Rules { validate: small::validate_event, ..PLAIN },
-        "Endpoints" => PLAIN,
+        "Endpoints" => Rules { warnings: small::endpoints_warnings, ..PLAIN },
         "LimitRange" => Rules { validate: small::validate_limits, ..PLAIN },
         "ResourceQuota" => {
             Rules { validate: small::validate_quota, warnings: small::quota_warnings, ..WITH_STATUS }
         }
-        "Node" => WITH_STATUS,
+        "Node" => Rules { prepare_create: basic::prepare_node, ..WITH_STATUS },
         _ => return None,
     })
 }
@@ -169,14 +169,12 @@ fn grouped(kind: &str) -> Option<Rules> {
             counts: Counts::SpecAndAnnotations,
             status_resets: &[&["spec"], &["metadata", "labels"]],
             validate: workload::validate_deployment,
-            warnings: |object| {
-                let mut warnings = workload::named_warnings(object);
-                warnings.extend(workload::warnings(object));
-                warnings
-            },
+            warnings: workload::named_warnings,
             ..WORKLOAD
         },
-        "ReplicaSet" => Rules { validate: workload::validate_replica_set, ..WORKLOAD },
+        "ReplicaSet" => {
+            Rules { validate: workload::validate_replica_set, warnings: workload::named_warnings, ..WORKLOAD }
+        }
         "StatefulSet" => {
             Rules { name: meta::dns_subdomain, validate: workload::validate_stateful_set, ..WORKLOAD }
         }
@@ -206,13 +204,22 @@ fn grouped(kind: &str) -> Option<Rules> {
         },
         "IngressClass" => Rules { counts: Counts::Spec, validate: network::validate_class, ..PLAIN },
         "NetworkPolicy" => Rules { counts: Counts::Spec, validate: network::validate_policy, ..PLAIN },
-        "EndpointSlice" => Rules { counts: Counts::AllAndLabels, validate: small::validate_slice, ..PLAIN },
+        "EndpointSlice" => Rules {
+            counts: Counts::AllAndLabels,
+            validate: small::validate_slice,
+            warnings: small::slice_warnings,
+            ..PLAIN
+        },
         "Role" => Rules { validate: rbac::validate_role, ..RBAC },
         "ClusterRole" => Rules { validate: rbac::validate_cluster_role, ..RBAC },
         "RoleBinding" => Rules { validate: rbac::validate_binding, ..RBAC },
         "ClusterRoleBinding" => Rules { validate: rbac::validate_cluster_binding, ..RBAC },
         "StorageClass" => Rules { validate: storage::validate_class, ..PLAIN },
-        "VolumeAttributesClass" => Rules { validate: storage::validate_attributes, ..PLAIN },
+        "VolumeAttributesClass" => Rules {
+            prepare_create: |object, _| claim::add_finalizer(object, "kubernetes.io/vac-protection"),
+            validate: storage::validate_attributes,
+            ..PLAIN
+        },
         "PriorityClass" => Rules { counts: Counts::Once, validate: small::validate_priority, ..PLAIN },
         "Lease" => Rules {
             prepare_create: |object, _| small::strip_lease(object),

@@ -127,7 +127,7 @@ fn backend(causes: &mut Causes, backend: &Value, at: &At) {
     match (backend.some("resource"), backend.some("service")) {
         (Some(_), Some(_)) => causes.invalid(at, "", "cannot set both resource and service backends"),
         (None, None) => causes.invalid(at, "", "resource or service backend is required"),
-        (Some(resource), None) => reference(causes, resource, &at.child("resource")),
+        (Some(resource), None) => reference(causes, resource, false, &at.child("resource")),
         (None, Some(service)) => {
             let name = service.text("name");
             if name.is_empty() {
@@ -151,24 +151,26 @@ fn backend(causes: &mut Causes, backend: &Value, at: &At) {
     }
 }
 
-fn reference(causes: &mut Causes, reference: &Value, at: &At) {
+fn reference(causes: &mut Causes, reference: &Value, is_declared: bool, at: &At) {
     if let Some(group) = reference.some("apiGroup").and_then(Value::as_str) {
         causes.each_invalid(&at.child("apiGroup"), group, &dns_subdomain(group));
     }
     for field in ["kind", "name"] {
         let text = reference.text(field);
-        if text.is_empty() {
-            causes.required(&at.child(field), "");
-        } else {
+        if !text.is_empty() {
             causes.each_invalid(&at.child(field), text, &path_segment(text));
+        } else if is_declared {
+            causes.declared(|causes| causes.required(&at.child(field), ""));
+        } else {
+            causes.required(&at.child(field), "");
         }
     }
 }
 
 /// Warnings about an Ingress.
-pub(super) fn ingress_warnings(object: &Value) -> Vec<String> {
+pub(super) fn ingress_warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
     let is_annotated = object["metadata"]["annotations"].get(CLASS_ANNOTATION).is_some();
-    if !is_annotated || object["spec"].some("ingressClassName").is_some() {
+    if old.is_some() || !is_annotated || object["spec"].some("ingressClassName").is_some() {
         return Vec::new();
     }
     vec![format!(
@@ -211,7 +213,7 @@ pub(super) fn validate_class(causes: &mut Causes, object: &Value, old: Option<&V
     domain_path(causes, controller, &at_controller);
     let Some(parameters) = spec.some("parameters") else { return };
     let at = at.child("parameters");
-    reference(causes, parameters, &at);
+    reference(causes, parameters, true, &at);
     let namespace = parameters.some("namespace").and_then(Value::as_str);
     let at_namespace = at.child("namespace");
     match (parameters.text("scope"), namespace) {
@@ -344,7 +346,7 @@ fn peer(causes: &mut Causes, entry: &Value, known: &[&str], at: &At) {
 fn ip_block(causes: &mut Causes, block: &Value, known: &[&str], at: &At) {
     let cidr = block.text("cidr");
     if cidr.is_empty() {
-        return causes.required(&at.child("cidr"), "");
+        return causes.declared(|causes| causes.required(&at.child("cidr"), ""));
     }
     let Some(range) = ip::check_range(causes, &at.child("cidr"), cidr, known) else { return };
     for (index, except) in block.items("except").iter().filter_map(Value::as_str).enumerate() {

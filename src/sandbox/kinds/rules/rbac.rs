@@ -31,7 +31,7 @@ fn rules(causes: &mut Causes, object: &Value, namespaced: bool) {
     for (index, rule) in object.items("rules").iter().enumerate() {
         let at = At::new("rules").index(index);
         if rule.items("verbs").is_empty() {
-            causes.required(&at.child("verbs"), "verbs must contain at least one value");
+            causes.declared(|causes| causes.required(&at.child("verbs"), ""));
         }
         let urls = rule.items("nonResourceURLs");
         if !urls.is_empty() {
@@ -76,7 +76,7 @@ fn binding(causes: &mut Causes, object: &Value, old: Option<&Value>, namespaced:
     }
     let name = role.text("name");
     if name.is_empty() {
-        causes.required(&at.child("name"), "");
+        causes.declared(|causes| causes.required(&at.child("name"), ""));
     } else {
         causes.each_invalid(&at.child("name"), name, &path_segment(name));
     }
@@ -98,7 +98,7 @@ fn binding(causes: &mut Causes, object: &Value, old: Option<&Value>, namespaced:
 fn check_subject(causes: &mut Causes, subject: &Value, namespaced: bool, at: &At) {
     let (name, group) = (subject.text("name"), subject.text("apiGroup"));
     if name.is_empty() {
-        causes.required(&at.child("name"), "");
+        causes.declared(|causes| causes.required(&at.child("name"), ""));
     }
     match subject.text("kind") {
         "ServiceAccount" => {

@@ -22,13 +22,14 @@ pub(super) fn validate_autoscaler(causes: &mut Causes, object: &Value, old: Opti
     let bound = if old.is_some_and(|old| old["spec"].int("minReplicas") == Some(0)) { 0 } else { 1 };
     if let Some(least) = least.filter(|least| *least < bound) {
         let detail = format!("must be greater than or equal to {bound}");
-        causes.invalid(&at.child("minReplicas"), least, &detail);
+        causes.declared(|causes| causes.invalid(&at.child("minReplicas"), least, &detail));
     }
     let at_most = at.child("maxReplicas");
     if most == 0 {
-        causes.required(&at_most, "must be set and greater than 0");
+        causes.declared(|causes| causes.required(&at_most, ""));
     } else if most < 0 {
-        causes.invalid(&at_most, most, "must be greater than or equal to 1");
+        let detail = "must be greater than or equal to 1";
+        causes.declared(|causes| causes.invalid(&at_most, most, detail));
     }
     if least.is_some_and(|least| most < least) {
         causes.invalid(&at_most, most, "must be greater than or equal to `minReplicas`");
@@ -55,7 +56,7 @@ fn target_reference(causes: &mut Causes, reference: &Value, at: &At) {
     for field in ["kind", "name"] {
         let text = reference.text(field);
         if text.is_empty() {
-            causes.required(&at.child(field), "");
+            causes.declared(|causes| causes.required(&at.child(field), ""));
         } else {
             causes.each_invalid(&at.child(field), text, &path_segment(text));
         }

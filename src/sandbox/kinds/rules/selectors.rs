@@ -15,7 +15,6 @@ pub(super) fn check(causes: &mut Causes, selector: &Value, at: &At) {
     }
 }
 
-/// Checks a label selector whose label values need not be right, as those of volumes and affinities once need not.
 fn expression(causes: &mut Causes, one: &Value, at: &At) {
     let values = one.items("values");
     match one.text("operator") {
@@ -43,6 +42,10 @@ pub(super) fn is_empty(selector: &Value) -> bool {
 
 /// Whether a selector can be read as one, and if so, whether it selects these labels.
 pub(super) fn selects(selector: &Value, labels: &Value) -> Option<bool> {
+    if selector.is_null() {
+        // No selector selects nothing; an empty one everything.
+        return Some(false);
+    }
     let labels: BTreeMap<&str, &str> = labels
         .as_object()
         .into_iter()

@@ -132,8 +132,13 @@ pub(super) fn validate_quota(causes: &mut Causes, object: &Value, old: Option<&V
 }
 
 /// What the sandbox does not do about quotas.
-pub(super) fn quota_warnings(_: &Value) -> Vec<String> {
+pub(super) fn quota_warnings(_: &Value, _: Option<&Value>) -> Vec<String> {
     vec!["the sandbox keeps a ResourceQuota but does not enforce it".to_owned()]
+}
+
+/// The API server says so of every write.
+pub(super) fn endpoints_warnings(_: &Value, _: Option<&Value>) -> Vec<String> {
+    vec!["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned()]
 }
 
 /// Checks an Event.
@@ -150,20 +155,26 @@ pub(super) fn validate_event(causes: &mut Causes, object: &Value, _: Option<&Val
     }
 }
 
+/// Warnings about an EndpointSlice.
+pub(super) fn slice_warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
+    if old.is_some() || object.text("addressType") != "FQDN" {
+        return Vec::new();
+    }
+    vec!["spec.addressType: FQDN endpoints are deprecated".to_owned()]
+}
+
 /// Checks an EndpointSlice.
 pub(super) fn validate_slice(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     const MOST: usize = 1000;
     let (of_type, at_type) = (object.text("addressType"), At::new("addressType"));
-    if let Some(old) = old
-        && old.text("addressType") != of_type
-    {
-        causes.invalid(&at_type, of_type, "field is immutable");
+    if let Some(old) = old {
+        causes.declared_immutable(&at_type, &object["addressType"], &old["addressType"]);
     }
-    match of_type {
+    causes.declared(|causes| match of_type {
         "IPv4" | "IPv6" | "FQDN" => {}
         "" => causes.required(&at_type, ""),
         other => causes.not_supported(&at_type, other, &["FQDN", "IPv4", "IPv6"]),
-    }
+    });
     let endpoints = object.items("endpoints");
     if endpoints.len() > MOST {
         causes.too_many(&At::new("endpoints"), endpoints.len(), MOST);
@@ -193,9 +204,9 @@ fn check_endpoint(causes: &mut Causes, endpoint: &Value, of_type: &str, at: &At)
     let at_addresses = at.child("addresses");
     let addresses = endpoint.items("addresses");
     if addresses.is_empty() {
-        causes.required(&at_addresses, "must contain at least 1 address");
+        causes.declared(|causes| causes.required(&at_addresses, ""));
     } else if addresses.len() > 100 {
-        causes.too_many(&at_addresses, addresses.len(), 100);
+        causes.declared(|causes| causes.too_many(&at_addresses, addresses.len(), 100));
     }
     for (index, address) in addresses.iter().filter_map(Value::as_str).enumerate() {
         let at = at_addresses.index(index);

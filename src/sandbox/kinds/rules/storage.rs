@@ -10,12 +10,17 @@ use crate::sandbox::resource::{Draw, Endpoint};
 /// Checks a StorageClass.
 pub(super) fn validate_class(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     if let Some(old) = old {
-        for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
-            causes.immutable(&At::new(field), &object[field], &old[field]);
+        for field in ["provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"] {
+            causes.declared_immutable(&At::new(field), &object[field], &old[field]);
         }
         return;
     }
-    provisioner(causes, object.text("provisioner"), &At::new("provisioner"));
+    let name = object.text("provisioner");
+    if name.is_empty() {
+        causes.declared(|causes| causes.required(&At::new("provisioner"), ""));
+    } else {
+        provisioner(causes, name, &At::new("provisioner"));
+    }
     parameters(causes, object, true);
     let reclaim = object.text("reclaimPolicy");
     if !matches!(reclaim, "Delete" | "Retain" | "") {

@@ -95,7 +95,7 @@ fn matching(causes: &mut Causes, spec: &Value, wrong: &str, at: &At) -> bool {
             causes.invalid(&at.child("selector"), selector.clone(), wrong);
             return false;
         }
-        Some(false) if !selectors::is_empty(selector) => {
+        Some(false) if selector.is_null() || !selectors::is_empty(selector) => {
             let at = at.child("template.metadata.labels");
             causes.invalid(&at, labels.clone(), "`selector` does not match template `labels`");
         }
@@ -286,8 +286,7 @@ pub(super) fn validate_daemon_set(causes: &mut Causes, object: &Value, old: Opti
     let selector = &spec["selector"];
     selectors::check(causes, selector, &at.child("selector"));
     let labels = &spec["template"]["metadata"]["labels"];
-    let selects = if selector.is_null() { Some(false) } else { selectors::selects(selector, labels) };
-    if selects == Some(false) {
+    if selectors::selects(selector, labels) == Some(false) {
         let at = at.child("template.metadata.labels");
         causes.invalid(&at, labels.clone(), "`selector` does not match template `labels`");
     }
@@ -355,21 +354,30 @@ pub(super) fn validate_status(causes: &mut Causes, object: &Value, _: &Value) {
     }
 }
 
-/// Warnings about the template of a workload.
-pub(super) fn warnings(object: &Value) -> Vec<String> {
+/// Warnings about the template of a workload, where its spec is new.
+pub(super) fn warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
+    if old.is_some_and(|old| old["metadata"]["generation"] == object["metadata"]["generation"]) {
+        return Vec::new();
+    }
     pod::template_warnings(&object["spec"]["template"], &At::new("spec.template"))
 }
 
-/// The same, of a kind whose name becomes part of host names.
-pub(super) fn named_warnings(object: &Value) -> Vec<String> {
+/// The same of a kind whose name becomes part of host names.
+pub(super) fn named_warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
+    let mut all = name_warnings(object, old);
+    all.extend(warnings(object, old));
+    all
+}
+
+/// Warnings about a new name that becomes part of host names.
+pub(super) fn name_warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
     let wrong = dns_label(object["metadata"].text("name"));
-    let mut warnings = Vec::new();
-    if !wrong.is_empty() {
-        warnings.push(format!(
-            "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS \
-             label is recommended: [{}]",
-            wrong.join(" ")
-        ));
+    if old.is_some() || wrong.is_empty() {
+        return Vec::new();
     }
-    warnings
+    vec![format!(
+        "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label \
+         is recommended: [{}]",
+        wrong.join(" ")
+    )]
 }

@@ -21,6 +21,16 @@ pub(in super::super) fn prepare_create(object: &mut Value, draw: &dyn Draw) {
     families(spec, None);
     draw_address(spec, draw);
     draw_ports(spec, draw);
+    drop_unread(spec);
+}
+
+/// What a read of a Service with a name alone leaves out.
+fn drop_unread(spec: &mut Value) {
+    if is_named(spec)
+        && let Some(map) = spec.as_object_mut()
+    {
+        map.remove("internalTrafficPolicy");
+    }
 }
 
 /// Keeps what was drawn before, and draws what is new.
@@ -35,6 +45,7 @@ pub(in super::super) fn prepare_update(object: &mut Value, old: &Value, endpoint
     draw_address(spec, draw);
     draw_ports(spec, draw);
     drop_by_type(spec, old);
+    drop_unread(spec);
     if spec.text("type") != "LoadBalancer" {
         object["status"] = json!({});
     }

@@ -334,7 +334,7 @@ pub(super) fn validate_status(causes: &mut Causes, object: &Value, old: &Value) 
 }
 
 /// Warnings about a Service.
-pub(super) fn warnings(object: &Value) -> Vec<String> {
+pub(super) fn warnings(object: &Value, _: Option<&Value>) -> Vec<String> {
     let (spec, at) = (&object["spec"], At::new("spec"));
     let mut warnings = Vec::new();
     let of_type = spec.text("type");
