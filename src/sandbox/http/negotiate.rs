@@ -25,19 +25,21 @@ pub(super) fn form(accept: &str, is_custom: bool) -> Result<(Form, &'static str)
     if accept.trim().is_empty() {
         return Ok((Form::Whole, "v1"));
     }
+    let not_acceptable = |message: String| ApiError::new(406, "NotAcceptable", message);
     let mut clauses: Vec<Clause<'_>> = accept.split(',').map(Clause::parse).collect();
     // The sort is stable: what is wanted as much comes as it was written.
     clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
+    // Of built-in kinds a router looks first, which knows whole names alone.
+    let is_routed = |clause: &Clause<'_>| clause.media == "*/*" || MEDIA_TYPES.contains(&clause.media);
+    if !is_custom && !clauses.iter().any(is_routed) {
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {}", MEDIA_TYPES.join(", "));
+        return Err(not_acceptable(message).with(Details::default()));
+    }
     let found = clauses.iter().filter(|clause| clause.covers(MEDIA_TYPES[0])).find_map(Clause::form);
     if let Some(found) = found {
         return Ok(found);
     }
     let covers_any = clauses.iter().any(|clause| MEDIA_TYPES.iter().any(|media| clause.covers(media)));
-    let not_acceptable = |message: String| ApiError::new(406, "NotAcceptable", message);
-    if !covers_any && !is_custom {
-        let message = format!("406: Not Acceptable\n\nAvailable representations: {}", MEDIA_TYPES.join(", "));
-        return Err(not_acceptable(message).with(Details::default()));
-    }
     let is_json = clauses.iter().any(|clause| clause.covers(MEDIA_TYPES[0]));
     if covers_any && !is_json {
         return Err(not_acceptable("the sandbox answers application/json only".into()));

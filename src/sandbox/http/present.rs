@@ -51,6 +51,10 @@ fn metadata_list(mut list: Value, version: &str) -> Value {
         _ => Vec::new(),
     };
     let items: Vec<Value> = items.into_iter().map(|item| metadata(item, version)).collect();
+    // Lists of custom objects say so even where they do not go on.
+    if let Value::Object(metadata) = &mut list["metadata"] {
+        metadata.retain(|_, value| *value != "");
+    }
     json!({
         "kind": "PartialObjectMetadataList",
         "apiVersion": format!("meta.k8s.io/{version}"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Answer, Request};
+use super::{Answer, Request, metadata};
 use crate::fields::FieldSet;
 use crate::sandbox::error::{ApiError, Cause};
 use crate::sandbox::fault;
@@ -68,7 +68,7 @@ pub(super) fn answer(
     });
     match resource.kind.as_str() {
         "SelfSubjectReview" => {
-            object["metadata"]["creationTimestamp"] = Value::Null;
+            metadata::set(&mut object, "creationTimestamp", server.now().into());
             let groups = ["system:masters", "system:authenticated"];
             object["status"] = json!({ "userInfo": { "username": request.user, "groups": groups } });
         }

@@ -100,7 +100,10 @@ pub(super) async fn patch(
                 return applied(server, resource, request, live, &object.value, *force);
             }
         }
-        check(&new)?;
+        check(&new).map_err(|error| {
+            let why = error.message.split_once("as a Scale: ").map_or(error.message.as_str(), |(_, why)| why);
+            ApiError::invalid("", "", "", vec![fault::invalid_text("patch", &new.to_string(), why)])
+        })?;
         Ok(owned(server, resource, request, live, new))
     })
     .await
@@ -168,7 +171,9 @@ async fn change(
         let mut object = live.clone();
         put(&mut object, &paths.spec_path, replicas.into());
         let version = api_version(&resource.group, &resource.version);
-        object["metadata"]["resourceVersion"] = new["metadata"]["resourceVersion"].clone();
+        if !text(&new, "resourceVersion").is_empty() {
+            super::metadata::copy(&mut object, "resourceVersion", &new);
+        }
         let entries = ownership::from_scale(live, &new, &version, &versions)?;
         super::metadata::set(&mut object, "managedFields", entries);
         Ok(object)

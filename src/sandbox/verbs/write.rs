@@ -169,8 +169,10 @@ pub(super) async fn store(
         let outcome = match live.as_ref().zip(old.as_deref()) {
             None => {
                 begin(server, resource, request, &mut object)?;
-                // What such a write says about its base counts for nothing.
-                metadata::set(&mut object, "resourceVersion", Value::Null);
+                // What such a write says about its base counts for nothing, and is shown in a dry-run alone.
+                if !request.dry_run {
+                    metadata::set(&mut object, "resourceVersion", Value::Null);
+                }
                 Outcome::Write(object)
             }
             Some((live, old)) => {
