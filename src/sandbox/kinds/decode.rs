@@ -181,12 +181,18 @@ fn quantity(value: &Value) -> Result<Value, String> {
         // The server garbles what it has no suffix for; it is kept here as it was given.
         quantity.stored().map_or_else(|| value.clone(), Into::into)
     };
-    Quantity::of(value).map(text).map_err(|error| match error {
-        QuantityError::Syntax => {
+    Quantity::of(value).map(text).map_err(|error| {
+        let suffix = value.as_str().unwrap_or_default().trim_start_matches(['+', '-']);
+        let suffix = suffix.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        // Go's words for a suffix are of letters that suffixes are made of.
+        let rest =
+            suffix.trim_start_matches(|c: char| "eEinumkKMGTP".contains(c)).trim_start_matches(['+', '-']);
+        if error == QuantityError::Suffix && rest.bytes().all(|byte| byte.is_ascii_digit()) {
+            "unable to parse quantity's suffix".to_owned()
+        } else {
             "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
                 .to_owned()
         }
-        QuantityError::Suffix => "unable to parse quantity's suffix".to_owned(),
     })
 }
 

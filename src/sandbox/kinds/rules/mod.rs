@@ -147,6 +147,7 @@ fn core(kind: &str) -> Option<Rules> {
         },
         "Pod" => Rules {
             prepare_create: pod::prepare_create,
+            prepare_update: pod::prepare_update,
             validate: pod::validate,
             grace_period: pod::grace_period,
             warnings: |object, _| pod::template_warnings(object, &meta::At::new("")),

@@ -75,13 +75,12 @@ fn binding(causes: &mut Causes, object: &Value, old: Option<&Value>, namespaced:
         causes.not_supported(&at.child("kind"), role.text("kind"), kinds);
     }
     let name = role.text("name");
-    if name.is_empty() {
-        causes.declared(|causes| causes.required(&at.child("name"), ""));
-    } else {
-        causes.each_invalid(&at.child("name"), name, &path_segment(name));
-    }
+    causes.each_invalid(&at.child("name"), name, &path_segment(name));
     for (index, subject) in object.items("subjects").iter().enumerate() {
         check_subject(causes, subject, namespaced, &At::new("subjects").index(index));
+    }
+    if name.is_empty() {
+        causes.declared(|causes| causes.required(&at.child("name"), ""));
     }
     if let Some(old) = old
         && !same(role, &old["roleRef"])

@@ -56,7 +56,7 @@ fn target_reference(causes: &mut Causes, reference: &Value, at: &At) {
     for field in ["kind", "name"] {
         let text = reference.text(field);
         if text.is_empty() {
-            causes.declared(|causes| causes.required(&at.child(field), ""));
+            causes.required(&at.child(field), "");
         } else {
             causes.each_invalid(&at.child(field), text, &path_segment(text));
         }

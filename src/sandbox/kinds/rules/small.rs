@@ -175,14 +175,6 @@ pub(super) fn validate_slice(causes: &mut Causes, object: &Value, old: Option<&V
         "" => causes.required(&at_type, ""),
         other => causes.not_supported(&at_type, other, &["FQDN", "IPv4", "IPv6"]),
     });
-    let endpoints = object.items("endpoints");
-    if endpoints.len() > MOST {
-        causes.too_many(&At::new("endpoints"), endpoints.len(), MOST);
-    } else {
-        for (index, endpoint) in endpoints.iter().enumerate() {
-            check_endpoint(causes, endpoint, of_type, &At::new("endpoints").index(index));
-        }
-    }
     let mut names = BTreeSet::new();
     for (index, port) in object.items("ports").iter().enumerate() {
         let at = At::new("ports").index(index);
@@ -196,6 +188,14 @@ pub(super) fn validate_slice(causes: &mut Causes, object: &Value, old: Option<&V
         super::service::protocol(causes, port, &at);
         if let Some(app) = port.some("appProtocol").and_then(Value::as_str) {
             causes.each_invalid(&at.child("appProtocol"), app, &label_key(app));
+        }
+    }
+    let endpoints = object.items("endpoints");
+    if endpoints.len() > MOST {
+        causes.too_many(&At::new("endpoints"), endpoints.len(), MOST);
+    } else {
+        for (index, endpoint) in endpoints.iter().enumerate() {
+            check_endpoint(causes, endpoint, of_type, &At::new("endpoints").index(index));
         }
     }
 }

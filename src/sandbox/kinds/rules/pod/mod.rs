@@ -9,7 +9,7 @@ mod security;
 mod volumes;
 mod warnings;
 
-pub(super) use own::{grace_period, labels_of, prepare_create, validate};
+pub(super) use own::{grace_period, labels_of, prepare_create, prepare_update, validate};
 pub(super) use volumes::{driver, host_path, nfs, no_steps_back};
 pub(super) use warnings::of_template as template_warnings;
 

@@ -7,12 +7,33 @@ use crate::sandbox::kinds::Look as _;
 use crate::sandbox::kinds::look::map_mut;
 use crate::sandbox::kinds::rules::amounts::compare;
 use crate::sandbox::meta::{At, Causes, same};
-use crate::sandbox::resource::Draw;
+use crate::sandbox::resource::{Draw, Endpoint};
 
-/// A new Pod is pending, has a priority and tolerates that its node is away for five minutes.
+/// A new Pod is pending and has a priority.
 pub(in super::super) fn prepare_create(object: &mut Value, draw: &dyn Draw) {
     let spec = &mut object["spec"];
     priority(spec, draw);
+    tolerate(spec);
+    let class = quality(spec);
+    object["status"] = json!({ "phase": "Pending", "qosClass": class });
+}
+
+/// What a client leaves out of a changed Pod, it has all the same.
+pub(in super::super) fn prepare_update(object: &mut Value, old: &Value, endpoint: Endpoint, _: &dyn Draw) {
+    if endpoint != Endpoint::Main {
+        return;
+    }
+    let spec = &mut object["spec"];
+    for field in ["priority", "preemptionPolicy"] {
+        if spec[field].is_null() {
+            spec[field] = old["spec"][field].clone();
+        }
+    }
+    tolerate(spec);
+}
+
+/// Tolerates that the node is away for five minutes; after the admission plugin `DefaultTolerationSeconds`.
+fn tolerate(spec: &mut Value) {
     for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
         let mut tolerations = spec.items("tolerations").to_vec();
         let is_tolerated = tolerations.iter().any(|one| {
@@ -26,8 +47,6 @@ pub(in super::super) fn prepare_create(object: &mut Value, draw: &dyn Draw) {
             spec["tolerations"] = tolerations.into();
         }
     }
-    let class = quality(spec);
-    object["status"] = json!({ "phase": "Pending", "qosClass": class });
 }
 
 /// The number behind `priorityClassName`, or that of the class for all; after the admission plugin `Priority`.

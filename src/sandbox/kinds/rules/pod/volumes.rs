@@ -202,7 +202,7 @@ fn mode(causes: &mut Causes, source: &Value, field: &str, at: &At) {
     if let Some(mode) = source.int(field)
         && !(0..=0o777).contains(&mode)
     {
-        let detail = "must be between 0 and 0777 (octal), inclusive";
+        let detail = "must be a number between 0 and 0777 (octal), both inclusive";
         causes.invalid(&at.child(field), mode, detail);
     }
 }

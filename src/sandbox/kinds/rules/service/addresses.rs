@@ -129,7 +129,10 @@ fn families(spec: &mut Value, old: Option<&Value>) {
 }
 
 fn draw_address(spec: &mut Value, draw: &dyn Draw) {
-    if is_named(spec) || !spec.text("clusterIP").is_empty() || !spec.items("clusterIPs").is_empty() {
+    let is_given = !spec.text("clusterIP").is_empty() || !spec.items("clusterIPs").is_empty();
+    // Of another family there is none to give.
+    let is_other = !matches!(spec.items("ipFamilies"), [only] if only == "IPv4");
+    if is_named(spec) || is_given || is_other {
         return;
     }
     let address = draw.cluster_ip();

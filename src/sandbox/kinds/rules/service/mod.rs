@@ -34,6 +34,14 @@ fn is_headless(spec: &Value) -> bool {
 pub(super) fn validate(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     let (spec, at) = (&object["spec"], At::new("spec"));
     let old_spec = old.map(|old| &old["spec"]);
+    cluster_ips::check(causes, spec, old_spec);
+    if causes.len() == 0 {
+        cluster_ips::check_stack(causes, spec);
+    }
+    if causes.len() > 0 {
+        // The server looks at nothing else before it has given out addresses.
+        return;
+    }
     if let Some(old) = old_spec {
         cluster_ips::check_change(causes, spec, old);
         if spec.text("type") == "LoadBalancer"
@@ -49,14 +57,6 @@ pub(super) fn validate(causes: &mut Causes, object: &Value, old: Option<&Value>)
         {
             causes.forbidden(&at.child("healthCheckNodePort"), "field is immutable");
         }
-    } else {
-        let before = causes.len();
-        cluster_ips::check(causes, spec, None);
-        cluster_ips::check_stack(causes, spec);
-        if causes.len() > before {
-            // The server looks at nothing else before it has given out addresses.
-            return;
-        }
     }
     by_type(causes, spec, &at);
     let mut names = BTreeSet::new();
@@ -66,7 +66,6 @@ pub(super) fn validate(causes: &mut Causes, object: &Value, old: Option<&Value>)
     }
     labels(causes, &spec["selector"], &at.child("selector"));
     affinity(causes, spec, &at);
-    cluster_ips::check(causes, spec, old_spec);
     external_ips(causes, spec, old_spec, &at.child("externalIPs"));
     let of_type = spec.text("type");
     if !matches!(of_type, "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName") {
