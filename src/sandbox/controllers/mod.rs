@@ -19,6 +19,7 @@ mod namespace;
 mod pods;
 mod pods_of;
 mod queue;
+mod refused;
 mod replica_set;
 mod sources;
 mod stateful_set;
@@ -194,6 +195,11 @@ async fn work(client: &Client, idle: &watch::Sender<u64>) {
                 .collect::<Vec<_>>()
                 .await;
             for (work, next) in looked {
+                if let Err(error) = &next
+                    && !matches!(error.code, 404 | 409)
+                {
+                    refused::tell(client, &work.key, error).await;
+                }
                 follow(work, next, &mut queue);
             }
             continue;
