@@ -19,6 +19,8 @@ pub(super) mod rules;
 mod scale;
 mod update;
 mod watch;
+#[cfg(test)]
+mod watch_tests;
 mod write;
 
 pub(super) use create::create;
