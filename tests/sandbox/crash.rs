@@ -75,7 +75,7 @@ impl Random {
 #[test]
 fn no_answered_write_is_lost_by_a_crash() {
     let rounds = if std::env::var_os("ARRPLAN_SOAK").is_some() { 200 } else { 10 };
-    let seed = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64 | 1;
+    let seed = u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap() | 1;
     println!("crash loop: {rounds} rounds, seed {seed}");
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("sandbox");
@@ -216,13 +216,14 @@ async fn script(client: &kube::Client, rules: &serde_json::Value) {
 }
 
 /// The child.
-struct Sandbox {
+pub(crate) struct Sandbox {
     child: Child,
     kubeconfig: PathBuf,
 }
 
 impl Sandbox {
-    fn start(folder: &Path, kubeconfig: &Path) -> Self {
+    /// Starts one that serves a folder and writes its kubeconfig to a file.
+    pub(crate) fn start(folder: &Path, kubeconfig: &Path) -> Self {
         let module = module_path!().split_once("::").map(|(_, module)| module);
         let path = module.map_or_else(|| CHILD.to_owned(), |module| format!("{module}::{CHILD}"));
         let child = Command::new(std::env::current_exe().unwrap())
@@ -236,14 +237,15 @@ impl Sandbox {
         Self { child, kubeconfig: kubeconfig.to_owned() }
     }
 
-    async fn client(&mut self) -> kube::Client {
+    /// A client of it, once it serves.
+    pub(crate) async fn client(&mut self) -> kube::Client {
         let begun = Instant::now();
         let text = loop {
             if let Ok(text) = std::fs::read_to_string(&self.kubeconfig) {
                 break text;
             }
             assert!(self.child.try_wait().unwrap().is_none(), "the sandbox does not start again");
-            assert!(begun.elapsed() < Duration::from_secs(60), "the sandbox does not start");
+            assert!(begun.elapsed() < Duration::from_mins(1), "the sandbox does not start");
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
         let file: Kubeconfig = serde_json::from_str(&text).unwrap();
@@ -257,13 +259,18 @@ impl Sandbox {
     async fn wait(&mut self) {
         let begun = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "the script's crash does not come");
+            assert!(begun.elapsed() < Duration::from_mins(1), "the script's crash does not come");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL.
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

@@ -51,6 +51,8 @@ mod rollback;
 #[path = "../live/runs.rs"]
 mod runs;
 #[cfg(test)]
+mod scale;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
 #[path = "../live/status.rs"]

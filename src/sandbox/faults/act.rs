@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
@@ -50,7 +50,7 @@ where
     H: FnOnce(Request<Sent>) -> F,
     F: Future<Output = Response<Answered>>,
 {
-    let mut request = request.map(|body| body.boxed());
+    let mut request = request.map(BodyExt::boxed);
     if request.uri().path() == PATH {
         return Ok(script(faults, request).await);
     }

@@ -61,14 +61,14 @@ pub(super) async fn half(
     if let Some(length) = length {
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
-    let frames = stream::unfold((Some(first), Some(end)), async |(first, mut end)| match first {
-        Some(bytes) => Some((Ok(Frame::data(bytes)), (None, end))),
-        None => {
-            // So that what came before leaves first.
-            tokio::task::yield_now().await;
-            end.take()?();
-            Some((Err(io::Error::other("a fault of the script")), (None, None)))
+    let frames = stream::unfold((Some(first), Some(end)), async |(first, mut end)| {
+        if let Some(bytes) = first {
+            return Some((Ok(Frame::data(bytes)), (None, end)));
         }
+        // So that what came before leaves first.
+        tokio::task::yield_now().await;
+        end.take()?();
+        Some((Err(io::Error::other("a fault of the script")), (None, None)))
     });
     Response::from_parts(head, StreamBody::new(Box::pin(frames)).boxed())
 }

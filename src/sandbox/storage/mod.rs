@@ -58,9 +58,12 @@ impl Key {
 
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
-        let places = || match self.namespace == other.namespace {
-            true => self.name.cmp(&other.name),
-            false => self.bytes_of_place().cmp(other.bytes_of_place()),
+        let places = || {
+            if self.namespace == other.namespace {
+                self.name.cmp(&other.name)
+            } else {
+                self.bytes_of_place().cmp(other.bytes_of_place())
+            }
         };
         let resources = (&self.group, &self.plural).cmp(&(&other.group, &other.plural));
         resources.then_with(places)

@@ -17,10 +17,10 @@ use crate::sandbox::server::Server;
 use crate::sandbox::storage::{Compacted, Event, Scope, Stored};
 
 /// How long a watch lasts that does not say; the API server draws from half an hour to an hour.
-const LONGEST: Duration = Duration::from_secs(45 * 60);
+const LONGEST: Duration = Duration::from_mins(45);
 
 /// How often a watch that may be told so is told how far it is, and so long before its end.
-const BOOKMARKS: Duration = Duration::from_secs(60);
+const BOOKMARKS: Duration = Duration::from_mins(1);
 const BEFORE_END: Duration = Duration::from_secs(2);
 
 /// One event of a watch.
@@ -212,7 +212,9 @@ impl Watch {
 }
 
 /// Group, plural and the parts of Go's empty value that are always written.
-static PARTS: LazyLock<Vec<(&str, &str, Map<String, Value>)>> = LazyLock::new(|| {
+type Parts = (&'static str, &'static str, Map<String, Value>);
+
+static PARTS: LazyLock<Vec<Parts>> = LazyLock::new(|| {
     let lines = include_str!("bookmarks.txt").lines().filter(|line| !line.starts_with('#'));
     let parts = lines.map(|line| {
         let (group, rest) = line.split_once(' ')?;
