@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::lexer::{self, Kind, Word};
-use super::syntax;
 use crate::sandbox::fault::quote;
+use crate::sandbox::meta;
 
 /// Requirements, all of which must be met.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Parser {
         if kind != Kind::Identifier {
             return Err(format!("found '{key}', expected: identifier"));
         }
-        match syntax::label_key(&key) {
+        match meta::label_key(&key) {
             wrong if wrong.is_empty() => {}
             wrong => return Err(invalid("<nil>", &key, &wrong)),
         }
@@ -219,7 +219,7 @@ fn rule(operator: Kind, key: &str, values: BTreeSet<String>) -> Result<Rule, Str
         }
     }
     for (index, value) in values.iter().enumerate() {
-        let in_value = syntax::label_value(value);
+        let in_value = meta::label_value(value);
         if !in_value.is_empty() {
             wrong.push(invalid(&format!("values[{index}][{key}]"), value, &in_value));
         }

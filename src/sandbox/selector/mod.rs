@@ -3,7 +3,7 @@
 mod fields;
 mod labels;
 mod lexer;
-mod syntax;
+
 #[cfg(test)]
 mod tests;
 
