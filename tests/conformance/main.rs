@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod case;
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
 mod fill;
 #[cfg(test)]
 mod flux;

@@ -97,6 +97,7 @@ impl Labels {
                     Value::Array(causes)
                 }
                 ("serverAddress", Value::String(_)) => "<address>".into(),
+                ("causes", Value::Array(causes)) => self.causes(causes),
                 ("cells", Value::Array(cells)) => cells.iter().map(|cell| self.cell(cell)).collect(),
                 (_, value) => self.value(value),
             };
@@ -134,6 +135,15 @@ impl Labels {
             ["operation", "manager", "subresource", "apiVersion"].map(|field| entry[field].to_string())
         };
         shown.sort_by_key(key);
+        Value::Array(shown)
+    }
+
+    /// kube-apiserver lists conflicts with several managers in no certain order.
+    fn causes(&mut self, causes: &[Value]) -> Value {
+        let mut shown: Vec<Value> = causes.iter().map(|cause| self.value(cause)).collect();
+        if causes.iter().all(|cause| cause["reason"] == "FieldManagerConflict") {
+            shown.sort_by_key(|cause| ["message", "field"].map(|key| cause[key].to_string()));
+        }
         Value::Array(shown)
     }
 

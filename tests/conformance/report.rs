@@ -146,16 +146,21 @@ pub(crate) fn compare(step: Option<&Step>, real: &Exchange, sandbox: &Exchange) 
     if left == right {
         return None;
     }
+    let number =
+        real.step.map_or_else(|| "before the first step".to_owned(), |index| format!("step {}", index + 1));
+    Some(format!("{number}: {} {}\n{}", real.ask.method, real.ask.path, difference(&left, &right)))
+}
+
+/// Where two trees differ, in lines.
+pub(crate) fn difference(real: &Value, sandbox: &Value) -> String {
     let pretty = |value: &Value| serde_json::to_string_pretty(value).expect("a value is JSON") + "\n";
-    let (left, right) = (pretty(&left), pretty(&right));
+    let (left, right) = (pretty(real), pretty(sandbox));
     let diff = TextDiff::from_lines(&left, &right);
     let unified = diff.unified_diff().context_radius(4).header("real", "sandbox").to_string();
     let shown: Vec<&str> = unified.lines().take(LINES).collect();
-    let number =
-        real.step.map_or_else(|| "before the first step".to_owned(), |index| format!("step {}", index + 1));
     let rest = unified.lines().count().saturating_sub(LINES);
     let more = if rest == 0 { String::new() } else { format!("\n({rest} more lines)") };
-    Some(format!("{number}: {} {}\n{}{more}", real.ask.method, real.ask.path, shown.join("\n")))
+    format!("{}{more}", shown.join("\n"))
 }
 
 /// What of an answer this step compares.
@@ -262,7 +267,7 @@ fn transcript(exchange: &Exchange) -> String {
 }
 
 /// On the terminal, past the test runner's capture: the numbers are for people too.
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let mut terminal = std::io::stderr().lock();
     terminal.write_all(text.as_bytes()).and_then(|()| terminal.flush()).expect("standard error");
 }
