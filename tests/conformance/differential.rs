@@ -50,7 +50,8 @@ fn random_sequences_end_alike_on_both_servers() {
     let started = Instant::now();
     say(&format!("sequences of seeds {first} to {}\n", first + count - 1));
     server::block_on(both.define());
-    let runs = futures::stream::iter(first..first + count).map(|seed| both.run(seed)).buffer_unordered(PARALLEL);
+    let runs =
+        futures::stream::iter(first..first + count).map(|seed| both.run(seed)).buffer_unordered(PARALLEL);
     let outcomes = server::block_on(runs.collect::<Vec<_>>());
     let mut failed: Vec<&Difference> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
     failed.sort_by_key(|difference| difference.seed);
@@ -153,8 +154,10 @@ impl Both<'_> {
             let mut fewer = steps.clone();
             fewer.remove(at);
             let shorter = Sequence { kind, steps: fewer };
-            if let Err(difference) = self.compare(first.seed, &shorter, attempt).await {
-                steps.clone_from(&shorter.steps);
+            if let Err(mut difference) = self.compare(first.seed, &shorter, attempt).await {
+                difference.sequence.steps.truncate(difference.at + 1);
+                steps.clone_from(&difference.sequence.steps);
+                at = at.min(steps.len());
                 shortest = Some(difference);
             }
             attempt += 1;
@@ -197,7 +200,10 @@ async fn answers(server: &Server, group: &str, namespace: &str, sequence: &Seque
     for step in &sequence.steps {
         let ask = request(step, &collection, &last);
         let answer = server.ask(&ask).await;
-        let is_ours = answer.body.pointer("/metadata/name").is_some_and(|name| *name == step.name || step.name.is_empty());
+        let is_ours = answer
+            .body
+            .pointer("/metadata/name")
+            .is_some_and(|name| *name == step.name || step.name.is_empty());
         if answer.status < 300 && is_ours && step.subresource != "/scale" && !step.query.contains("dryRun") {
             last = answer.body.clone();
         }
@@ -212,7 +218,18 @@ async fn answers(server: &Server, group: &str, namespace: &str, sequence: &Seque
     shown.push(labels.show(&ended));
     let path = format!("{collection}?watch=1&resourceVersion={version}&timeoutSeconds=20");
     shown.push(labels.value(&events(server, &path).await));
+    give_back(server, &collection).await;
     shown
+}
+
+/// Deletes the objects of a sequence: those of services hold addresses, of which there are not many.
+async fn give_back(server: &Server, collection: &str) {
+    let bare = json!({ "metadata": { "finalizers": null } });
+    for name in ["x", "y", END] {
+        let path = format!("{collection}/{name}");
+        server.ask(&ask("PATCH", &path, "application/merge-patch+json", &bare)).await;
+        server.ask(&ask("DELETE", &path, "", &Value::Null)).await;
+    }
 }
 
 async fn events(server: &Server, path: &str) -> Value {

@@ -51,7 +51,7 @@ pub(in crate::sandbox) async fn patch(
                 let mut object = request.as_writer(server, resource, *force, |writer| {
                     ownership::apply(&resource.schema, live, &applied.value, writer)
                 })?;
-                settle(resource, &mut object)?;
+                settle(resource, &applied.value, &mut object)?;
                 applied_twice(request, &applied.duplicates)?;
                 object
             }
@@ -79,10 +79,27 @@ pub(in crate::sandbox) async fn patch(
     store(server, resource, request, None, may_create, make).await
 }
 
-/// Brings what an apply made into the form in which objects of the kind are: canonical values, defaults.
-fn settle(resource: &Resource, object: &mut Value) -> Result<(), ApiError> {
-    resource.strategy.decode(resource, object, &[], FieldValidation::Ignore)?;
-    resource.strategy.default(object);
+/// Brings what an apply made into the form in which objects of the kind are: canonical values, defaults. Of a
+/// custom object only the metadata is: what is `null` in the rest stays, and is told to be invalid.
+fn settle(resource: &Resource, applied: &Value, object: &mut Value) -> Result<(), ApiError> {
+    let strategy = &resource.strategy;
+    if resource.custom.is_some() {
+        let mut decoded = object.clone();
+        strategy.decode(resource, &mut decoded, &[], FieldValidation::Ignore)?;
+        object["metadata"] = decoded["metadata"].take();
+    } else {
+        strategy.decode(resource, object, &[], FieldValidation::Ignore).map_err(|error| {
+            let kind = format!("{}/{}, Kind={}", resource.group, resource.version, resource.kind);
+            let (namespace, name) = (text(applied, "namespace"), text(applied, "name"));
+            let message = format!(
+                "failed to convert new object ({namespace}/{name}; {kind}) to proper version: unable to convert \
+                 unstructured object to {kind}: {}",
+                cause_of(&error.message),
+            );
+            ApiError::new(500, "", message)
+        })?;
+    }
+    strategy.default(object);
     Ok(())
 }
 

@@ -109,7 +109,11 @@ pub(super) async fn patch(
     .await
 }
 
-fn owned(server: &Server, resource: &Resource, request: &Request, live: &Value, new: Value) -> Value {
+fn owned(server: &Server, resource: &Resource, request: &Request, live: &Value, mut new: Value) -> Value {
+    // No replicas are left out of a `Scale`, so who sets none owns nothing.
+    if let Some(spec) = new["spec"].as_object_mut().filter(|spec| spec.get("replicas") == Some(&0.into())) {
+        spec.remove("replicas");
+    }
     request.as_writer(server, resource, false, |writer| {
         let writer = ownership::Writer { api_version: "autoscaling/v1", ..*writer };
         ownership::update(&ownership::scale_schema(), Some(live), new, &writer)

@@ -91,12 +91,23 @@ fn conditions(random: &mut Random) -> Value {
 
 fn texts(random: &mut Random, keys: &[&str]) -> Value {
     let keys = random.some(keys);
-    keys.into_iter().map(|key| (key.to_owned(), Value::from(random.one(&["0", "1", "x y"])))).collect::<Map<_, _>>().into()
+    keys.into_iter()
+        .map(|key| (key.to_owned(), Value::from(random.one(&["0", "1", "x y"]))))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 fn metadata(random: &mut Random, metadata: &mut Value) {
     if random.is(40) {
         metadata["labels"] = texts(random, &["l0", "l1", "example.com/l2"]);
+        if random.is(97) {
+            for value in metadata["labels"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+                // A label may not have a space in it.
+                if value == "x y" {
+                    *value = "z".into();
+                }
+            }
+        }
     }
     if random.is(25) {
         metadata["annotations"] = texts(random, &["a0", "a1"]);
@@ -128,10 +139,13 @@ fn deployment(random: &mut Random, whole: bool) -> Value {
     }
     if random.is(25) {
         let volumes = random.some(&["v", "w"]);
-        pod.insert("volumes".into(), volumes.into_iter().map(|name| json!({ "name": name, "emptyDir": {} })).collect());
+        pod.insert(
+            "volumes".into(),
+            volumes.into_iter().map(|name| json!({ "name": name, "emptyDir": {} })).collect(),
+        );
     }
     if random.is(20) {
-        pod.insert("nodeSelector".into(), texts(random, &["n0", "n1"]));
+        pod.insert("nodeSelector".into(), json!({ random.one(&["n0", "n1"]): random.one(&["0", "1"]) }));
     }
     if random.is(15) {
         pod.insert("tolerations".into(), json!([{ "key": random.one(&["t0", "t1"]), "operator": "Exists" }]));
@@ -166,7 +180,8 @@ fn container(random: &mut Random, name: &str, whole: bool) -> Value {
     }
     if random.is(40) {
         let names = random.some(&["E", "F", "G"]);
-        container["env"] = names.into_iter().map(|name| json!({ "name": name, "value": random.one(&["1", "2"]) })).collect();
+        container["env"] =
+            names.into_iter().map(|name| json!({ "name": name, "value": random.one(&["1", "2"]) })).collect();
     }
     if random.is(30) {
         let ports = random.some(&["80", "81"]);
@@ -198,14 +213,19 @@ fn service(random: &mut Random, whole: bool) -> Value {
                 port["protocol"] = random.one(&["TCP", "UDP"]).into();
             }
             if random.is(40) {
-                port["targetPort"] = if random.is(50) { random.below(2).saturating_add(8080).into() } else { "web".into() };
+                port["targetPort"] =
+                    if random.is(50) { random.below(2).saturating_add(8080).into() } else { "web".into() };
             }
             port
         };
         spec.insert("ports".into(), names.into_iter().map(port).collect());
     }
     if random.is(50) {
-        spec.insert("selector".into(), texts(random, &["s0", "s1"]));
+        let selector = random
+            .some(&["s0", "s1"])
+            .into_iter()
+            .map(|key| (key.to_owned(), Value::from(random.one(&["0", "1"]))));
+        spec.insert("selector".into(), Value::Object(selector.collect()));
     }
     if random.is(20) {
         spec.insert("sessionAffinity".into(), random.one(&["None", "ClientIP"]).into());
@@ -225,7 +245,11 @@ fn widget(random: &mut Random) -> Value {
     };
     set(random, "set", &mut |random| random.some(&["a", "b", "c", "d"]).into());
     set(random, "numbers", &mut |random| {
-        random.some(&["9", "10", "1.5"]).iter().map(|text| serde_json::from_str::<Value>(text).expect("a number")).collect()
+        random
+            .some(&["9", "10", "1.5"])
+            .iter()
+            .map(|text| serde_json::from_str::<Value>(text).expect("a number"))
+            .collect()
     });
     set(random, "elements", &mut |random| {
         let names = random.some(&["x", "y", "z"]);

@@ -86,7 +86,10 @@ fn step(random: &mut Random, kind: Kind, group: &str, at: usize) -> Step {
             let body = kind.status(random, group, name);
             let (content_type, query) = match random.below(3) {
                 0 => ("application/merge-patch+json", format!("?fieldManager={writer}")),
-                _ => ("application/apply-patch+yaml", format!("?fieldManager={writer}&force={}", random.is(50))),
+                _ => (
+                    "application/apply-patch+yaml",
+                    format!("?fieldManager={writer}&force={}", random.is(50)),
+                ),
             };
             Step { subresource: "/status", content_type, query, ..plain("PATCH", body) }
         }
@@ -142,7 +145,16 @@ fn part(random: &mut Random, kind: Kind, group: &str, name: &str) -> Value {
 
 /// Takes something away.
 fn sprinkle(random: &mut Random, body: &mut Value) {
-    let paths = ["/data/k0", "/data", "/metadata/labels", "/spec/labels", "/spec/set", "/spec/replicas", "/spec/nested", "/spec/free"];
+    let paths = [
+        "/data/k0",
+        "/data",
+        "/metadata/labels",
+        "/spec/labels",
+        "/spec/set",
+        "/spec/replicas",
+        "/spec/nested",
+        "/spec/free",
+    ];
     let path = random.one(&paths);
     if !random.is(40) {
         return;
@@ -155,9 +167,23 @@ fn sprinkle(random: &mut Random, body: &mut Value) {
 fn operations(random: &mut Random, kind: Kind) -> Value {
     let paths: &[&str] = match kind {
         Kind::ConfigMap => &["/data/k0", "/data/k1", "/metadata/labels/l0", "/data"],
-        Kind::Deployment => &["/spec/replicas", "/spec/template/spec/containers/0/image", "/spec/paused", "/metadata/labels/l0"],
-        Kind::Service => &["/spec/selector/s0", "/spec/sessionAffinity", "/metadata/labels/l0", "/spec/ports/0/name"],
-        Kind::Widget => &["/spec/set/0", "/spec/set/-", "/spec/elements/0/value", "/spec/labels/k0", "/spec/free", "/spec/count"],
+        Kind::Deployment => &[
+            "/spec/replicas",
+            "/spec/template/spec/containers/0/image",
+            "/spec/paused",
+            "/metadata/labels/l0",
+        ],
+        Kind::Service => {
+            &["/spec/selector/s0", "/spec/sessionAffinity", "/metadata/labels/l0", "/spec/ports/0/name"]
+        }
+        Kind::Widget => &[
+            "/spec/set/0",
+            "/spec/set/-",
+            "/spec/elements/0/value",
+            "/spec/labels/k0",
+            "/spec/free",
+            "/spec/count",
+        ],
     };
     let mut operations = Vec::new();
     for _ in 0..=random.below(2) {

@@ -90,7 +90,9 @@ fn same_selector(causes: &mut Causes, spec: &Value, old: Option<&Value>, at: &At
 fn matching(causes: &mut Causes, spec: &Value, wrong: &str, at: &At) -> bool {
     let selector = &spec["selector"];
     let labels = &spec["template"]["metadata"]["labels"];
-    match selectors::selects(selector, labels) {
+    // No selector selects nothing; an empty one is another rule's.
+    let selects = if selector.is_null() { Some(false) } else { selectors::selects(selector, labels) };
+    match selects {
         None => {
             causes.invalid(&at.child("selector"), selector.clone(), wrong);
             return false;
