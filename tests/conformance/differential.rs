@@ -207,7 +207,8 @@ async fn answers(server: &Server, group: &str, namespace: &str, sequence: &Seque
         if answer.status < 300 && is_ours && step.subresource != "/scale" && !step.query.contains("dryRun") {
             last = answer.body.clone();
         }
-        labels.sent(&ask);
+        // What the server drew and the step gives back is still drawn.
+        labels.sent(&Ask { body: step.body.to_string().into_bytes(), ..ask });
         shown.push(labels.show(&answer));
     }
     // Any object of the kind ends the watch.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::decode::{applied_twice, check_applied};
 use super::metadata::{When, drop_duplicate_owners, text};
 use super::write::{check_name, place, store};
-use super::{Answer, Request, scale};
+use super::{Answer, Request, rules, scale};
 use crate::sandbox::error::ApiError;
 use crate::sandbox::fault;
 use crate::sandbox::http::Decoded;
@@ -43,7 +43,9 @@ pub(in crate::sandbox) async fn patch(
     if request.endpoint == Endpoint::Scale {
         return scale::patch(server, resource, request, patch).await;
     }
-    let may_create = request.endpoint == Endpoint::Main && matches!(patch, Patch::Apply { .. });
+    let through_main = request.endpoint == Endpoint::Main;
+    let may_create =
+        matches!(patch, Patch::Apply { .. }) && (through_main || rules::creates_on_update(resource));
     let make = |live: Option<&Value>| {
         let mut object = match (&patch, live) {
             (Patch::Apply { object: applied, force }, live) => {

@@ -29,8 +29,8 @@ pub(in crate::sandbox) async fn update(
     place(resource, request, &mut object)?;
     check_name(request, &object)?;
     request.warn(drop_duplicate_owners(&mut object, When::Received));
-    let may_create =
-        request.endpoint == Endpoint::Main && !request.finalize && rules::creates_on_update(resource);
+    // Through `status` too: of a Service, the only such kind that has one.
+    let may_create = !request.finalize && rules::creates_on_update(resource);
     let uid = Some(text(&object, "uid")).filter(|uid| !uid.is_empty());
     let make = |live: Option<&Value>| {
         let object = object.clone();

@@ -50,6 +50,13 @@ impl Kind {
     pub(crate) fn object(self, random: &mut Random, group: &str, name: &str, whole: bool) -> Value {
         let mut object = self.head(group, name);
         metadata(random, &mut object["metadata"]);
+        if self == Self::Widget
+            && let Some(map) = object["metadata"].as_object_mut()
+        {
+            // kube-apiserver stores the empty maps and lists of a custom object's metadata and does not show them, so
+            // that the next write of whatever kind is a change.
+            map.retain(|_, value| value != &json!({}) && value != &json!([]));
+        }
         match self {
             Self::ConfigMap => config_map(random, &mut object),
             Self::Deployment => {
