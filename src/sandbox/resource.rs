@@ -48,6 +48,7 @@ pub(super) struct Resource {
 
 /// Paths of the scale subresource, as a CRD names them: `.spec.replicas`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "they are called so in the CRD")]
 pub(super) struct Scale {
     /// Desired replicas.
     pub(super) spec_path: String,
@@ -172,7 +173,7 @@ pub(super) trait Draw {
     fn uid(&self) -> String;
     /// The time, RFC 3339 with seconds.
     fn now(&self) -> String;
-    /// Name of the default StorageClass, if there is one.
+    /// Name of the default `StorageClass`, if there is one.
     fn default_storage_class(&self) -> Option<String>;
     /// All objects of a kind, sorted by namespace and name.
     fn all(&self, group: &str, plural: &str) -> Vec<Arc<Value>>;

@@ -184,15 +184,6 @@ impl Server {
         }
         name
     }
-
-    /// The time so many seconds after `time`, in the form of [`Draw::now`]; `time` itself if it is none.
-    pub(super) fn seconds_from(&self, time: &str, seconds: i64) -> String {
-        let moved = time
-            .parse::<jiff::Timestamp>()
-            .ok()
-            .and_then(|time| jiff::Timestamp::from_second(time.as_second().saturating_add(seconds)).ok());
-        moved.map_or_else(|| time.to_owned(), |moved| moved.to_string())
-    }
 }
 
 impl Draw for Server {

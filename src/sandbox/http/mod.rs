@@ -13,6 +13,8 @@ mod query;
 mod resource;
 mod route;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub(super) use audit::{AuditLog, Entry};
 pub(super) use body::Decoded;

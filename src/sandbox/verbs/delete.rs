@@ -204,12 +204,9 @@ fn end_gracefully(
             return Grace::None;
         }
         let Some(period) = asked.filter(|asked| *asked < current) else { return Grace::Pending };
-        let moved = server.seconds_from(text(object, "deletionTimestamp"), period - current);
+        let moved = seconds_from(text(object, "deletionTimestamp"), period - current);
         let is_over = moved < server.now();
-        let (until, period) = match is_over {
-            true => (server.now(), period.min(1)),
-            false => (moved, period),
-        };
+        let (until, period) = if is_over { (server.now(), period.min(1)) } else { (moved, period) };
         metadata::set(object, "deletionTimestamp", until.into());
         metadata::set(object, "deletionGracePeriodSeconds", period.into());
         return Grace::Given(period);
@@ -218,7 +215,7 @@ fn end_gracefully(
     let is_placed = object["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty());
     let has_ended = matches!(object["status"]["phase"].as_str(), Some("Failed" | "Succeeded"));
     let period = if is_placed && !has_ended { asked.unwrap_or(own) } else { 0 };
-    let until = server.seconds_from(&server.now(), period);
+    let until = seconds_from(&server.now(), period);
     metadata::set(object, "deletionTimestamp", until.into());
     metadata::set(object, "deletionGracePeriodSeconds", period.into());
     let generation = metadata::generation(object);
@@ -226,6 +223,17 @@ fn end_gracefully(
         metadata::set(object, "generation", (generation + 1).into());
     }
     Grace::Given(period)
+}
+
+/// The time so many seconds after `time`, in the form of [`Draw::now`]; `time` itself if it is none.
+///
+/// [`Draw::now`]: crate::sandbox::resource::Draw::now
+fn seconds_from(time: &str, seconds: i64) -> String {
+    let moved = time
+        .parse::<jiff::Timestamp>()
+        .ok()
+        .and_then(|time| jiff::Timestamp::from_second(time.as_second().saturating_add(seconds)).ok());
+    moved.map_or_else(|| time.to_owned(), |moved| moved.to_string())
 }
 
 /// Marks an object that its finalizers keep.

@@ -17,6 +17,8 @@ mod patch;
 pub(super) mod review;
 pub(super) mod rules;
 mod scale;
+#[cfg(test)]
+mod tests;
 mod update;
 mod watch;
 #[cfg(test)]
