@@ -16,13 +16,12 @@ const SOURCES: [(&str, &str); 5] = [
 ];
 
 /// Checks a HorizontalPodAutoscaler.
-pub(super) fn validate_autoscaler(causes: &mut Causes, object: &Value, old: Option<&Value>) {
+pub(super) fn validate_autoscaler(causes: &mut Causes, object: &Value, _: Option<&Value>) {
     let (spec, at) = (&object["spec"], At::new("spec"));
     let (least, most) = (spec.int("minReplicas"), spec.int("maxReplicas").unwrap_or_default());
-    let bound = if old.is_some_and(|old| old["spec"].int("minReplicas") == Some(0)) { 0 } else { 1 };
-    if let Some(least) = least.filter(|least| *least < bound) {
-        let detail = format!("must be greater than or equal to {bound}");
-        causes.declared(|causes| causes.invalid(&at.child("minReplicas"), least, &detail));
+    if let Some(least) = least.filter(|least| *least < 0) {
+        let detail = "must be greater than or equal to 0";
+        causes.declared(|causes| causes.invalid(&at.child("minReplicas"), least, detail));
     }
     let at_most = at.child("maxReplicas");
     if most == 0 {
