@@ -311,7 +311,7 @@ fn plain_secrets(map: &mut Map<String, Value>) {
     }
 }
 
-/// Claims of a StatefulSet say what they are.
+/// Claims of a `StatefulSet` say what they are.
 fn name_claims(map: &mut Map<String, Value>) {
     let claims = map.get_mut("volumeClaimTemplates").and_then(Value::as_array_mut);
     for claim in claims.into_iter().flatten().filter_map(Value::as_object_mut) {
@@ -320,7 +320,7 @@ fn name_claims(map: &mut Map<String, Value>) {
     }
 }
 
-/// The generation of a DaemonSet's template stands in an annotation; 0 before it is first counted.
+/// The generation of a `DaemonSet`'s template stands in an annotation; 0 before it is first counted.
 fn template_generation(map: &mut Map<String, Value>) {
     let annotations = made(made(map, "metadata"), "annotations");
     set(annotations, "deprecated.daemonset.template.generation", "0".into());

@@ -110,7 +110,7 @@ impl Decoder {
         };
         for (index, inner) in items.iter_mut().enumerate() {
             let length = self.path.len();
-            self.path.push_str(&format!("[{index}]"));
+            self.path.push_str(&["[", &index.to_string(), "]"].concat());
             if inner.is_null() || !self.value(item, inner) {
                 *inner = zero(item);
             }
@@ -138,8 +138,9 @@ impl Decoder {
 
     fn scalar(&mut self, of: &Type, value: &mut Value) -> bool {
         let result = match (&of.shape, &*value) {
-            (Shape::String, Value::String(_)) | (Shape::Bool, Value::Bool(_)) => return true,
-            (Shape::IntOrString, Value::String(_)) => return true,
+            (Shape::String | Shape::IntOrString, Value::String(_)) | (Shape::Bool, Value::Bool(_)) => {
+                return true;
+            }
             (Shape::Int32 | Shape::IntOrString, Value::Number(number)) => fits_int32(number),
             (Shape::Int64, Value::Number(number)) => number.as_i64().is_some().then_some(()).ok_or(None),
             (Shape::Quantity, found) => quantity(found).map(|text| *value = text).map_err(Some),
@@ -213,10 +214,9 @@ pub(super) fn is_empty(of: &Type, value: &Value) -> bool {
         return value.is_null();
     }
     match &of.shape {
-        Shape::String => value.as_str() == Some(""),
+        Shape::String | Shape::Bytes => value.as_str() == Some(""),
         Shape::Bool => value == false,
         Shape::Int32 | Shape::Int64 => value.as_i64() == Some(0),
-        Shape::Bytes => value.as_str() == Some(""),
         Shape::List(_) => value.as_array().is_some_and(Vec::is_empty) || value.is_null(),
         Shape::Map(_) => value.as_object().is_some_and(Map::is_empty) || value.is_null(),
         _ => false,

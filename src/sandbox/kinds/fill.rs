@@ -63,12 +63,33 @@ fn structure(known: &Struct, map: &mut Map<String, Value>) {
 }
 
 fn inner(of: &Type, value: &mut Value) {
+    if of.is_resource_list() {
+        value.as_object_mut().into_iter().flat_map(|map| map.values_mut()).for_each(round_up);
+        return;
+    }
     match (&of.shape, value) {
         (Shape::Struct(id), value) => fill(*id, value),
         (Shape::List(item), Value::Array(items)) => items.iter_mut().for_each(|value| inner(item, value)),
         (Shape::Map(item), Value::Object(map)) => map.values_mut().for_each(|value| inner(item, value)),
         _ => {}
     }
+}
+
+/// Amounts of resources are counted in thousandths at most.
+fn round_up(amount: &mut Value) {
+    let Some(text) = amount.as_str() else { return };
+    let (digits, divisor) = match (text.strip_suffix('n'), text.strip_suffix('u')) {
+        (Some(digits), _) => (digits, 1_000_000_i128),
+        (_, Some(digits)) => (digits, 1000),
+        _ => return,
+    };
+    let Ok(number) = digits.parse::<i128>() else { return };
+    let thousandths = number.div_euclid(divisor) + i128::from(number.rem_euclid(divisor) > 0);
+    *amount = if thousandths % 1000 == 0 {
+        (thousandths / 1000).to_string().into()
+    } else {
+        format!("{thousandths}m").into()
+    };
 }
 
 /// Brings a whole object into the form that comes back from storage: an empty list or map that is always written
@@ -96,10 +117,14 @@ fn stored_inner(of: &Type, value: &mut Value) {
     match (&of.shape, value) {
         (Shape::Struct(id), value) => as_stored(*id, value),
         (Shape::List(item), Value::Array(items)) => {
-            items.iter_mut().for_each(|value| stored_inner(item, value));
+            for value in items {
+                stored_inner(item, value);
+            }
         }
         (Shape::Map(item), Value::Object(map)) => {
-            map.values_mut().for_each(|value| stored_inner(item, value))
+            for value in map.values_mut() {
+                stored_inner(item, value);
+            }
         }
         _ => {}
     }
@@ -108,6 +133,23 @@ fn stored_inner(of: &Type, value: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn amounts_are_rounded_up_to_thousandths() {
+        for (amount, expected) in [
+            ("500u", "1m"),
+            ("1n", "1m"),
+            ("1500u", "2m"),
+            ("999999999n", "1"),
+            ("5m", "5m"),
+            ("1Gi", "1Gi"),
+            ("-1500u", "-1m"),
+        ] {
+            let mut amount = Value::from(amount);
+            round_up(&mut amount);
+            assert_eq!(amount, expected);
+        }
+    }
 
     #[test]
     fn every_default_has_a_field() {

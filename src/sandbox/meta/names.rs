@@ -109,7 +109,7 @@ pub(in crate::sandbox) fn label_value(text: &str) -> Vec<String> {
     wrong
 }
 
-/// Keys of ConfigMaps and Secrets.
+/// Keys of `ConfigMaps` and Secrets.
 pub(in crate::sandbox) fn config_key(text: &str) -> Vec<String> {
     let mut wrong = too_long(text, 253, "characters");
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))

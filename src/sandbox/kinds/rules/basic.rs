@@ -1,4 +1,4 @@
-//! Namespace and ServiceAccount.
+//! Namespace and `ServiceAccount`.
 
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ pub(super) fn prepare_node(object: &mut Value, _: &dyn Draw) {
     }
 }
 
-/// Secrets of a ServiceAccount are kept by name alone.
+/// Secrets of a `ServiceAccount` are kept by name alone.
 pub(super) fn prepare_service_account(object: &mut Value) {
     for secret in object.get_mut("secrets").and_then(Value::as_array_mut).into_iter().flatten() {
         *secret = match secret.some("name") {

@@ -1,4 +1,4 @@
-//! PersistentVolumeClaim.
+//! `PersistentVolumeClaim`.
 
 use std::fmt::Write as _;
 

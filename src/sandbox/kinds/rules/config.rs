@@ -1,4 +1,4 @@
-//! ConfigMap and Secret.
+//! `ConfigMap` and Secret.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ const MOST_BYTES: u32 = 1 << 20;
 
 const REDACTED: &str = "<secret contents redacted>";
 
-/// Checks a ConfigMap.
+/// Checks a `ConfigMap`.
 pub(super) fn validate_config_map(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     if let Some(old) = old {
         frozen(causes, object, old, &["data", "binaryData"]);
@@ -79,16 +79,12 @@ pub(super) fn validate_secret(causes: &mut Causes, object: &Value, old: Option<&
         "kubernetes.io/dockerconfigjson" => {
             docker(causes, &at, ".dockerconfigjson", data(".dockerconfigjson"));
         }
-        "kubernetes.io/basic-auth" => {
-            if data("username").is_none() && data("password").is_none() {
-                required(causes, "username");
-                required(causes, "password");
-            }
+        "kubernetes.io/basic-auth" if data("username").is_none() && data("password").is_none() => {
+            required(causes, "username");
+            required(causes, "password");
         }
-        "kubernetes.io/ssh-auth" => {
-            if data("ssh-privatekey").is_none_or(|value| value.as_str() == Some("")) {
-                required(causes, "ssh-privatekey");
-            }
+        "kubernetes.io/ssh-auth" if data("ssh-privatekey").is_none_or(|value| value.as_str() == Some("")) => {
+            required(causes, "ssh-privatekey");
         }
         "kubernetes.io/tls" => {
             for key in ["tls.crt", "tls.key"] {

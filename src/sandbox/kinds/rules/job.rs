@@ -1,4 +1,4 @@
-//! Job and CronJob.
+//! Job and `CronJob`.
 
 use serde_json::{Value, json};
 
@@ -232,7 +232,7 @@ fn without_nulls(value: &Value) -> Value {
     }
 }
 
-/// Checks a CronJob.
+/// Checks a `CronJob`.
 pub(super) fn validate_cron(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     let (spec, at) = (&object["spec"], At::new("spec"));
     let old_spec = old.map(|old| &old["spec"]);
@@ -307,7 +307,7 @@ pub(super) fn warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
     workload::named_warnings(object, old)
 }
 
-/// Warnings about a CronJob.
+/// Warnings about a `CronJob`.
 pub(super) fn cron_warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
     let mut warnings = workload::name_warnings(object, old);
     if old.is_none_or(|old| old["metadata"]["generation"] != object["metadata"]["generation"]) {

@@ -1,4 +1,4 @@
-//! Ingress, IngressClass and NetworkPolicy.
+//! Ingress, `IngressClass` and `NetworkPolicy`.
 
 use serde_json::Value;
 
@@ -198,7 +198,7 @@ pub(super) fn validate_ingress_status(causes: &mut Causes, object: &Value, old: 
     }
 }
 
-/// Checks an IngressClass.
+/// Checks an `IngressClass`.
 pub(super) fn validate_class(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     let (spec, at) = (&object["spec"], At::new("spec"));
     let (controller, at_controller) = (spec.text("controller"), at.child("controller"));
@@ -221,7 +221,7 @@ pub(super) fn validate_class(causes: &mut Causes, object: &Value, old: Option<&V
             causes.required(&at_namespace, "`parameters.scope` is set to 'Namespace'");
         }
         ("Namespace", Some(namespace)) => {
-            causes.each_invalid(&at_namespace, namespace, &dns_label(namespace))
+            causes.each_invalid(&at_namespace, namespace, &dns_label(namespace));
         }
         ("Cluster", Some(_)) => causes.forbidden(&at_namespace, "`parameters.scope` is set to 'Cluster'"),
         ("Cluster", None) => {}
@@ -245,7 +245,7 @@ fn domain_path(causes: &mut Causes, text: &str, at: &At) {
     }
 }
 
-/// Checks a NetworkPolicy.
+/// Checks a `NetworkPolicy`.
 pub(super) fn validate_policy(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     let (spec, at) = (&object["spec"], At::new("spec"));
     let known = old.map(|old| ranges(&old["spec"])).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Role, ClusterRole and their bindings.
+//! Role, `ClusterRole` and their bindings.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ pub(super) fn validate_role(causes: &mut Causes, object: &Value, _: Option<&Valu
     rules(causes, object, true);
 }
 
-/// Checks a ClusterRole.
+/// Checks a `ClusterRole`.
 pub(super) fn validate_cluster_role(causes: &mut Causes, object: &Value, _: Option<&Value>) {
     rules(causes, object, false);
     let Some(aggregation) = object.some("aggregationRule") else { return };
@@ -55,12 +55,12 @@ fn rules(causes: &mut Causes, object: &Value, namespaced: bool) {
     }
 }
 
-/// Checks a RoleBinding.
+/// Checks a `RoleBinding`.
 pub(super) fn validate_binding(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     binding(causes, object, old, true);
 }
 
-/// Checks a ClusterRoleBinding.
+/// Checks a `ClusterRoleBinding`.
 pub(super) fn validate_cluster_binding(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     binding(causes, object, old, false);
 }

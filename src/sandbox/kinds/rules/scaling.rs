@@ -1,4 +1,4 @@
-//! HorizontalPodAutoscaler and PodDisruptionBudget.
+//! `HorizontalPodAutoscaler` and `PodDisruptionBudget`.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ const SOURCES: [(&str, &str); 5] = [
     ("containerResource", "ContainerResource"),
 ];
 
-/// Checks a HorizontalPodAutoscaler.
+/// Checks a `HorizontalPodAutoscaler`.
 pub(super) fn validate_autoscaler(causes: &mut Causes, object: &Value, _: Option<&Value>) {
     let (spec, at) = (&object["spec"], At::new("spec"));
     let (least, most) = (spec.int("minReplicas"), spec.int("maxReplicas").unwrap_or_default());
@@ -206,7 +206,7 @@ fn scaling_rules(causes: &mut Causes, rules: &Value, at: &At) {
     }
 }
 
-/// Checks a PodDisruptionBudget.
+/// Checks a `PodDisruptionBudget`.
 pub(super) fn validate_budget(causes: &mut Causes, object: &Value, _: Option<&Value>) {
     let (spec, at) = (&object["spec"], At::new("spec"));
     let (least, most) = (spec.some("minAvailable"), spec.some("maxUnavailable"));

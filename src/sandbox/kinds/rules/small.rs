@@ -1,4 +1,4 @@
-//! Kinds with few rules: PriorityClass, Lease, LimitRange, ResourceQuota, Event, EndpointSlice.
+//! Kinds with few rules: `PriorityClass`, Lease, `LimitRange`, `ResourceQuota`, Event, `EndpointSlice`.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::sandbox::meta::{At, Causes, dns_label, dns_subdomain, label_key};
 /// The highest priority a user may give.
 const HIGHEST: i64 = 1_000_000_000;
 
-/// Checks a PriorityClass.
+/// Checks a `PriorityClass`.
 pub(super) fn validate_priority(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     let value = object.int("value").unwrap_or_default();
     if let Some(old) = old {
@@ -60,7 +60,7 @@ pub(super) fn strip_lease(object: &mut Value) {
     }
 }
 
-/// Checks a LimitRange.
+/// Checks a `LimitRange`.
 pub(super) fn validate_limits(causes: &mut Causes, object: &Value, _: Option<&Value>) {
     let mut seen = BTreeSet::new();
     for (index, limit) in object["spec"].items("limits").iter().enumerate() {
@@ -119,7 +119,7 @@ fn bounds(causes: &mut Causes, limit: &Value, at: &At) {
     }
 }
 
-/// Checks a ResourceQuota.
+/// Checks a `ResourceQuota`.
 pub(super) fn validate_quota(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     let at = At::new("spec.hard");
     for (name, amount) in object["spec"].entries("hard") {
@@ -155,7 +155,7 @@ pub(super) fn validate_event(causes: &mut Causes, object: &Value, _: Option<&Val
     }
 }
 
-/// Warnings about an EndpointSlice.
+/// Warnings about an `EndpointSlice`.
 pub(super) fn slice_warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
     if old.is_some() || object.text("addressType") != "FQDN" {
         return Vec::new();
@@ -163,7 +163,7 @@ pub(super) fn slice_warnings(object: &Value, old: Option<&Value>) -> Vec<String>
     vec!["spec.addressType: FQDN endpoints are deprecated".to_owned()]
 }
 
-/// Checks an EndpointSlice.
+/// Checks an `EndpointSlice`.
 pub(super) fn validate_slice(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     const MOST: usize = 1000;
     let (of_type, at_type) = (object.text("addressType"), At::new("addressType"));

@@ -1,4 +1,4 @@
-//! StorageClass, VolumeAttributesClass and PersistentVolume.
+//! `StorageClass`, `VolumeAttributesClass` and `PersistentVolume`.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::sandbox::kinds::Look as _;
 use crate::sandbox::meta::{At, Causes, dns_subdomain, label_key, same};
 use crate::sandbox::resource::{Draw, Endpoint};
 
-/// Checks a StorageClass.
+/// Checks a `StorageClass`.
 pub(super) fn validate_class(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     if let Some(old) = old {
         for field in ["provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"] {
@@ -64,7 +64,7 @@ fn parameters(causes: &mut Causes, object: &Value, allows_none: bool) {
     }
 }
 
-/// Checks a VolumeAttributesClass.
+/// Checks a `VolumeAttributesClass`.
 pub(super) fn validate_attributes(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     if let Some(old) = old {
         for field in ["driverName", "parameters"] {
@@ -125,7 +125,7 @@ const VOLUMES: [&str; 22] = [
     "csi",
 ];
 
-/// Checks a PersistentVolume.
+/// Checks a `PersistentVolume`.
 pub(super) fn validate_volume(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     let (spec, at) = (&object["spec"], At::new("spec"));
     if spec.items("accessModes").is_empty() {

@@ -1,4 +1,4 @@
-//! Deployment, ReplicaSet, StatefulSet and DaemonSet.
+//! Deployment, `ReplicaSet`, `StatefulSet` and `DaemonSet`.
 
 use serde_json::Value;
 
@@ -61,7 +61,7 @@ fn internal_strategy(strategy: &Value) -> String {
     format!("{{\"Type\":{},\"RollingUpdate\":{rolling}}}", strategy["type"])
 }
 
-/// Checks a ReplicaSet.
+/// Checks a `ReplicaSet`.
 pub(super) fn validate_replica_set(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     let (spec, at) = (&object["spec"], At::new("spec"));
     causes.non_negative(&at.child("replicas"), spec.int("replicas"));
@@ -153,7 +153,7 @@ pub(super) fn share(causes: &mut Causes, value: &Value, at: &At) {
     at_most_all(causes, value, at);
 }
 
-/// Checks a StatefulSet.
+/// Checks a `StatefulSet`.
 pub(super) fn validate_stateful_set(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     let (spec, at) = (&object["spec"], At::new("spec"));
     let management = spec.text("podManagementPolicy");
@@ -258,10 +258,10 @@ fn stateful_strategy(causes: &mut Causes, strategy: &Value, at: &At) {
     }
 }
 
-/// The generation of a DaemonSet's template, as an annotation says it.
+/// The generation of a `DaemonSet`'s template, as an annotation says it.
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
-/// A new DaemonSet's template is its first.
+/// A new `DaemonSet`'s template is its first.
 pub(super) fn prepare_daemon_set(object: &mut Value, _: &dyn Draw) {
     let known = object["metadata"]["annotations"].text(TEMPLATE_GENERATION).parse::<i64>();
     set_generation(object, known.unwrap_or_default().max(1));
@@ -281,7 +281,7 @@ fn set_generation(object: &mut Value, generation: i64) {
         .insert(TEMPLATE_GENERATION.into(), generation.to_string().into());
 }
 
-/// Checks a DaemonSet.
+/// Checks a `DaemonSet`.
 pub(super) fn validate_daemon_set(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     let (spec, at) = (&object["spec"], At::new("spec"));
     same_selector(causes, spec, old, &at);

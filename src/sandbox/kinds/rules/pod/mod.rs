@@ -17,7 +17,9 @@ use serde_json::Value;
 
 use super::ip;
 use crate::sandbox::kinds::Look as _;
-use crate::sandbox::meta::{At, Causes, annotations, dns_label, dns_subdomain, in_range, label_key, labels};
+use crate::sandbox::meta::{
+    At, Causes, NameRule, annotations, dns_label, dns_subdomain, in_range, label_key, labels,
+};
 use containers::Around;
 
 /// Checks a template of pods.
@@ -59,8 +61,7 @@ fn check_spec(causes: &mut Causes, spec: &Value, is_pod: bool, at: &At) {
     }
     placement::spread(causes, spec, &at.child("topologySpreadConstraints"));
     host_users(causes, spec, at);
-    type Rule = fn(&str) -> Vec<String>;
-    let named: [(&str, Rule); 4] = [
+    let named: [(&str, NameRule); 4] = [
         ("serviceAccountName", dns_subdomain),
         ("nodeName", dns_subdomain),
         ("hostname", dns_label),

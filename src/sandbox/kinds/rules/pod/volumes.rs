@@ -89,11 +89,9 @@ fn source(causes: &mut Causes, volume: &Value, at: &At) {
 
 fn one_source(causes: &mut Causes, name: &str, source: &Value, at: &At) {
     match name {
-        "emptyDir" => {
-            if source.some("sizeLimit").is_some_and(|limit| is_negative(limit)) {
-                let detail = "SizeLimit field must be a valid resource quantity";
-                causes.forbidden(&at.child("sizeLimit"), detail);
-            }
+        "emptyDir" if source.some("sizeLimit").is_some_and(is_negative) => {
+            let detail = "SizeLimit field must be a valid resource quantity";
+            causes.forbidden(&at.child("sizeLimit"), detail);
         }
         "hostPath" => host_path(causes, source, at),
         "secret" => {

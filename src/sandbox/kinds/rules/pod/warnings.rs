@@ -108,7 +108,8 @@ fn variables(warnings: &mut Vec<String>, container: &Value, at: &At) {
 }
 
 fn ports(warnings: &mut Vec<String>, containers: &[(At, &Value)]) {
-    let mut all: BTreeMap<(i64, &str), Vec<(At, &str, i64)>> = BTreeMap::new();
+    type Seen<'p> = Vec<(At, &'p str, i64)>;
+    let mut all: BTreeMap<(i64, &str), Seen<'_>> = BTreeMap::new();
     let mut names: BTreeMap<&str, At> = BTreeMap::new();
     let entries: Vec<(At, &Value)> = containers
         .iter()
