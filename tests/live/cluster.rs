@@ -247,7 +247,9 @@ fn a_namespace_on_its_way_out_refuses_and_says_so() {
         return;
     };
     let ns = plane.create_namespace("leaving");
-    // Without controllers it stays terminating.
+    // With this in it, it stays terminating.
+    let held = json!({ "metadata": { "name": "held", "finalizers": ["tests.arrplan.dev/hold"] } });
+    plane.request(User::Admin, "POST", &format!("/api/v1/namespaces/{ns}/configmaps"), Some(&held)).ok();
     plane.request(User::Admin, "DELETE", &format!("/api/v1/namespaces/{ns}"), None).ok();
     run(async {
         let writer = as_user(plane, User::Arrplan).await;
@@ -395,8 +397,11 @@ fn long_lists_come_whole_and_names_may_be_odd() {
         assert_eq!(writer.list(&maps, Some(&ns), Some("half=1")).await.unwrap().len(), 310);
 
         let roles = api(&writer, "rbac.authorization.k8s.io/v1", "ClusterRole").await;
-        let role = writer.get(&roles, None, "system:kube-scheduler").await.unwrap().unwrap();
-        assert_eq!(role.name(), "system:kube-scheduler");
+        let name = format!("{ns}:odd");
+        let body = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": name } });
+        assert!(writer.apply(&roles, None, &name, &body, false).await.unwrap().created);
+        let role = writer.get(&roles, None, &name).await.unwrap().unwrap();
+        assert_eq!(role.name(), name);
     });
 }
 

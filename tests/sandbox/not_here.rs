@@ -13,20 +13,30 @@ const TABLE: &str = "generates the structure table from the API server it is com
 
 /// Test and reason.
 pub(crate) const NOT_HERE: &[(&str, &str)] = &[
+    (
+        "apply::flux::a_chart_that_cannot_be_built_fails_in_seconds_with_its_chain_and_the_next_apply_goes_on",
+        FLUX,
+    ),
     ("apply::flux::a_release_that_does_not_get_ready_is_explained_down_to_the_container", FLUX),
+    ("apply::flux::a_suspended_release_is_not_deleted", FLUX),
     ("apply::flux::an_application_of_an_aggregated_api_is_made_changed_and_deleted", COZYSTACK),
     ("cluster::admission_is_told_from_validation_and_rights", POLICY),
     ("cozystack::a_plan_of_an_application_writes_nothing_and_an_apply_does_what_it_said", COZYSTACK),
     ("cozystack::an_application_is_ready_when_its_release_works", COZYSTACK),
+    ("destroy::a_suspended_release_is_not_deleted_and_a_renamed_one_goes_first", FLUX),
     ("harness_selftest::cozystack_serves_the_kind_of_a_definition", COZYSTACK),
     ("harness_selftest::flux_applies_a_kustomization", FLUX),
     ("harness_selftest::flux_installs_two_releases_from_a_local_repository", FLUX),
     ("harness_selftest::nothing_outlives_a_killed_test_process", PROGRAMS),
     ("harness_selftest::pods_fail_in_the_way_their_label_says", PODS),
     ("harness_selftest::the_api_server_answers_each_user_by_its_rights", RIGHTS),
+    ("main_job::a_chart_that_is_not_in_the_source_goes_on_when_it_is_pushed", FLUX),
+    ("main_job::a_wrong_chart_path_fails_with_its_cause_and_goes_on_when_the_stack_is_mended", FLUX),
     ("ownership::a_policy_that_came_after_the_apply_refuses_and_never_replaces", POLICY),
     ("ownership::a_policy_that_changes_what_we_send_is_no_fight", POLICY),
+    ("status::a_source_that_cannot_be_fetched_is_the_end_of_the_chain", FLUX),
     ("status::cozystacks_kinds_are_known_as_aggregated_and_get_no_dry_run", COZYSTACK),
+    ("status::releases_work_or_name_what_is_at_fault_within_seconds", FLUX),
     ("structure::the_structure_table_is_the_servers_own", TABLE),
 ];
 

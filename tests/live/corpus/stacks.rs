@@ -39,6 +39,15 @@ impl Variants {
         Self { name: name.to_owned(), lines }
     }
 
+    /// Takes out the objects whose text names this, and says which they were.
+    pub(super) fn leave_out(&mut self, what: &str) -> BTreeSet<String> {
+        let named = |line: &&Line| line.variants.iter().any(|(.., text)| text.contains(what));
+        let out: BTreeSet<String> =
+            self.lines.iter().filter(named).filter_map(|line| line.address.clone()).collect();
+        self.lines.retain(|line| line.address.as_ref().is_none_or(|address| !out.contains(address)));
+        out
+    }
+
     pub(super) fn text(&self, round: u32) -> String {
         let line = |line: &Line| {
             let mut now = line.variants.iter().filter(|(from, ..)| *from <= round);

@@ -90,7 +90,7 @@ impl Keys {
         let names = [
             "127.0.0.1",
             "localhost",
-            "10.0.0.1",
+            "10.96.0.1",
             "kubernetes",
             "kubernetes.default",
             "kubernetes.default.svc",
