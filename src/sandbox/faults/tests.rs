@@ -277,3 +277,36 @@ async fn a_watch_has_a_gap_a_lie_or_an_end() {
     assert_eq!(names(json!("truncate")).await, (vec![json!("a")], false));
     client.stop().await;
 }
+
+/// A definition that was stored is served, whether or not its client waited for that.
+#[tokio::test]
+async fn a_client_that_goes_away_stops_nothing() {
+    let client = client().await;
+    let mut stored = 0;
+    for number in 0..12 {
+        let group = format!("g{number}.example.com");
+        let definition = json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("things.{group}")},
+            "spec": {
+                "group": group, "scope": "Namespaced", "names": {"plural": "things", "kind": "Thing"},
+                "versions": [{"name": "v1", "served": true, "storage": true,
+                              "schema": {"openAPIV3Schema": {"type": "object"}}}],
+            },
+        });
+        let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+        let patience = Duration::from_millis(2 * number);
+        drop(tokio::time::timeout(patience, client.ask("POST", path, &definition)).await);
+        if client.get(&format!("{path}/things.{group}")).await.status() != "200" {
+            continue;
+        }
+        stored += 1;
+        let things = format!("/apis/{group}/v1/things");
+        let begun = Instant::now();
+        while client.get(&things).await.status() != "200" {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{things} are never served");
+        }
+    }
+    assert!(stored > 0, "some requests arrived");
+    client.stop().await;
+}

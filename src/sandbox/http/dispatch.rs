@@ -51,7 +51,7 @@ pub(super) async fn handle<B>(
     request: HttpRequest<B>,
 ) -> Response<Body>
 where
-    B: HttpBody<Data = Bytes>,
+    B: HttpBody<Data = Bytes> + Send + Sync,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
     let received = server.time();

@@ -22,7 +22,9 @@ pub(super) use identity::Identity;
 
 use std::sync::Arc;
 
+use hyper::body::{Body, Bytes};
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -58,6 +60,25 @@ pub(super) async fn serve(
     }
 }
 
+/// Answers a request to its end, also where the client goes away meanwhile: what was committed has consequences that
+/// are to be seen to.
+async fn handle<B>(
+    server: Arc<Server>,
+    identity: Arc<Identity>,
+    request: Request<B>,
+) -> Response<answer::Body>
+where
+    B: Body<Data = Bytes> + Send + Sync + 'static,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    let answered = tokio::spawn(async move { dispatch::handle(server, &identity, request).await });
+    answered.await.unwrap_or_else(|_| {
+        // As the API server says it; what happened was printed by the panic itself.
+        let message = "This request caused apiserver to panic. Look in the logs for details.";
+        answer::text(500, message)
+    })
+}
+
 async fn connection(server: Arc<Server>, stream: TcpStream, identity: Arc<Identity>) {
     // Nagle's algorithm would hold small answers back.
     if stream.set_nodelay(true).is_err() {
@@ -78,11 +99,11 @@ async fn connection(server: Arc<Server>, stream: TcpStream, identity: Arc<Identi
         async move {
             #[cfg(feature = "faults")]
             return {
-                let handle = |request| dispatch::handle(Arc::clone(&server), &identity, request);
+                let handle = |request| handle(Arc::clone(&server), identity, request);
                 faults::around(&server.faults, &ending, request, handle).await
             };
             #[cfg(not(feature = "faults"))]
-            Ok::<_, std::convert::Infallible>(dispatch::handle(server, &identity, request).await)
+            Ok::<_, std::convert::Infallible>(handle(server, identity, request).await)
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()

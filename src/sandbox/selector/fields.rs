@@ -48,11 +48,6 @@ impl Fields {
         Ok(self)
     }
 
-    /// A selector of one name.
-    pub(in crate::sandbox) fn name(name: &str) -> Self {
-        Self(vec![Term { field: "metadata.name".to_owned(), is_equal: true, value: name.to_owned() }])
-    }
-
     /// Whether everything matches.
     pub(in crate::sandbox) fn is_empty(&self) -> bool {
         self.0.is_empty()

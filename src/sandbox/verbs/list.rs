@@ -30,11 +30,6 @@ pub(in crate::sandbox) struct Listed {
 }
 
 impl Listed {
-    /// Its `metadata`.
-    pub(in crate::sandbox) fn metadata(&self) -> &Value {
-        &self.metadata
-    }
-
     /// The list as one value.
     pub(in crate::sandbox) fn to_value(&self) -> Value {
         let items = self.items.iter().map(|item| {
