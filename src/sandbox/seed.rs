@@ -94,7 +94,7 @@ fn class(name: &str, default: bool, binding: &str) -> Value {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
         "metadata": { "name": name },
-        "provisioner": "sandbox.arrplan.dev/no-disk",
+        "provisioner": "sandbox.arrplan.dev",
         "reclaimPolicy": "Delete",
         "allowVolumeExpansion": true,
         "volumeBindingMode": binding,
