@@ -7,6 +7,8 @@ pub(super) mod kustomization;
 pub(super) mod release;
 mod release_status;
 pub(super) mod source;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
