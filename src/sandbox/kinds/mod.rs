@@ -73,3 +73,6 @@ fn resource(line: &str) -> Resource {
         custom: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

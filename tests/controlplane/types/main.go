@@ -1,3 +1,5 @@
+// Prints the Go types of the built-in kinds, for src/sandbox/kinds/types.txt: a line per kind, and one per struct with its
+// fields in order. Flags: "?" omitempty, "0" omitzero, "*" pointer, "[]" list, "{}" map; "/name" is Go's own name.
 package main
 
 import (
@@ -36,7 +38,9 @@ func name(t reflect.Type) string {
 	if o, taken := names[n]; taken && o != t {
 		p := strings.Split(t.PkgPath(), "/")
 		n = p[len(p)-2] + "." + n
-		if _, taken := names[n]; taken { panic(n) }
+		if _, taken := names[n]; taken {
+			panic(n)
+		}
 	}
 	names[n] = t
 	seen[t] = n
@@ -74,7 +78,9 @@ func typ(t reflect.Type) string {
 	case reflect.Struct:
 		return name(t)
 	case reflect.String:
-		if t.Name() == "string" { return "string" }
+		if t.Name() == "string" {
+			return "string"
+		}
 		return "string/" + t.String()
 	case reflect.Bool, reflect.Int32, reflect.Int64, reflect.Int, reflect.Uint8, reflect.Float64, reflect.Uint32:
 		return t.Kind().String()
@@ -102,11 +108,17 @@ func fields(t reflect.Type, out *[]string) {
 			fields(e, out)
 			continue
 		}
-		if parts[0] == "-" || tag == "" { continue }
+		if parts[0] == "-" || tag == "" {
+			continue
+		}
 		flag := ""
 		for _, p := range parts[1:] {
-			if p == "omitempty" { flag += "?" }
-			if p == "omitzero" { flag += "0" }
+			if p == "omitempty" {
+				flag += "?"
+			}
+			if p == "omitzero" {
+				flag += "0"
+			}
 		}
 		*out = append(*out, parts[0]+flag+":"+typ(f.Type))
 	}
