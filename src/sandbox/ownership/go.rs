@@ -1,33 +1,38 @@
 //! Values and paths as the messages of the API server show them: what Go's `fmt` makes of them.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::path::Segment;
-use crate::sandbox::fault::{go_number, quote};
+use crate::sandbox::fault::{go_float, go_number, quote};
 
-/// A path as conflicts name it: `.spec.ports[port=80,protocol="TCP"]`.
+/// A path as conflicts name it: `.spec.ports[port=80,protocol="TCP"]`. It is one of `managedFields`, whose numbers
+/// are read as floats.
 pub(super) fn path(segments: &[Segment]) -> String {
-    segments.iter().map(step).collect()
+    let number = |number: &Number| go_float(number.as_f64().unwrap_or_default());
+    segments.iter().map(|segment| shown(segment, &number)).collect()
 }
 
-/// One step of a path.
+/// One step of a path in an object.
 pub(super) fn step(segment: &Segment) -> String {
+    shown(segment, &go_number)
+}
+
+fn shown(segment: &Segment, number: &dyn Fn(&Number) -> String) -> String {
+    let value = |text: &str| match serde_json::from_str(text) {
+        Ok(Value::String(text)) => quote(&text),
+        Ok(Value::Number(value)) => number(&value),
+        Ok(value) => plain(&value),
+        Err(_) => text.to_owned(),
+    };
     match segment {
         Segment::Key(name) => format!(".{name}"),
         Segment::Select(keys) => {
-            let pairs: Vec<String> = keys.iter().map(|(key, text)| format!("{key}={}", json(text))).collect();
+            let pairs: Vec<String> =
+                keys.iter().map(|(key, text)| format!("{key}={}", value(text))).collect();
             format!("[{}]", pairs.join(","))
         }
-        Segment::Item(text) => format!("[={}]", json(text)),
+        Segment::Item(text) => format!("[={}]", value(text)),
         Segment::Index(at) => format!("[{at}]"),
-    }
-}
-
-fn json(text: &str) -> String {
-    match serde_json::from_str(text) {
-        Ok(Value::String(text)) => quote(&text),
-        Ok(value) => plain(&value),
-        Err(_) => text.to_owned(),
     }
 }
 
@@ -104,5 +109,10 @@ mod tests {
             Segment::Index(3),
         ];
         assert_eq!(path(&steps), ".spec[port=80,protocol=\"TCP\"][=\"a\"][3]");
+        let large = Segment::Item("1000000".into());
+        assert_eq!(
+            (path(std::slice::from_ref(&large)), step(&large)),
+            ("[=1e+06]".into(), "[=1000000]".into())
+        );
     }
 }
