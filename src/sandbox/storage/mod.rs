@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 pub(super) use log::OpenError;
 use state::{Batch, State};
-use writer::Writer;
+use writer::LogThread;
 
 /// Name of an object in storage: resource and place. Versions of one group share objects.
 ///
@@ -148,7 +148,7 @@ impl Scope<'_> {
 pub(super) struct Storage {
     shared: Arc<Shared>,
     /// `None`: in memory alone.
-    writer: Option<Writer>,
+    writer: Option<LogThread>,
 }
 
 /// What the writer's thread and the readers share.
@@ -192,7 +192,7 @@ impl Storage {
         let (log, state) = log::Log::open(folder)?;
         let shared = Shared::new(state);
         let writer =
-            Writer::start(log, Arc::clone(&shared)).map_err(|source| OpenError::io(folder, source))?;
+            LogThread::start(log, Arc::clone(&shared)).map_err(|source| OpenError::io(folder, source))?;
         Ok(Self { shared, writer: Some(writer) })
     }
 

@@ -13,7 +13,7 @@ use super::{CommitError, Key, Shared, Stored};
 
 /// The thread's handle. Ends it when dropped, after what waits is done.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct LogThread {
     /// `None` only while it is dropped.
     queue: Option<mpsc::Sender<Request>>,
     thread: Option<JoinHandle<()>>,
@@ -27,7 +27,7 @@ struct Request {
     answer: oneshot::Sender<Result<Stored, CommitError>>,
 }
 
-impl Writer {
+impl LogThread {
     /// Starts the thread.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
+impl Drop for LogThread {
     fn drop(&mut self) {
         drop(self.queue.take());
         if let Some(thread) = self.thread.take() {
