@@ -194,6 +194,7 @@ impl Draw for Server {
         };
         loop {
             // 10.96.0.0/16 without its first ten, which well-known services ask for by number.
+            // More services than that no sandbox has.
             let number = self.addresses.fetch_add(1, Ordering::Relaxed) % 65_000 + 10;
             let address = format!("10.96.{}.{}", number / 256, number % 256);
             if !is_taken(&address) {
@@ -203,13 +204,14 @@ impl Draw for Server {
     }
 
     fn node_port(&self) -> u16 {
-        loop {
-            let number = self.addresses.fetch_add(1, Ordering::Relaxed) % 2768;
-            let port = 30_000 + u16::try_from(number).unwrap_or_default();
-            if !self.is_node_port_taken(port) {
-                return port;
-            }
-        }
+        const PORTS: u32 = 2768;
+        let start = self.addresses.fetch_add(1, Ordering::Relaxed);
+        let mut ports = (0..PORTS).map(|step| {
+            let number = start.wrapping_add(step) % PORTS;
+            30_000 + u16::try_from(number).unwrap_or_default()
+        });
+        // With all of them taken, one is shared: nothing listens on it.
+        ports.find(|port| !self.is_node_port_taken(*port)).unwrap_or(30_000)
     }
 
     fn is_node_port_taken(&self, port: u16) -> bool {
