@@ -1,12 +1,14 @@
 //! The command line as clap reads it. Doc comments are the help texts.
 
+mod import;
 mod rollback;
 mod sandbox;
 mod state;
 
+pub(super) use import::Import;
 pub(super) use rollback::Rollback;
 pub(super) use sandbox::{Reset, Sandbox, Serve};
-pub(super) use state::{History, Output, State};
+pub(super) use state::{History, OfState, Output, Rm, State};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -69,7 +71,9 @@ pub(super) enum Command {
     Output(Output),
     /// Show the compiled manifests as YAML; secret values are left out
     Render(Render),
-    /// Look into the state
+    /// Adopt an object that is there already
+    Import(Box<Import>),
+    /// Look into the state, and mend it
     #[command(subcommand)]
     State(State),
     /// Show what was applied when, by whom, and whether it worked
@@ -147,6 +151,18 @@ pub(super) struct Planning {
     /// Fail where a change could not be checked this far
     #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Planning")]
     pub(super) min_fidelity: Option<MinFidelity>,
+    /// Only this resource and what it needs; may be given more than once
+    #[arg(long, value_name = "ADDRESS", help_heading = "Planning")]
+    pub(super) target: Vec<Address>,
+    /// Everything but this resource and what needs it; may be given more than once
+    #[arg(long, value_name = "ADDRESS", help_heading = "Planning")]
+    pub(super) exclude: Vec<Address>,
+    /// Delete this resource's object and make it anew, even if nothing differs; may be given more than once
+    #[arg(long, value_name = "ADDRESS", help_heading = "Planning")]
+    pub(super) replace: Vec<Address>,
+    /// Change nothing in the cluster: only drop from the state what is gone from it
+    #[arg(long, help_heading = "Planning", conflicts_with_all = ["take", "adopt", "target", "exclude", "replace"])]
+    pub(super) refresh_only: bool,
     /// Namespace for the dry-runs of objects whose own namespace is not there yet
     #[arg(long, value_name = "NAME", help_heading = "Planning")]
     pub(super) dry_run_namespace: Option<String>,

@@ -14,7 +14,7 @@ use super::{Error, PlanOutcome, PlanRequest, World, missing_consents, revision, 
 use crate::address::Address;
 use crate::apply::{self, ApplyInput, Event, Summary};
 use crate::diag::Severity;
-use crate::plan::{self, PlanInput};
+use crate::plan::{self, Only, PlanInput};
 use crate::secrets::{Redactor, SecretValues};
 use crate::state::{Holder, LockWait, LockedStore, Revision, Store};
 
@@ -64,6 +64,11 @@ pub async fn prepare(
     let store = store::of_head(&desired.head, &request.state, world)?;
     let locked = interruptible(world, store.open_locked(&holder, wait, world.lineage)).await??;
     settle::for_good(&locked, reader).await?;
+    let mut options = request.options.clone();
+    if let Some(import) = &request.import {
+        import.check(&desired, &locked.state())?;
+        options = import.confine(&options);
+    }
     let mut secrets = self::secrets(&desired, false, world).await?;
     let state = locked.state();
     let basis = rollback::Basis { store: &store, state: &state, key: locked.key(), reader };
@@ -77,9 +82,12 @@ pub async fn prepare(
         target: reader.target(),
         secrets: &secrets,
         redactor: &redactor,
-        options: &request.options,
+        options: &options,
     };
     let mut plan = interruptible(world, Box::pin(plan::build(&input))).await??;
+    if let Some(import) = &request.import {
+        import.confirm(&plan)?;
+    }
     let mut notes = locked.notes().to_vec();
     let still = rollback::direction(&mut plan, back.as_ref(), &store, &mut notes).await;
     Ok(Prepared {
@@ -172,6 +180,10 @@ impl Prepared {
             }
             return Ok(());
         }
+        // What was let go of was no apply of anything, and is nothing to return to.
+        if matches!(plan.only, Some(Only::Release | Only::Refresh)) {
+            return Ok(());
+        }
         let ended = (self.now)();
         let took = ended.duration_since(self.holder.started);
         let stack = self.outcome.stack.as_ref();
@@ -179,6 +191,10 @@ impl Prepared {
         let mut desires = desires.unwrap_or_default();
         if let Some(back) = &self.back {
             back.record(&mut desires);
+        }
+        if let Some(Only::Part { left_out, .. }) = &plan.only {
+            let before = self.place.latest_revision().await?;
+            desires.keep_left_out(left_out, before);
         }
         let ends = outcome.results.iter().map(|result| (result.action, result.end));
         self.store

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::rollback::{self, Return, StillSays};
 use super::sandbox::{Purpose, Session, Sources};
-use super::{Error, StackRequest, StateRequest, World, settle, stack, store};
+use super::{Error, Import, StackRequest, StateRequest, World, settle, stack, store};
 use crate::cluster::{self, ConnectOptions, Reader, Writer};
 use crate::diag::Diagnostics;
 use crate::plan::{self, Options, Plan, PlanInput};
@@ -41,6 +41,8 @@ pub struct PlanRequest {
     pub destroy: bool,
     /// Plan to a recorded revision instead of what the files say.
     pub to: Option<Return>,
+    /// Adopt this object, and do nothing that it does not need.
+    pub import: Option<Import>,
     /// Flags of planning.
     pub options: Options,
     /// `--timeout`: for every change, instead of its own.

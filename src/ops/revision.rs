@@ -1,6 +1,6 @@
 //! What a revision records: all that was desired, so that it can be desired again, and no secret value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::object::Mark;
 use crate::plan::{Action, Plan};
 use crate::secrets::SecretValues;
 use crate::stack::{Existing, FieldRef, Resource, Stack, VariableValue};
-use crate::state::{ChangeCounts, HashKey, Recipe, RevisionExisting, RevisionManifest};
+use crate::state::{ChangeCounts, HashKey, Recipe, Revision, RevisionExisting, RevisionManifest};
 
 /// What was desired, as a revision keeps it.
 #[derive(Debug, Default)]
@@ -20,6 +20,19 @@ pub(super) struct Desires {
     pub(super) resources: BTreeMap<Address, RevisionManifest>,
     pub(super) existing: BTreeMap<Address, RevisionExisting>,
     pub(super) outputs: BTreeMap<String, Recipe>,
+}
+
+impl Desires {
+    /// After an apply of a part: what was left out is desired as it was when it was applied last.
+    pub(super) fn keep_left_out(&mut self, left_out: &BTreeSet<Address>, before: Option<Revision>) {
+        let mut before = before.map(|revision| revision.resources).unwrap_or_default();
+        for address in left_out {
+            match before.remove(address) {
+                Some(recorded) => drop(self.resources.insert(address.clone(), recorded)),
+                None => drop(self.resources.remove(address)),
+            }
+        }
+    }
 }
 
 /// Everything the stack desired, with keyed digests of the secret values that were known.

@@ -60,12 +60,11 @@ pub(super) async fn live_object(
 ) -> Result<Option<Object>, Error> {
     let (group, _) = split_api_version(api_version);
     let api = discovery.find(api_version, &key.kind).or_else(|| discovery.preferred(group, &key.kind));
-    let answer = match api {
-        Some(api) => reader.get(api, key.namespace.as_deref(), &key.name).await,
-        None => {
-            let (api_version, kind) = (api_version.to_owned(), key.kind.clone());
-            Err(cluster::Error::KindNotServed { api_version, kind })
-        }
+    let answer = if let Some(api) = api {
+        reader.get(api, key.namespace.as_deref(), &key.name).await
+    } else {
+        let (api_version, kind) = (api_version.to_owned(), key.kind.clone());
+        Err(cluster::Error::KindNotServed { api_version, kind })
     };
     match answer {
         Ok(object) => Ok(object),

@@ -133,6 +133,9 @@ impl Assessor<'_> {
         let Some(prior) = subject.prior else {
             return self.adopt(subject, api, live, "exists already").await;
         };
+        if self.input.options.replace.contains(&subject.resource.address) {
+            return self.replace_as_asked(subject, api, live).await;
+        }
         let hash = self.input.key.manifest(&subject.resource.address, &subject.desired.body);
         let may_prove = !self.input.options.refresh_full && !self.takes_any(&subject.resource.address);
         if may_prove

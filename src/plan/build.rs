@@ -16,6 +16,7 @@ use crate::plan::live::{Live, Wanted};
 use crate::plan::order::{self, Dependencies};
 use crate::plan::reach::Survey;
 use crate::plan::removal::{self, Remover};
+use crate::plan::scope::Scope;
 use crate::plan::{Action, Change, Plan, Shown, TargetCluster, moves, ready, refuse};
 use crate::stack::{Existing, FieldRef, Part, Resource, SecretSource, Stack, Val, VariableValue};
 use crate::state::Owned;
@@ -42,9 +43,10 @@ pub async fn build(input: &PlanInput<'_>) -> Result<Plan, Error> {
         stack: input.state.stack.clone(),
         lineage: input.state.lineage.clone(),
         serial: input.state.serial,
-        destroy: input.stack.is_none(),
+        destroy: input.stack.is_none() && input.options.release.is_empty(),
         returns_to: None,
         forward_from: None,
+        only: None,
         changes: Vec::new(),
         not_ours: Vec::new(),
         left_behind: Vec::new(),
@@ -79,20 +81,29 @@ impl<'a> Builder<'a> {
     }
 
     async fn fill(&self, plan: &mut Plan) -> Result<(), Error> {
-        let empty = BTreeMap::new();
-        let resources = self.input.stack.map_or(&empty, |stack| &stack.resources);
-        let desired_keys: BTreeMap<Address, ObjectKey> =
-            resources.iter().map(|(address, resource)| (address.clone(), resource.key())).collect();
-        let leaving = removal::leaving(&self.owned, &desired_keys);
-        let discovery = self.input.reader.discover(&self.kinds(resources, &leaving)).await?;
-        let wanted = self.wanted(resources, &leaving, &discovery);
+        let scope = Scope::of(self.input.options, self.input.stack, &self.owned);
+        let refresh = self.input.options.refresh_only;
+        let all: Vec<&Resource> = self.input.stack.into_iter().flat_map(|s| s.resources.values()).collect();
+        let desired_keys: BTreeMap<Address, ObjectKey> = if refresh {
+            BTreeMap::new()
+        } else {
+            all.iter().map(|resource| (resource.address.clone(), resource.key())).collect()
+        };
+        let within = |resource: &&Resource| !refresh && scope.has(&resource.address);
+        let resources: Vec<&Resource> = all.into_iter().filter(within).collect();
+        let mut leaving = removal::leaving(&self.owned, &desired_keys);
+        leaving.retain(|item| scope.has(&item.address));
+        let discovery = self.input.reader.discover(&self.kinds(&resources, &leaving)).await?;
+        let wanted = self.wanted(&resources, &leaving, &discovery);
         let live = Live::read(self.input.reader, &discovery, &self.input.state.stack, &wanted).await?;
 
-        plan.problems.extend(self.existing(&live));
+        if !refresh {
+            plan.problems.extend(self.existing(&live));
+        }
         let mut changes = Vec::new();
         let graph;
         if let Some(stack) = self.input.stack {
-            changes.extend(self.desired(stack, &discovery, &live, plan).await?);
+            changes.extend(self.desired(stack, &resources, &discovery, &live, plan).await?);
             graph = stack.graph.clone();
         } else {
             graph = empty_graph();
@@ -101,10 +112,11 @@ impl<'a> Builder<'a> {
         let judge = Remover { input: self.input, discovery: &discovery, live: &live, removed };
         let (removals, problems) = judge.judge(&leaving).await?;
         plan.problems.extend(problems);
-        changes.extend(removals);
+        changes.extend(removals.into_iter().filter(|change| scope.makes(change)));
         self.reach_of_replacements(&mut changes, &discovery, &live).await?;
         plan.left_behind = left_behind(&changes);
-        self.check_options(&changes, plan);
+        self.check_options(&changes, &scope, plan);
+        plan.only = scope.only;
 
         let recorded: BTreeMap<Address, Vec<Address>> =
             self.owned.iter().map(|(address, owned)| (address.clone(), owned.depends_on.clone())).collect();
@@ -116,13 +128,9 @@ impl<'a> Builder<'a> {
     }
 
     /// Every kind the plan talks about.
-    fn kinds(
-        &self,
-        resources: &BTreeMap<Address, Resource>,
-        leaving: &[removal::Leaving<'_>],
-    ) -> BTreeSet<(String, String)> {
+    fn kinds(&self, resources: &[&Resource], leaving: &[removal::Leaving<'_>]) -> BTreeSet<(String, String)> {
         let mut kinds: BTreeSet<(String, String)> = BTreeSet::new();
-        kinds.extend(resources.values().map(|r| (r.api_version.clone(), r.kind.clone())));
+        kinds.extend(resources.iter().map(|r| (r.api_version.clone(), r.kind.clone())));
         kinds.extend(leaving.iter().map(|l| (l.api_version.clone(), l.key.kind.clone())));
         if let Some(stack) = self.input.stack {
             kinds.extend(stack.existing.values().map(|e| (e.api_version.clone(), e.kind.clone())));
@@ -132,7 +140,7 @@ impl<'a> Builder<'a> {
 
     fn wanted<'d>(
         &self,
-        resources: &BTreeMap<Address, Resource>,
+        resources: &[&Resource],
         leaving: &[removal::Leaving<'_>],
         discovery: &'d Discovery,
     ) -> BTreeSet<Wanted<'d>> {
@@ -142,7 +150,7 @@ impl<'a> Builder<'a> {
                 wanted.insert(Wanted { api, key });
             }
         };
-        for resource in resources.values() {
+        for resource in resources {
             want(discovery.find(&resource.api_version, &resource.kind), resource.key());
         }
         for item in leaving {
@@ -166,6 +174,7 @@ impl<'a> Builder<'a> {
     async fn desired(
         &self,
         stack: &Stack,
+        resources: &[&Resource],
         discovery: &Discovery,
         live: &Live,
         plan: &mut Plan,
@@ -189,11 +198,12 @@ impl<'a> Builder<'a> {
         };
         // What refers to no other object's live fields is judged side by side; the rest in order, since what
         // it refers to may change by this very plan.
+        let wanted: BTreeSet<&Address> = resources.iter().map(|resource| &resource.address).collect();
         let (alone, referring): (Vec<&Address>, Vec<&Address>) = stack
             .graph
             .order()
             .iter()
-            .filter(|a| stack.resources.contains_key(*a))
+            .filter(|address| wanted.contains(address))
             .partition(|address| !refers(&stack.resources[*address].manifest));
         let assessor = &assessor;
         let mut judged = futures::stream::iter(alone)
@@ -236,7 +246,9 @@ impl<'a> Builder<'a> {
     }
 
     /// Options that name nothing, and changes that are not checked as far as was asked.
-    fn check_options(&self, changes: &[Change], plan: &mut Plan) {
+    fn check_options(&self, changes: &[Change], scope: &Scope, plan: &mut Plan) {
+        plan.problems
+            .extend(scope.unknown.iter().map(|(flag, address)| refuse::nothing_named(flag, address)));
         let known = |address: &Address| changes.iter().any(|change| change.address == *address);
         let options = self.input.options;
         let unknown_takes = options.take.iter().map(|take| ("--take", &take.address));

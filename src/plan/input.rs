@@ -45,6 +45,16 @@ pub struct Options {
     pub skip_secrets: bool,
     /// `--dry-run-namespace`; `default` where it is not given.
     pub dry_run_namespace: Option<String>,
+    /// `--target`: only these, and what they need.
+    pub target: BTreeSet<Address>,
+    /// `--exclude`: not these, nor what needs them.
+    pub exclude: BTreeSet<Address>,
+    /// `--replace`: made anew, whether or not anything differs.
+    pub replace: BTreeSet<Address>,
+    /// `--refresh-only`: drop from the state what is gone from the cluster, and do nothing else.
+    pub refresh_only: bool,
+    /// `state rm`: let go of these, and do nothing else.
+    pub release: BTreeSet<Address>,
     /// `--min-fidelity`.
     pub min_fidelity: Option<Fidelity>,
 }

@@ -27,6 +27,7 @@ mod refuse;
 mod releases;
 mod removal;
 mod replace;
+mod scope;
 mod show;
 mod update;
 mod write;

@@ -325,6 +325,23 @@ pub struct TargetCluster {
     pub version: String,
 }
 
+/// What a plan is confined to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum Only {
+    /// `state rm`: the resources named are let go of.
+    Release,
+    /// `--refresh-only`: what is gone from the cluster leaves the state.
+    Refresh,
+    /// `--target` and `--exclude`.
+    Part {
+        /// What the targets need, and was not named.
+        along: BTreeSet<Address>,
+        /// What is not looked at.
+        left_out: BTreeSet<Address>,
+    },
+}
+
 /// A plan.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -342,6 +359,8 @@ pub struct Plan {
     pub returns_to: Option<u64>,
     /// The last apply was a rollback to this revision, and this plan goes forward again.
     pub forward_from: Option<u64>,
+    /// What it is confined to, if it is not about everything.
+    pub only: Option<Only>,
     /// The steps in order of apply.
     pub changes: Vec<Change>,
     /// Fields of others, left alone.

@@ -135,6 +135,10 @@ impl Remover<'_> {
             change.reason = Some("another object of that name is there now; it was never ours".to_owned());
             return Ok(change);
         }
+        if self.input.options.refresh_only {
+            change.action = Action::NoOp;
+            return Ok(change);
+        }
         match live.mark() {
             Some(mark)
                 if mark.stack == self.input.state.stack && mark.lineage == self.input.state.lineage => {}
@@ -142,6 +146,10 @@ impl Remover<'_> {
                 change.reason = Some("it does not carry our mark any more".to_owned());
                 return Ok(change);
             }
+        }
+        if !self.input.options.release.is_empty() {
+            change.reason = Some("state rm: the object stays, and is nobody's".to_owned());
+            return Ok(change);
         }
         if live.is_protected() || item.prior.protect || item.kept {
             change.action = Action::Keep;

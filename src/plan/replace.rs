@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use crate::cluster::{Api, Error};
+use crate::cluster::{Api, Error, ServedBy};
 use crate::object::Object;
 use crate::plan::assess::{Assessed, Assessor, Subject};
 use crate::plan::draft::probe_name;
-use crate::plan::{Action, Change, Risk, immutable, refuse};
+use crate::plan::update::no_dry_run;
+use crate::plan::{Action, Change, Fidelity, Risk, immutable, refuse};
 
 impl Assessor<'_> {
     /// A change of the data of an immutable Secret or ConfigMap: known without asking, and asking would send
@@ -59,6 +60,39 @@ impl Assessor<'_> {
         self.replace(subject, api, live, change, &text, new.as_ref()).await
     }
 
+    /// `--replace`: deleted and made anew, whatever differs. What is made is checked as any create is.
+    pub(super) async fn replace_as_asked(
+        &self,
+        subject: &Subject<'_>,
+        api: &Api,
+        live: &Object,
+    ) -> Result<Assessed, Error> {
+        let mut change = self.change(subject, Action::Replace, Some(api));
+        change.fidelity = Fidelity::Server;
+        let resource = subject.resource;
+        let mut body = Self::probe_body(subject, &subject.desired.body, Some(live));
+        let name = probe_name(&resource.key().to_string());
+        body["metadata"]["name"] = Value::String(name.clone());
+        if api.served_by == ServedBy::Aggregated {
+            change.fidelity = Fidelity::Schema;
+            change.fidelity_reason = Some(no_dry_run(api));
+            return self.replace(subject, api, live, change, "", None).await;
+        }
+        let namespace = resource.namespace.as_deref();
+        match self.input.reader.dry_run_apply(api, namespace, &name, &body, true).await {
+            Ok(made) => {
+                let mut new = made.object;
+                new.0["metadata"]["name"] = Value::String(resource.name.clone());
+                self.replace(subject, api, live, change, "", Some(&new)).await
+            }
+            Err(error) => self.refused_dry_run(subject, api, change, error, Some(live)).await,
+        }
+    }
+
+    fn asked_to_replace(&self, subject: &Subject<'_>) -> bool {
+        self.input.options.replace.contains(&subject.resource.address)
+    }
+
     /// Delete and make anew, where the stack allows it for this resource. `new` is what the server would make.
     pub(super) async fn replace(
         &self,
@@ -70,7 +104,7 @@ impl Assessor<'_> {
         new: Option<&Object>,
     ) -> Result<Assessed, Error> {
         let resource = subject.resource;
-        if !resource.replace_immutable {
+        if !resource.replace_immutable && !self.asked_to_replace(subject) {
             return Ok(Assessed::refused(refuse::immutable(resource, why)));
         }
         if live.is_protected() || subject.prior.is_some_and(|prior| prior.protect) {
@@ -83,7 +117,11 @@ impl Assessor<'_> {
             }
         }
         change.action = Action::Replace;
-        change.reason = Some(format!("cannot change in place: {why}"));
+        change.reason = Some(if self.asked_to_replace(subject) {
+            "--replace".to_owned()
+        } else {
+            format!("cannot change in place: {why}")
+        });
         change.risk = Risk::Disruptive;
         change.fields = match new {
             Some(new) => self.replaced_fields(subject, live, new),

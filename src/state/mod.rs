@@ -35,4 +35,4 @@ pub use lock::{Holder, Lock, LockWait, probe};
 pub use model::{Former, FormerStatus, Owned, State};
 pub use revision::{ChangeCounts, Recipe, Recorded, Revision, RevisionExisting, RevisionManifest};
 pub use settle::{settle, settle_adopt, settle_create, settle_delete, settle_forget};
-pub use store::{Committed, LockedStore, Snapshot, Store};
+pub use store::{Committed, LockedStore, Snapshot, Store, document};

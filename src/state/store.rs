@@ -34,6 +34,25 @@ impl Store {
         self.location.state.display().to_string()
     }
 
+    /// Makes sure that nobody holds the lock now. Makes no file.
+    ///
+    /// # Errors
+    /// [`Error::Locked`], naming who does.
+    #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
+    pub async fn check_unlocked(&self) -> Result<(), Error> {
+        let path = self.location.lock();
+        match super::lock::probe(&path) {
+            Some(holder) => Err(Error::Locked { path, holder }),
+            None => Ok(()),
+        }
+    }
+
+    /// Where the state before the last change of it is, for people.
+    #[must_use]
+    pub fn backup_place(&self) -> String {
+        self.location.previous().display().to_string()
+    }
+
     /// Reads the state with what its journal adds. Writes nothing and takes no lock; a writer may be at work.
     /// `lineage` makes the lineage of a state that does not exist yet.
     ///
@@ -97,6 +116,12 @@ impl Store {
     pub async fn revision(&self, serial: u64) -> Result<Option<Revision>, Error> {
         revisions::read(&self.location, serial)
     }
+}
+
+/// The text of a state file that holds this state.
+#[must_use]
+pub fn document(state: &super::State) -> String {
+    render(state)
 }
 
 /// The text of a state file or revision.

@@ -34,6 +34,8 @@ mod runs;
 mod status;
 #[cfg(test)]
 mod structure;
+#[cfg(test)]
+mod surgery;
 
 /// The control plane of this test binary; see [`support::ControlPlane::with`]. The suite on the sandbox has another.
 #[cfg(test)]

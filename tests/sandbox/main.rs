@@ -60,6 +60,9 @@ mod status;
 #[cfg(test)]
 #[path = "../live/structure/mod.rs"]
 mod structure;
+#[cfg(test)]
+#[path = "../live/surgery.rs"]
+mod surgery;
 
 /// The sandbox of this test binary. `None` for a test of the closed list, which is said on the terminal.
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{StackArg, StateArg};
+use super::{Applying, Cluster, StackArg, StateArg};
 use crate::address::Address;
 
 #[derive(Debug, Args)]
@@ -56,6 +56,67 @@ pub(in crate::cli) enum State {
         #[command(flatten)]
         of: OfState,
     },
+    /// Give what the state has another address; nothing in the cluster changes
+    Mv {
+        /// The address it has
+        #[arg(value_name = "FROM")]
+        from: Address,
+        /// The address it gets
+        #[arg(value_name = "TO")]
+        to: Address,
+        /// The stack, where there is more than one
+        #[arg(long, value_name = "STACK")]
+        stack: Option<String>,
+        #[command(flatten)]
+        state: StateArg,
+        /// Use the state of this environment
+        #[arg(long, value_name = "NAME")]
+        env: Option<String>,
+        /// Wait this long for another arrplan that works on the same state (30s, 5m)
+        #[arg(long, value_name = "TIME", value_parser = crate::cli::values::duration, default_value = "0s")]
+        lock_timeout: std::time::Duration,
+    },
+    /// Let go of a resource: its object stays in the cluster, without our mark
+    Rm(Box<Rm>),
+    /// Print the state file as it would be written now, with what the journal adds
+    Pull {
+        #[command(flatten)]
+        stack: StackArg,
+        #[command(flatten)]
+        state: StateArg,
+        /// Use the state of this environment
+        #[arg(long, value_name = "NAME")]
+        env: Option<String>,
+    },
+    /// Check that nobody holds the lock, and say who does
+    Unlock {
+        #[command(flatten)]
+        stack: StackArg,
+        #[command(flatten)]
+        state: StateArg,
+        /// Use the state of this environment
+        #[arg(long, value_name = "NAME")]
+        env: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Rm {
+    /// Its address; a declaration names all its instances
+    #[arg(value_name = "ADDRESS", required = true)]
+    pub(in crate::cli) addresses: Vec<Address>,
+    /// The stack, where there is more than one
+    #[arg(long, value_name = "STACK")]
+    pub(in crate::cli) stack: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) applying: Applying,
+    #[command(flatten)]
+    pub(in crate::cli) state: StateArg,
+    /// Use the state of this environment
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) env: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) cluster: Cluster,
 }
 
 #[derive(Debug, Args)]

@@ -7,10 +7,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use super::plan::{beside, options, show};
-use super::{block_on, cluster_request, failure, of_stack, sandbox_flag, state_request, world};
+use super::{
+    block_on, cluster_request, failure, of_env, of_stack, sandbox_flag, stack_request, state_request, world,
+};
 use crate::address::Address;
 use crate::apply::Event;
-use crate::cli::args::{Apply, Applying, Destroy, Rollback};
+use crate::cli::args::{Apply, Applying, Destroy, Import, Rm, Rollback};
 use crate::cli::error::{Exit, Failed};
 use crate::cli::host::{Host, Stdin};
 use crate::cli::{prompt, signal};
@@ -32,6 +34,7 @@ pub(super) fn run(args: &Apply, host: &mut Host) -> Result<Exit, Failed> {
         cluster: cluster_request(&args.cluster, &args.state, args.applying.parallelism),
         destroy: false,
         to: None,
+        import: None,
         options: options(&args.planning, false),
         timeout: args.applying.timeout,
     };
@@ -47,6 +50,7 @@ pub(super) fn destroy(args: &Destroy, host: &mut Host) -> Result<Exit, Failed> {
         cluster: cluster_request(&args.cluster, &args.state, args.applying.parallelism),
         destroy: true,
         to: None,
+        import: None,
         options: Options::default(),
         timeout: args.applying.timeout,
     };
@@ -62,6 +66,7 @@ pub(super) fn rollback(args: &Rollback, host: &mut Host) -> Result<Exit, Failed>
         cluster: cluster_request(&args.cluster, &args.state, args.applying.parallelism),
         destroy: false,
         to: Some(args.to.map_or(Return::LastThatWorked, Return::To)),
+        import: None,
         options: options(&args.planning, false),
         timeout: args.applying.timeout,
     };
@@ -70,6 +75,42 @@ pub(super) fn rollback(args: &Rollback, host: &mut Host) -> Result<Exit, Failed>
     if let Some(serial) = args.to {
         typed.line.push_str(" --to ");
         typed.line.push_str(&serial.to_string());
+    }
+    execute(&request, &typed, host)
+}
+
+pub(super) fn import(args: &Import, host: &mut Host) -> Result<Exit, Failed> {
+    let request = PlanRequest {
+        stack: stack_request(args.stack.as_deref(), Some(&args.vars)),
+        state: state_request(&args.state),
+        cluster: cluster_request(&args.cluster, &args.state, args.applying.parallelism),
+        destroy: false,
+        to: None,
+        import: Some(ops::Import { address: args.address.clone(), key: args.object.clone() }),
+        options: options(&args.planning, false),
+        timeout: args.applying.timeout,
+    };
+    let mut typed = Typed::new("import", None, args.state.sandbox, args.planning.full, &args.applying);
+    typed.line = format!("import '{}' {}", args.address, args.object);
+    execute(&request, &typed, host)
+}
+
+/// `state rm`: a plan that lets go of some resources and does nothing else.
+pub(super) fn release(args: &Rm, host: &mut Host) -> Result<Exit, Failed> {
+    let release: BTreeSet<Address> = args.addresses.iter().cloned().collect();
+    let request = PlanRequest {
+        stack: of_env(args.stack.as_deref(), args.env.as_ref()),
+        state: state_request(&args.state),
+        cluster: cluster_request(&args.cluster, &args.state, args.applying.parallelism),
+        destroy: true,
+        to: None,
+        import: None,
+        options: Options { release, ..Options::default() },
+        timeout: args.applying.timeout,
+    };
+    let mut typed = Typed::new("state rm", None, args.state.sandbox, false, &args.applying);
+    for address in &args.addresses {
+        typed.line.extend([" '", &address.to_string(), "'"]);
     }
     execute(&request, &typed, host)
 }
@@ -219,7 +260,7 @@ fn finish(applied: &ops::Applied, typed: &Typed<'_>, host: &mut Host) -> Result<
     if applied.summary.interrupted > 0 {
         return Ok(Exit::Interrupted);
     }
-    if typed.command == "destroy" {
+    if matches!(typed.command, "destroy" | "state rm") {
         // They tell how to reach what is no longer there.
         return Ok(Exit::Done);
     }

@@ -43,6 +43,7 @@ pub(super) fn run(command: &Command, host: &mut Host) -> Result<Exit, Failed> {
         Command::Graph(args) => graph::run(args, host),
         Command::Output(args) => output::run(args, host),
         Command::Render(args) => render::run(args, host),
+        Command::Import(args) => apply::import(args, host),
         Command::State(args) => state::run(args, host),
         Command::History(args) => history::run(args, host),
         Command::Sandbox(args) => sandbox::run(args, host),

@@ -39,7 +39,7 @@ pub(super) fn differences(stack: &Stack, revision: &Revision) -> Vec<StillSays> 
                     paths.filter(|path| ours.get(*path) != theirs.get(*path)).collect();
                 paths.sort();
                 found.extend(paths.into_iter().map(|path| StillSays {
-                    location: location(stack, resource, path),
+                    location: Some(location(stack, resource, path)),
                     address: address.clone(),
                     path: Some(path.clone()),
                     says: ours.get(path).map(quoted),
@@ -64,15 +64,15 @@ pub(super) fn differences(stack: &Stack, revision: &Revision) -> Vec<StillSays> 
 }
 
 /// The line of the field, or of the nearest thing around it that was written.
-fn location(stack: &Stack, resource: &Resource, path: &FieldPath) -> Option<String> {
+fn location(stack: &Stack, resource: &Resource, path: &FieldPath) -> String {
     let mut at = Some(path.clone());
     while let Some(path) = at {
         if let Some(span) = resource.spans.get(&path) {
-            return Some(stack.sources_map.location(span));
+            return stack.sources_map.location(span);
         }
         at = path.parent();
     }
-    Some(stack.sources_map.location(&resource.span))
+    stack.sources_map.location(&resource.span)
 }
 
 #[derive(Debug, PartialEq)]

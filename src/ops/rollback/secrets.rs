@@ -40,7 +40,7 @@ enum Source {
     /// Its variables, although they were others then: there is no value to keep.
     Another,
     /// The live object, with why.
-    Live(String, Option<String>),
+    Live(String, String),
     /// Nowhere: these variables are not there.
     Missing(Vec<String>),
 }
@@ -59,10 +59,8 @@ impl Task<'_> {
                         format!("{path}: the value of today is written; revisions hold no values"),
                     ),
                     Source::Live(value, why) => {
-                        if let Some(why) = why {
-                            let text = format!("{path}: the value stays as it is in the cluster; {why}");
-                            back.note(address, text);
-                        }
+                        let text = format!("{path}: the value stays as it is in the cluster; {why}");
+                        back.note(address, text);
                         self.keep(address, path, late.base64, &value);
                         back.kept.entry(address.clone()).or_default().insert(path.clone(), late.clone());
                     }
@@ -114,8 +112,8 @@ impl Task<'_> {
     }
 
     /// Why a value stays.
-    fn reason(&self, recorded: &RevisionManifest, path: &FieldPath, absent: &[String]) -> Option<String> {
-        Some(match absent {
+    fn reason(&self, recorded: &RevisionManifest, path: &FieldPath, absent: &[String]) -> String {
+        match absent {
             [] if self.revision.key_id != self.key.id() => {
                 "whether it is the recorded one is not known: the state's key was lost".to_owned()
             }
@@ -125,7 +123,7 @@ impl Task<'_> {
             [] => "what it was then was not recorded".to_owned(),
             [name] => format!("the stack has no secret variable `{name}` any more"),
             names => format!("the stack has no secret variables `{}` any more", names.join("`, `")),
-        })
+        }
     }
 
     /// Whether the home that the stack of today gives a generated variable is its home in the revision too.

@@ -18,6 +18,7 @@ pub fn plan(plan: &Plan, sources: Option<&SourceMap>) -> Value {
         "destroy": plan.destroy,
         "returns_to": plan.returns_to,
         "forward_from": plan.forward_from,
+        "only": value(&plan.only),
         "lineage": plan.lineage,
         "serial": plan.serial,
         "cluster": {

@@ -21,7 +21,10 @@ use super::time::ago;
 use super::value;
 use crate::address::Address;
 use crate::diag::SourceMap;
-use crate::plan::{Action, Change, NotOurs, Plan};
+use crate::plan::{Action, Change, NotOurs, Only, Plan};
+
+/// Resources that a line of the head names at most.
+const NAMED: usize = 6;
 
 /// How a plan is shown.
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +109,9 @@ fn head(plan: &Plan, page: &mut Page) {
         serial => format!("state: serial {serial}"),
     };
     page.ends(&left, &Text::tone(Tone::Dim, &right));
+    if let Some(only) = &plan.only {
+        confined(only, page);
+    }
     if let Some(serial) = plan.returns_to {
         page.wrapped(0, 2, &Text::tone(Tone::Note, &format!("Back to revision {serial}.")));
     }
@@ -113,6 +119,32 @@ fn head(plan: &Plan, page: &mut Page) {
         let text = format!("The last apply went back to revision {serial}; this plan goes forward again.");
         page.wrapped(0, 2, &Text::tone(Tone::Note, &text));
     }
+}
+
+/// What a plan that is not about everything is about, and how much it leaves out.
+fn confined(only: &Only, page: &mut Page) {
+    let text = match only {
+        Only::Release => "Only letting go: the objects stay in the cluster.".to_owned(),
+        Only::Refresh => "Only the state: what is gone from the cluster leaves it.".to_owned(),
+        Only::Part { along, left_out } => {
+            let names = |set: &BTreeSet<Address>| {
+                let names: Vec<String> = set.iter().take(NAMED).map(ToString::to_string).collect();
+                let more = set.len().saturating_sub(NAMED);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                format!("{}{more}", names.join(", "))
+            };
+            let mut text = format!("Only a part: {} left out", left_out.len());
+            if !left_out.is_empty() {
+                text.extend([" (", &names(left_out), ")"]);
+            }
+            if !along.is_empty() {
+                text.extend(["; along with what was named: ", &names(along)]);
+            }
+            text.push('.');
+            text
+        }
+    };
+    page.wrapped(0, 2, &Text::tone(Tone::Note, &text));
 }
 
 fn not_ours(list: &[NotOurs], view: &PlanView<'_>, page: &mut Page) {

@@ -91,6 +91,7 @@ pub(in crate::views) fn plan(serial: u64, changes: Vec<Change>) -> Plan {
         destroy: false,
         returns_to: None,
         forward_from: None,
+        only: None,
         changes,
         not_ours: Vec::new(),
         left_behind: Vec::new(),

@@ -70,6 +70,8 @@ fn totals(plan: &Plan) -> Text {
             Tone::Plain,
             if plan.destroy {
                 " This stack owns nothing."
+            } else if plan.only.is_some() {
+                " Nothing of what was asked about differs."
             } else if plan.returns_to.is_some() {
                 " The cluster is as that revision says, and everything works."
             } else {
