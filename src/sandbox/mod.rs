@@ -20,6 +20,7 @@ mod http;
 mod kinds;
 mod local_api;
 mod meta;
+mod openapi;
 mod ownership;
 mod patch;
 mod resource;
@@ -28,6 +29,7 @@ mod seed;
 mod selector;
 mod server;
 mod storage;
+mod table;
 mod verbs;
 
 pub use controllers::parse_sources;

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod case;
 #[cfg(test)]
+mod columns;
+#[cfg(test)]
 mod differential;
 #[cfg(test)]
 mod fill;

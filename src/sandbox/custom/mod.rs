@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::discovery::compare_versions;
 use super::resource::{FieldValidation, Resource, Scale};
 use node::Node;
 
@@ -55,6 +56,30 @@ pub(in crate::sandbox) fn resources(definition: &Value) -> Vec<Resource> {
 pub(in crate::sandbox) fn has_condition(definition: &Value, name: &str) -> bool {
     let conditions = definition["status"]["conditions"].as_array().into_iter().flatten();
     conditions.into_iter().any(|condition| condition["type"] == name && condition["status"] == "True")
+}
+
+/// What is said of a version that its definition calls deprecated.
+pub(in crate::sandbox) fn deprecation(resource: &Resource) -> Option<String> {
+    let spec = &resource.custom.as_ref()?["spec"];
+    let versions = || spec["versions"].as_array().into_iter().flatten();
+    let own = versions().find(|version| version["name"] == resource.version.as_str())?;
+    if own["deprecated"] != true {
+        return None;
+    }
+    if let Some(warning) = own["deprecationWarning"].as_str() {
+        return Some(warning.to_owned());
+    }
+    let (group, kind) = (&resource.group, &resource.kind);
+    let told = format!("{group}/{} {kind} is deprecated", resource.version);
+    let newer = versions()
+        .filter(|version| version["served"] == true && version["deprecated"] != true)
+        .filter_map(|version| version["name"].as_str())
+        .filter(|name| compare_versions(&resource.version, name).is_lt())
+        .max_by(|a, b| compare_versions(a, b));
+    Some(match newer {
+        Some(newer) => format!("{told}; use {group}/{newer} {kind}"),
+        None => told,
+    })
 }
 
 /// Brings a stored object into the form its definition has by now.

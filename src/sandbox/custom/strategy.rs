@@ -152,11 +152,16 @@ impl Strategy for Custom {
         rest(object) != rest(old)
     }
 
-    fn warnings(&self, object: &Value, _: Option<&Value>, _: Endpoint) -> Vec<String> {
-        let finalizers = object["metadata"]["finalizers"].as_array().into_iter().flatten();
-        let mut names: Vec<&str> = finalizers.filter_map(Value::as_str).collect();
+    fn warnings(&self, object: &Value, old: Option<&Value>, _: Endpoint) -> Vec<String> {
+        let names = |object: &Value| -> Vec<String> {
+            let finalizers = object["metadata"]["finalizers"].as_array().into_iter().flatten();
+            finalizers.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let had = old.map(names).unwrap_or_default();
+        let mut names = names(object);
+        names.retain(|name| !had.contains(name));
         names.sort_unstable();
-        names.into_iter().filter_map(finalizer_warning).collect()
+        names.iter().filter_map(|name| finalizer_warning(name)).collect()
     }
 }
 

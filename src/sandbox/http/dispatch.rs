@@ -16,6 +16,7 @@ use super::resource::Asked;
 use super::{info, resource, route};
 use crate::sandbox::discovery;
 use crate::sandbox::error::{ApiError, Details};
+use crate::sandbox::openapi;
 use crate::sandbox::resource::Draw as _;
 use crate::sandbox::server::Server;
 
@@ -125,6 +126,9 @@ fn about_server(server: &Server, head: &Head) -> Response<Body> {
         return response;
     }
     let served = server.registry.served();
+    if let Some(document) = openapi::answer(&served, &head.path) {
+        return answer::json(200, &document);
+    }
     match discovery::answer(&served, &head.path, &head.accept, server.address()) {
         Some((content_type, value)) => answer::json_as(200, content_type, &value),
         None if head.path.starts_with("/api/") => answer::refused(&resource::not_found()),

@@ -15,6 +15,8 @@ pub(super) enum Form {
     Metadata,
     /// `PartialObjectMetadataList` of a list.
     MetadataList,
+    /// `Table` of an object or a list.
+    Table,
 }
 
 /// The form that an `Accept` header asks for, and the version of `meta.k8s.io` it is in.
@@ -92,6 +94,7 @@ impl<'a> Clause<'a> {
         let form = match kind {
             "PartialObjectMetadata" => Form::Metadata,
             "PartialObjectMetadataList" => Form::MetadataList,
+            "Table" => Form::Table,
             _ => return None,
         };
         (group == "meta.k8s.io").then_some((form, version))

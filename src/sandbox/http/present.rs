@@ -3,8 +3,41 @@
 use serde_json::{Value, json};
 
 use super::negotiate::Form;
+use super::query::Query;
 use crate::sandbox::error::ApiError;
 use crate::sandbox::resource::Resource;
+use crate::sandbox::server::Server;
+use crate::sandbox::table::{self, Include};
+
+/// How a client wants its tables.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    include: Include,
+    now: jiff::Timestamp,
+}
+
+impl Look {
+    /// Reads the query.
+    ///
+    /// # Errors
+    /// 400: `includeObject` is no word for it.
+    pub(super) fn read(server: &Server, query: &Query) -> Result<Self, ApiError> {
+        let word = query.get("includeObject").unwrap_or_default();
+        let include = Include::read(word).ok_or_else(|| {
+            let quoted = crate::sandbox::fault::quote(word);
+            let message = format!(
+                "Invalid value for query parameter 'includeObject': {quoted}, must be 'Object', 'Metadata', 'None', or empty"
+            );
+            ApiError::bad_request(message)
+        })?;
+        Ok(Self { include, now: server.time() })
+    }
+
+    /// The table of an object or a list.
+    pub(super) fn table(self, resource: &Resource, value: &Value, headers: bool, version: &str) -> Value {
+        table::of(resource, value, self.include, headers, version, self.now)
+    }
+}
 
 /// `value`, an object or list of the resource or a `Status`, in a form. `version` is that of `meta.k8s.io`.
 ///
@@ -15,6 +48,7 @@ pub(super) fn present(
     value: Value,
     form: Form,
     version: &str,
+    look: Look,
 ) -> Result<Value, ApiError> {
     if value["kind"] == "Status" {
         return Ok(value);
@@ -23,6 +57,7 @@ pub(super) fn present(
         value["items"].is_array() && value["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
     match form {
         Form::Whole => Ok(value),
+        Form::Table => Ok(look.table(resource, &value, true, version)),
         Form::Metadata if is_list => Err(not_acceptable(&format!(
             "you requested PartialObjectMetadata, but the requested object is a list ({})",
             go_type(resource, true)

@@ -12,9 +12,10 @@ use super::body::{Decoded, as_go_tells};
 use super::dispatch::Head;
 use super::negotiate::{self, Form, PatchType};
 use super::options::{self, Of, WriteOptions};
-use super::present::present;
+use super::present::{Look, present};
 use super::route::Place;
 use super::stream;
+use crate::sandbox::custom;
 use crate::sandbox::discovery;
 use crate::sandbox::error::{ApiError, Details};
 use crate::sandbox::resource::{Endpoint, Resource};
@@ -92,6 +93,7 @@ pub(super) async fn answer(server: &Arc<Server>, head: &Head, asked: Asked, body
         Err(error) => return answer::refused(&error),
     };
     let warnings = request.warnings.clone();
+    request.warn(custom::deprecation(&resource));
     request.warn(deprecation(&resource));
     let done = match asked.verb {
         "watch" => stream::watch(server, &resource, &asked, head).await,
@@ -251,12 +253,13 @@ async fn list(
     head: &Head,
 ) -> Result<Response<Body>, ApiError> {
     let (form, version) = negotiate::form(&head.accept, resource.custom.is_some())?;
+    let look = Look::read(server, &head.query)?;
     let params = ListParams::parse(resource, |name| head.query.get(name))?;
     let list = verbs::list(server, resource, asked.place.namespace.as_deref(), &params).await?;
     if form == Form::Whole {
         return Ok(answer::json(200, &list));
     }
-    Ok(answer::json(200, &present(resource, list.to_value(), form, version)?))
+    Ok(answer::json(200, &present(resource, list.to_value(), form, version, look)?))
 }
 
 async fn one(
@@ -268,6 +271,7 @@ async fn one(
     body: &Bytes,
 ) -> Result<Response<Body>, ApiError> {
     let (form, version) = negotiate::form(&head.accept, resource.custom.is_some())?;
+    let look = Look::read(server, &head.query)?;
     let Answer { code, object } = match asked.verb {
         "get" => {
             verbs::fresh(server, head.query.get("resourceVersion").unwrap_or_default()).await?;
@@ -296,7 +300,7 @@ async fn one(
             verbs::delete_collection(server, resource, &request, &params, &options).await?
         }
     };
-    Ok(answer::json(code, &present(resource, object, form, version)?))
+    Ok(answer::json(code, &present(resource, object, form, version, look)?))
 }
 
 fn delete_options(head: &Head, body: &Bytes) -> Result<(verbs::DeleteOptions, bool), ApiError> {

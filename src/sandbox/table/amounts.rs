@@ -17,7 +17,8 @@ pub(super) fn quota(quota: &Value) -> [Value; 2] {
         })
         .collect();
     let joined = |limits: bool| {
-        let parts: Vec<&str> = all.iter().filter(|(is, _)| *is == limits).map(|(_, text)| text.as_str()).collect();
+        let parts: Vec<&str> =
+            all.iter().filter(|(is, _)| *is == limits).map(|(_, text)| text.as_str()).collect();
         Value::from(parts.join(", "))
     };
     [joined(false), joined(true)]

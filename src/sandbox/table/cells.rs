@@ -102,7 +102,8 @@ pub(super) fn of(resource: &Resource, object: &Value, now: Timestamp) -> Vec<Val
         "persistentvolumeclaims" => volumes::claim(object, now),
         "horizontalpodautoscalers" => vec![
             name,
-            format!("{}/{}", text(&spec["scaleTargetRef"], "kind"), text(&spec["scaleTargetRef"], "name")).into(),
+            format!("{}/{}", text(&spec["scaleTargetRef"], "kind"), text(&spec["scaleTargetRef"], "name"))
+                .into(),
             amounts::metrics(object).into(),
             amount(&spec["minReplicas"], "<unset>").into(),
             count(spec, "maxReplicas"),
@@ -180,10 +181,13 @@ fn of_classes(resource: &Resource, object: &Value, now: Timestamp) -> Vec<Value>
             let available = list(&object["status"], "conditions")
                 .iter()
                 .find(|condition| condition["type"] == "Available")
-                .map_or_else(|| "Unknown".to_owned(), |condition| match text(condition, "status") {
-                    "True" => "True".to_owned(),
-                    status => format!("{status} ({})", text(condition, "reason")),
-                });
+                .map_or_else(
+                    || "Unknown".to_owned(),
+                    |condition| match text(condition, "status") {
+                        "True" => "True".to_owned(),
+                        status => format!("{status} ({})", text(condition, "reason")),
+                    },
+                );
             vec![name, host.into(), available.into(), age]
         }
         "customresourcedefinitions" => definition(object),

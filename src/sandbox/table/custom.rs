@@ -41,18 +41,20 @@ fn additional(resource: &Resource) -> Vec<Value> {
 /// The columns.
 pub(super) fn columns(resource: &Resource) -> Value {
     let text = |column: &Value, key: &str| column[key].as_str().unwrap_or_default().to_owned();
-    let told = additional(resource).iter().map(|one| {
-        let description = match text(one, "description") {
-            none if none.is_empty() => format!(
-                "Custom resource definition column (in JSONPath format): {}",
-                text(one, "jsonPath")
-            ),
-            description => description,
-        };
-        let priority = one["priority"].as_i64().unwrap_or_default();
-        column(&text(one, "name"), &text(one, "type"), &text(one, "format"), &description, priority)
-    })
-    .collect::<Vec<_>>();
+    let told = additional(resource)
+        .iter()
+        .map(|one| {
+            let description = match text(one, "description") {
+                none if none.is_empty() => format!(
+                    "Custom resource definition column (in JSONPath format): {}",
+                    text(one, "jsonPath")
+                ),
+                description => description,
+            };
+            let priority = one["priority"].as_i64().unwrap_or_default();
+            column(&text(one, "name"), &text(one, "type"), &text(one, "format"), &description, priority)
+        })
+        .collect::<Vec<_>>();
     std::iter::once(column("Name", "string", "name", NAME, 0)).chain(told).collect()
 }
 

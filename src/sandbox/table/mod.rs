@@ -11,10 +11,10 @@ mod custom;
 mod network;
 mod path;
 mod pod;
-mod text;
-mod volumes;
 #[cfg(test)]
 mod tests;
+mod text;
+mod volumes;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

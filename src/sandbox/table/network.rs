@@ -15,7 +15,8 @@ pub(super) fn external_address(service: &Value) -> String {
         "ClusterIP" | "NodePort" => own.join(","),
         "LoadBalancer" => {
             let balancer = balancer(service);
-            let all: Vec<&str> = [balancer.as_str()].into_iter().filter(|text| !text.is_empty()).chain(own).collect();
+            let all: Vec<&str> =
+                [balancer.as_str()].into_iter().filter(|text| !text.is_empty()).chain(own).collect();
             if all.is_empty() { "<pending>".to_owned() } else { all.join(",") }
         }
         "ExternalName" => text(spec, "externalName").to_owned(),
@@ -36,7 +37,8 @@ pub(super) fn balancer(object: &Value) -> String {
 /// Ports of a service: `80/TCP,443:30443/TCP`.
 pub(super) fn ports(service: &Value) -> String {
     let port = |port: &Value| {
-        let (number, node, protocol) = (number(port, "port"), number(port, "nodePort"), text(port, "protocol"));
+        let (number, node, protocol) =
+            (number(port, "port"), number(port, "nodePort"), text(port, "protocol"));
         if node > 0 { format!("{number}:{node}/{protocol}") } else { format!("{number}/{protocol}") }
     };
     let ports: Vec<String> = list(&service["spec"], "ports").iter().map(port).collect();

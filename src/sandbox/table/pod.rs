@@ -32,7 +32,8 @@ struct Summary {
 pub(super) fn cells(pod: &Value, now: Timestamp) -> Vec<Value> {
     let (spec, status) = (&pod["spec"], &pod["status"]);
     let is_sidecar = |container: &&Value| container["restartPolicy"] == "Always";
-    let total = list(spec, "containers").len() + list(spec, "initContainers").iter().filter(is_sidecar).count();
+    let total =
+        list(spec, "containers").len() + list(spec, "initContainers").iter().filter(is_sidecar).count();
     let mut summary = summarize(pod);
     if !pod["metadata"]["deletionTimestamp"].is_null() {
         if text(status, "reason") == "NodeLost" {

@@ -10,7 +10,8 @@ use super::text::{access_modes, amount, list, or, text};
 pub(super) fn default_class(classes: &[Value]) -> Option<&str> {
     const MARKS: [&str; 2] =
         ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
-    let is_marked = |class: &&Value| MARKS.iter().any(|mark| class["metadata"]["annotations"][*mark] == "true");
+    let is_marked =
+        |class: &&Value| MARKS.iter().any(|mark| class["metadata"]["annotations"][*mark] == "true");
     let marked = classes.iter().filter(is_marked).map(|class| &class["metadata"]);
     let newest = marked.max_by(|a, b| {
         let created = text(a, "creationTimestamp").cmp(text(b, "creationTimestamp"));

@@ -91,7 +91,7 @@ fn spec(definition: &Value, view: &View<'_>) -> Vec<Cause> {
         causes.extend(columns(version.columns, &format!("{path}.additionalPrinterColumns")));
         causes.extend(selectable(version.selectable, version.schema, &format!("{path}.selectableFields")));
     }
-    let shown = || view.shown();
+    let shown = || view.shown(&spec["versions"]);
     if !view.has_unique_names() {
         causes.push(fault::invalid_shown("spec.versions", &shown(), "must contain unique version names"));
     }

@@ -149,19 +149,29 @@ impl Strategy for Definition {
         object["spec"] != old["spec"]
     }
 
-    fn warnings(&self, object: &Value, _: Option<&Value>, _: Endpoint) -> Vec<String> {
-        let mut told = Vec::new();
-        for (_, version) in elements(&object["spec"], "versions") {
-            formats(&version["schema"]["openAPIV3Schema"], &mut told);
+    fn warnings(&self, object: &Value, old: Option<&Value>, endpoint: Endpoint) -> Vec<String> {
+        if endpoint == Endpoint::Status {
+            return Vec::new();
         }
-        // What all versions say alike is one schema to the API server.
-        let alike = versions::View::of(object).schema.is_some();
-        let versions = elements(&object["spec"], "versions").count();
-        if alike && versions > 1 {
-            told.truncate(told.len() / versions);
-        }
+        let had = old.map(unknown_formats).unwrap_or_default();
+        let mut told = unknown_formats(object);
+        told.retain(|format| !had.contains(format));
         told
     }
+}
+
+/// Formats that mean nothing to the API server, as it warns of them.
+fn unknown_formats(definition: &Value) -> Vec<String> {
+    let mut told = Vec::new();
+    for (_, version) in elements(&definition["spec"], "versions") {
+        formats(&version["schema"]["openAPIV3Schema"], &mut told);
+    }
+    // What all versions say alike is one schema to the API server.
+    let versions = elements(&definition["spec"], "versions").count();
+    if versions > 1 && versions::View::of(definition).schema.is_some() {
+        told.truncate(told.len() / versions);
+    }
+    told
 }
 
 /// Writes what Go always writes.
@@ -195,7 +205,7 @@ fn store_version(object: &mut Value) {
     }
 }
 
-/// Formats that mean nothing to the API server.
+/// Those of one schema.
 fn formats(schema: &Value, told: &mut Vec<String>) {
     let Value::Object(map) = schema else {
         return;

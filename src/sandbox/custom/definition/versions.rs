@@ -102,7 +102,10 @@ impl<'v> View<'v> {
     }
 
     /// The versions as an error shows them.
-    pub(super) fn shown(&self) -> String {
+    pub(super) fn shown(&self, raw: &Value) -> String {
+        if raw.is_null() {
+            return "null".to_owned();
+        }
         let version = |version: &Version<'_>| {
             let given = |value: Option<&Value>| value.cloned().unwrap_or_default();
             fault::go_struct(&[
