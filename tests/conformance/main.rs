@@ -12,6 +12,8 @@ mod fill;
 #[cfg(test)]
 mod flux;
 #[cfg(test)]
+mod kubectl;
+#[cfg(test)]
 mod normal;
 #[cfg(test)]
 mod report;

@@ -116,7 +116,6 @@ impl Server {
     }
 
     /// The kubeconfig as a file, for kubectl.
-    #[expect(dead_code, reason = "for sessions of kubectl")]
     pub(crate) fn kubeconfig_file(&self) -> PathBuf {
         let path = support::scratch_dir().join(format!("{}.kubeconfig", self.name));
         if !path.exists() {
