@@ -104,7 +104,11 @@ fn storage_hash(resource: &Resource) -> String {
         let mut versions = definition["spec"]["versions"].as_array()?.iter();
         versions.find(|version| version["storage"] == true)?["name"].as_str()
     });
-    let version = stored.unwrap_or(&resource.version);
+    let version = match resource.kind.as_str() {
+        // The API server stores definitions in an older version than it serves.
+        "CustomResourceDefinition" => "v1beta1",
+        _ => stored.unwrap_or(&resource.version),
+    };
     let digest = Sha256::digest(format!("{}/{version}/{}", resource.group, resource.kind));
     STANDARD.encode(&digest[..8])
 }

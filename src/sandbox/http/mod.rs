@@ -9,6 +9,7 @@ mod info;
 mod negotiate;
 mod options;
 mod present;
+mod protobuf;
 mod query;
 mod resource;
 mod route;

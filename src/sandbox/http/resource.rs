@@ -12,6 +12,7 @@ use super::body::{Decoded, as_go_tells};
 use super::dispatch::Head;
 use super::negotiate::{self, Form, PatchType};
 use super::options::{self, Of, WriteOptions};
+use super::protobuf;
 use super::present::{Look, present};
 use super::route::Place;
 use super::stream;
@@ -278,8 +279,14 @@ async fn one(
             verbs::get(server, resource, &request)?
         }
         "create" => {
-            negotiate::check_body(&head.content_type)?;
-            verbs::create(server, resource, &request, decode(resource, body)?).await?
+            let object = match protobuf::access_review(body) {
+                Some(review) => review.into(),
+                None => {
+                    negotiate::check_body(&head.content_type)?;
+                    decode(resource, body)?
+                }
+            };
+            verbs::create(server, resource, &request, object).await?
         }
         "update" => {
             negotiate::check_body(&head.content_type)?;
