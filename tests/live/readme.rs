@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use support::{GitRepo, Part, User};
+use support::{GitRepo, Part, User, eventually};
 
 fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
@@ -54,6 +54,19 @@ fn every_command_of_the_readme_works() {
     run("validate");
     take("arrplan graph");
     run("graph");
+    take("cargo run --release -- apply --sandbox --yes");
+    run("apply --sandbox --yes");
+    take("cargo run --release -- plan --sandbox");
+    run("plan --sandbox");
+    take("cargo run --release -- destroy --sandbox --yes");
+    run("destroy --sandbox --yes");
+    take("arrplan sandbox serve");
+    let serve = support::arrplan!().folder(&folder).args(["sandbox", "serve"]).spawn();
+    eventually("the sandbox to be served", || serve.stdout().contains("kubeconfig").then_some(()));
+    serve.signal("INT");
+    drop(serve.finish().expect_status(0));
+    take("arrplan sandbox reset");
+    run("sandbox reset --yes");
     take("arrplan plan");
     run(&format!("plan {flags}"));
     take("cargo run --release -- apply stacks/arr.toml");

@@ -39,6 +39,8 @@ mod not_here;
 #[path = "../live/ownership.rs"]
 mod ownership;
 #[cfg(test)]
+mod practice;
+#[cfg(test)]
 #[path = "../live/project.rs"]
 mod project;
 #[cfg(test)]

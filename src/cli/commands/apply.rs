@@ -219,9 +219,11 @@ async fn approved(
     host.say(&still_says(&still, host.err_layout()));
     let exit = finish(&applied, typed, host)?;
     if let Some(stood_in) = practice.filter(|_| !typed.applying.json) {
-        host.say(&stood_in);
+        if !stood_in.is_empty() {
+            host.say(&format!("\n{stood_in}"));
+        }
         if exit == Exit::Done {
-            host.say(&after_practice(typed, host.err_layout()));
+            host.say(&format!("\n{}", after_practice(typed, host.err_layout())));
         }
     }
     Ok(exit)
@@ -236,11 +238,10 @@ fn after_practice(typed: &Typed<'_>, layout: Layout) -> String {
             ("plan --sandbox", "finds nothing left to do"),
             ("sandbox serve", "opens the sandbox to kubectl"),
             ("destroy --sandbox", "takes it down again"),
-            ("plan", "the same for the cluster of your kubeconfig"),
+            ("plan", "looks at your own cluster"),
         ]
     };
     let mut page = Page::new(layout);
-    page.blank();
     for (at, (command, what)) in lines.iter().enumerate() {
         let stack = if *command == "sandbox reset" { "" } else { typed.stack.as_str() };
         let (verb, flag) = command
@@ -248,7 +249,7 @@ fn after_practice(typed: &Typed<'_>, layout: Layout) -> String {
             .map_or((*command, String::new()), |(verb, flag)| (verb, format!(" --{flag}")));
         let lead = Text::tone(Tone::Dim, if at == 0 { "Next: " } else { "      " });
         let line = lead.add(Tone::Note, &format!("arrplan {verb}{stack}{flag}"));
-        page.columns(0, &line, 40 + stack.len(), &Text::tone(Tone::Dim, what));
+        page.columns(0, &line, 34 + stack.len(), &Text::tone(Tone::Dim, what));
     }
     page.finish()
 }
