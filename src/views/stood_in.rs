@@ -82,8 +82,8 @@ mod tests {
         insta::assert_snapshot!(stood_in(&plan, &Sources::default(), Layout::PLAIN), @r"
         Stood in for, in the sandbox:
           persistent_volume_claim.media: the volume is a record, there is no disk
-          helm_release.a, helm_release.b: recorded, not rendered: none of its objects were
-              made
+          helm_release.a, helm_release.b: recorded, not rendered: none of its objects
+              were made
           git_repository.c: not fetched: no [sources] entry names a folder for it
         ");
         let destroy = Plan { destroy: true, ..plan };

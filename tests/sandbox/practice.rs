@@ -120,6 +120,11 @@ fn the_main_job_needs_nothing_but_the_binary() {
         says(&output, &output.stderr, &["in the sandbox"]);
     }
 
+    for command in ["history --sandbox --json", "state list --sandbox --json"] {
+        let json: Value = serde_json::from_str(&clone.run(command, 0).stdout).unwrap();
+        assert_eq!(json["sandbox"], true, "{command}");
+    }
+
     // Practice is not the real thing: nothing of it is in the real state, and no cluster is fallen back on.
     assert_eq!(clone.entries("state"), ["sandbox"]);
     let real = clone.run("plan", 1);

@@ -1,6 +1,6 @@
 //! `arrplan history`
 
-use super::{block_on, of_env, say_sandbox, state_request, still_world};
+use super::{block_on, marked, of_env, say_sandbox, state_request, still_world};
 use crate::cli::args::History;
 use crate::cli::error::{Exit, Failed};
 use crate::cli::host::Host;
@@ -12,7 +12,7 @@ pub(super) fn run(args: &History, host: &mut Host) -> Result<Exit, Failed> {
     let state = state_request(&args.of.state);
     let found = block_on(ops::history(&request, &state, &still_world(host)))??;
     let text = if args.of.json {
-        json::pretty(&histories_json(&found))
+        json::pretty(&marked(histories_json(&found), &args.of.state))
     } else {
         histories(&found, (host.now)(), host.out_layout())
     };

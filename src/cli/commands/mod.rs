@@ -112,6 +112,14 @@ fn say_sandbox(state: &StateArg, host: &mut Host) {
     }
 }
 
+/// The same for JSON: a field says so.
+fn marked(mut value: serde_json::Value, state: &StateArg) -> serde_json::Value {
+    if let Some(map) = value.as_object_mut().filter(|_| state.sandbox) {
+        map.insert("sandbox".to_owned(), true.into());
+    }
+    value
+}
+
 /// Runs a use case on a runtime of its own. What still waits for a terminal when it is over is left behind.
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread()

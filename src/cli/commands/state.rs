@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{apply, block_on, of_env, say_sandbox, state_request, still_world};
+use super::{apply, block_on, marked, of_env, say_sandbox, state_request, still_world};
 use crate::address::Address;
 use crate::cli::args::{OfState, State, StateArg};
 use crate::cli::error::{Exit, Failed};
@@ -43,8 +43,11 @@ pub(super) fn run(args: &State, host: &mut Host) -> Result<Exit, Failed> {
 fn list(request: &StackRequest, of: &OfState, host: &mut Host) -> Result<Exit, Failed> {
     say_sandbox(&of.state, host);
     let state = block_on(ops::state_list(request, &state_request(&of.state), &still_world(host)))??;
-    let text =
-        if of.json { json::pretty(&serde_json::json!(state)) } else { resources(&state, host.out_layout()) };
+    let text = if of.json {
+        json::pretty(&marked(serde_json::json!(state), &of.state))
+    } else {
+        resources(&state, host.out_layout())
+    };
     host.print(&text)?;
     Ok(Exit::Done)
 }
@@ -53,7 +56,7 @@ fn show(address: &Address, request: &StackRequest, of: &OfState, host: &mut Host
     say_sandbox(&of.state, host);
     let owned = block_on(ops::state_show(address, request, &state_request(&of.state), &still_world(host)))??;
     let text = if of.json {
-        json::pretty(&serde_json::json!(owned))
+        json::pretty(&marked(serde_json::json!(owned), &of.state))
     } else {
         resource(address, &owned, host.out_layout())
     };
