@@ -13,6 +13,7 @@ mod objects;
 mod random;
 mod steps;
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
@@ -176,7 +177,8 @@ impl Both<'_> {
         for step in &difference.sequence.steps {
             let Step { method, name, subresource, query, content_type, body, on_live } = step;
             let base = if *on_live { " on the live object" } else { "" };
-            text += &format!("{method} {name}{subresource}{query} {content_type}{base} {body}\n");
+            writeln!(text, "{method} {name}{subresource}{query} {content_type}{base} {body}")
+                .expect("a String takes any text");
         }
         text + &report::difference(&difference.real, &difference.sandbox) + "\n"
     }

@@ -26,9 +26,9 @@ impl Conflicts {
         self.0.is_empty()
     }
 
-    /// What would be taken, from whom.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Identity, &Set)> {
-        self.0.iter()
+    /// What would be taken from one of them.
+    pub(super) fn of(&self, from: &Identity) -> Option<&Set> {
+        self.0.get(from)
     }
 
     /// Leaves `fields` out.

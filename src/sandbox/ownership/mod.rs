@@ -25,6 +25,9 @@ mod tests;
 mod times;
 mod typed;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::fields::FieldSet;
@@ -76,7 +79,7 @@ pub(in crate::sandbox) fn apply(
     writer: &Writer<'_>,
 ) -> Result<Value, ApiError> {
     let kind = applied.get("kind").and_then(Value::as_str).unwrap_or_default();
-    let live = live.cloned().unwrap_or_else(|| empty::empty(writer.api_version, kind));
+    let live = live.map_or_else(|| Cow::Owned(empty::empty(writer.api_version, kind)), Cow::Borrowed);
     let mut managers = decode(entries_of(&live))
         .map_err(|error| ApiError::new(500, "", format!("failed to decode managed fields: {error}")))?;
     let step = Step { schema, writer };
@@ -238,37 +241,40 @@ impl Step<'_> {
         applier: Option<(&Identity, bool)>,
     ) -> Conflicts {
         let mut conflicts = Conflicts::default();
-        let mut rest = Managers::new();
-        let mut other_versions: Vec<(String, Option<Comparison>)> = Vec::new();
-        for (identity, owned) in &*managers {
-            if applier.is_some_and(|(applier, _)| applier == identity) {
-                rest.insert(identity.clone(), owned.clone());
-                continue;
+        let mut others: BTreeMap<String, Option<Comparison>> = BTreeMap::new();
+        managers.retain(|_, owned| {
+            let version = &owned.api_version;
+            if *version == self.writer.api_version {
+                return true;
             }
-            let change = if owned.api_version == self.writer.api_version {
-                Some(change)
-            } else {
-                if !other_versions.iter().any(|(version, _)| *version == owned.api_version) {
-                    let change = (self.writer.other_version)(&owned.api_version)
-                        .map(|schema| compare(&schema, live, new).without(&self.reset()));
-                    other_versions.push((owned.api_version.clone(), change));
-                }
-                let found = other_versions.iter().find(|(version, _)| *version == owned.api_version);
-                found.and_then(|(_, change)| change.as_ref())
-            };
-            let Some(change) = change else { continue };
-            let taken = owned.set.intersection(&change.set());
-            let mut kept = owned.clone();
-            kept.set.remove_all(&taken);
-            kept.set.remove_all(&change.removed);
-            conflicts.add(identity, taken);
-            rest.insert(identity.clone(), kept);
+            if let Some(change) = others.get(version) {
+                return change.is_some();
+            }
+            let schema = (self.writer.other_version)(version);
+            let change = schema.map(|schema| compare(&schema, live, new).without(&self.reset()));
+            let is_served = change.is_some();
+            others.insert(version.clone(), change);
+            is_served
+        });
+        let set = change.set();
+        let of_version = |version: &str| match others.get(version).and_then(Option::as_ref) {
+            Some(change) => (change.set(), &change.removed),
+            None => (set.clone(), &change.removed),
+        };
+        let is_applier = |identity: &Identity| applier.is_some_and(|(applier, _)| applier == identity);
+        for (identity, owned) in managers.iter().filter(|(identity, _)| !is_applier(identity)) {
+            conflicts.add(identity, owned.set.intersection(&of_version(&owned.api_version).0));
         }
         if applier.is_some_and(|(_, force)| !force) && !conflicts.is_empty() {
             return conflicts;
         }
-        rest.retain(|_, owned| !owned.set.is_empty());
-        *managers = rest;
+        for (identity, owned) in managers.iter_mut().filter(|(identity, _)| !is_applier(identity)) {
+            if let Some(taken) = conflicts.of(identity) {
+                owned.set.remove_all(taken);
+            }
+            owned.set.remove_all(of_version(&owned.api_version).1);
+        }
+        managers.retain(|_, owned| !owned.set.is_empty());
         Conflicts::default()
     }
 
@@ -278,6 +284,9 @@ impl Step<'_> {
         let mut by_version = prune::by_version(sets);
         // The version that `last` is in comes first.
         let first = by_version.remove_entry(&last.api_version);
+        if first.as_ref().is_some_and(|(_, claimed)| prune::is_kept(&schema, &last.set, claimed)) {
+            return merged;
+        }
         let claimed: Vec<(Schema, Set)> = first
             .into_iter()
             .chain(by_version)

@@ -29,6 +29,15 @@ pub(super) fn prune(schema: &Schema, merged: &Value, last: &Set, claimed: &[(Sch
     remove(schema, merged, &gone.intersection(&last))
 }
 
+/// Whether nothing of `last` goes, because all of it is claimed: then [`prune`] would change nothing. Holds for sets
+/// in which what a member lies in is a member too, as those of an apply are; of others this is not said.
+pub(super) fn is_kept(schema: &Schema, last: &Set, claimed: &Set) -> bool {
+    fn is_closed(set: &Set) -> bool {
+        set.branches().all(|(_, branch)| branch.member && is_closed(&branch.below))
+    }
+    last.difference(claimed).is_empty() && is_closed(&with_named(schema, last))
+}
+
 /// The set with every declared field that has a member below it as a member too: a set names `spec.replicas`,
 /// and means that `spec` is there.
 fn with_named(schema: &Schema, set: &Set) -> Set {
