@@ -220,18 +220,30 @@ async fn answers(server: &Server, group: &str, namespace: &str, sequence: &Seque
         }
         // What the server drew and the step gives back is still drawn.
         labels.sent(&Ask { body: step.body.to_string().into_bytes(), ..ask });
-        shown.push(labels.show(&answer));
+        shown.push(without_numbers(labels.show(&answer)));
     }
     // Any object of the kind ends the watch.
     let end = sequence.kind.object(&mut random::Random::new(7), group, END, true);
     let end = ask("POST", &format!("{collection}?fieldManager=end"), json, &end);
     let ended = server.ask(&end).await;
     labels.sent(&end);
-    shown.push(labels.show(&ended));
+    shown.push(without_numbers(labels.show(&ended)));
     let path = format!("{collection}?watch=1&resourceVersion={version}&timeoutSeconds=20");
-    shown.push(labels.value(&events(server, &path).await));
+    shown.push(without_numbers(labels.value(&events(server, &path).await)));
     give_back(server, &collection).await;
     shown
+}
+
+/// Drawn addresses and ports without the numbers that tell them apart: an address that was given back may be drawn
+/// again.
+fn without_numbers(shown: Value) -> Value {
+    match shown {
+        Value::String(text) if text.starts_with("<ip ") => "<ip>".into(),
+        Value::String(text) if text.starts_with("<port ") => "<port>".into(),
+        Value::Array(items) => items.into_iter().map(without_numbers).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, without_numbers(value))).collect(),
+        other => other,
+    }
 }
 
 /// Deletes the objects of a sequence: those of services hold addresses, of which there are not many.

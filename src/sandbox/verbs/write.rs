@@ -250,7 +250,13 @@ fn check_uid(
 
 /// A precondition that etcd's client checks, worded as it words it.
 pub(super) fn precondition(resource: &Resource, request: &Request, why: &str) -> ApiError {
-    let key = rules::etcd_key(resource, &request.key(resource));
+    let mut key = rules::etcd_key(resource, &request.key(resource));
+    // A dry run is checked before the key has its prefix.
+    if request.dry_run
+        && let Some(bare) = key.strip_prefix("/registry")
+    {
+        key = bare.to_owned();
+    }
     let why = format!(
         "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: {why}"
     );
