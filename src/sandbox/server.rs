@@ -254,7 +254,6 @@ impl Draw for Server {
 /// A sandbox that runs.
 #[derive(Debug)]
 pub struct Running {
-    server: Arc<Server>,
     address: SocketAddr,
     kubeconfig: String,
     stop: CancellationToken,
@@ -278,11 +277,6 @@ impl Running {
     #[must_use]
     pub fn url(&self) -> String {
         format!("https://{}", self.address)
-    }
-
-    /// The server behind it.
-    pub(super) fn server(&self) -> &Arc<Server> {
-        &self.server
     }
 
     /// Ends it: no request is accepted any more, and those under way end with their connections.
@@ -331,5 +325,5 @@ pub async fn start(options: Options) -> Result<Running, StartError> {
         drop(tokio::time::timeout(SETTLE, done.wait_for(|revision| *revision > 0)).await);
     }
     tasks.push(tokio::spawn(http::serve(Arc::clone(&server), listener, identity, stop.clone())));
-    Ok(Running { server, address, kubeconfig, stop, tasks })
+    Ok(Running { address, kubeconfig, stop, tasks })
 }

@@ -43,7 +43,7 @@ impl Sources {
         SandboxPlace::write(path, &format!("{:#}\n", serde_json::Value::Object(list)))
     }
 
-    /// Takes in what a stack says of its own GitRepositories; whether that is news.
+    /// Takes in what a stack says of its own `GitRepositories`; whether that is news.
     pub(super) fn take_in(&mut self, stack: &Stack) -> bool {
         let before = self.0.clone();
         let repositories = stack.resources.values().filter(|resource| resource.kind == "GitRepository");

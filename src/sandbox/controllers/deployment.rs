@@ -1,4 +1,4 @@
-//! From a Deployment to its ReplicaSets, by its strategy (kubernetes/pkg/controller/deployment).
+//! From a Deployment to its `ReplicaSets`, by its strategy (kubernetes/pkg/controller/deployment).
 
 use std::sync::Arc;
 
@@ -123,14 +123,14 @@ async fn make(client: &Client, at: &Key, deployment: Value, sets: &Sets) -> Resu
     Ok(Next { again: None, also: vec![at.clone()] })
 }
 
-/// Annotations that a ReplicaSet has from its Deployment.
+/// Annotations that a `ReplicaSet` has from its Deployment.
 fn copied(deployment: &Value) -> Value {
     let mut annotations = deployment["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
     annotations.retain(|name, _| ![REVISION, DESIRED, MAX, LAST_APPLIED].contains(&name.as_str()));
     Value::Object(annotations)
 }
 
-/// Gives the current ReplicaSet the highest number, and the Deployment the same.
+/// Gives the current `ReplicaSet` the highest number, and the Deployment the same.
 async fn number_it(
     client: &Client,
     at: &Key,
@@ -154,7 +154,7 @@ async fn number_it(
     Ok(deployment)
 }
 
-/// One step from the old ReplicaSets to the new one.
+/// One step from the old `ReplicaSets` to the new one.
 async fn roll(
     client: &Client,
     deployment: &Value,
@@ -211,7 +211,7 @@ async fn scale(client: &Client, at: &Key, set: &Value, replicas: i64) -> Result<
     client.put(MANAGER, at, set).await.map(drop)
 }
 
-/// Deletes ReplicaSets beyond `revisionHistoryLimit`, the oldest first.
+/// Deletes `ReplicaSets` beyond `revisionHistoryLimit`, the oldest first.
 async fn forget(client: &Client, deployment: &Value, new: &str, sets: &Sets) -> Result<(), ApiError> {
     let limit = number(deployment, "/spec/revisionHistoryLimit").unwrap_or(10);
     let mut idle: Vec<&(Key, Arc<Value>)> = sets

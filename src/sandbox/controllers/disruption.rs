@@ -1,4 +1,4 @@
-//! How many pods a PodDisruptionBudget lets go (kubernetes/pkg/controller/disruption).
+//! How many pods a `PodDisruptionBudget` lets go (kubernetes/pkg/controller/disruption).
 
 use serde_json::{Value, json};
 

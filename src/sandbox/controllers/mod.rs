@@ -168,21 +168,19 @@ async fn work(client: &Client, idle: &watch::Sender<u64>) {
     let mut seen = None;
     loop {
         let now = *latest.borrow_and_update();
-        match seen.map(|seen| client.server.storage.events_after(seen)) {
-            Some(Ok(events)) => {
-                for event in &events {
-                    take_in(client, event, &mut queue);
-                }
-                seen = Some(events.last().map_or(seen.unwrap_or(now), |event| event.revision));
+        let events = seen.and_then(|seen| client.server.storage.events_after(seen).ok());
+        if let Some(events) = events {
+            for event in &events {
+                take_in(client, event, &mut queue);
             }
+            seen = events.last().map(|event| event.revision).or(seen);
+        } else {
             // The first look, or more has happened than is remembered: look at everything.
-            None | Some(Err(_)) => {
-                client.index().clear();
-                for event in client.everything() {
-                    take_in(client, &event, &mut queue);
-                }
-                seen = Some(now);
+            client.index().clear();
+            for event in client.everything() {
+                take_in(client, &event, &mut queue);
             }
+            seen = Some(now);
         }
         let batch = queue.take(TOGETHER);
         if !batch.is_empty() {

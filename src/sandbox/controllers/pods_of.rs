@@ -1,4 +1,4 @@
-//! What controllers that own pods have in common (kubernetes/pkg/controller/controller_utils.go).
+//! What controllers that own pods have in common (`kubernetes/pkg/controller/controller_utils.go`).
 
 use std::sync::Arc;
 
@@ -78,13 +78,11 @@ pub(super) async fn make(
     let template = &owner["spec"]["template"];
     let mut metadata = Map::new();
     metadata.insert("namespace".into(), owner["metadata"]["namespace"].clone());
-    match name {
-        Some(name) => metadata.insert("name".into(), name.into()),
-        None => {
-            let prefix = format!("{}-", text(owner, "/metadata/name"));
-            metadata.insert("generateName".into(), prefix.into())
-        }
+    let (field, value) = match name {
+        Some(name) => ("name", name.to_owned()),
+        None => ("generateName", format!("{}-", text(owner, "/metadata/name"))),
     };
+    metadata.insert(field.into(), value.into());
     for field in ["labels", "annotations", "finalizers"] {
         if let Some(value) = template["metadata"].get(field) {
             metadata.insert(field.into(), value.clone());

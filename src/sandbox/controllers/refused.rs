@@ -40,7 +40,7 @@ pub(super) async fn tell(client: &Client, key: &Key, error: &ApiError) {
         Ok(_) => {}
         Err(again) if again.reason == "AlreadyExists" => {}
         Err(again) => {
-            tracing::warn!(object = key.name, error.message, again.message, "a stand-in was refused")
+            tracing::warn!(object = key.name, error.message, again.message, "a stand-in was refused");
         }
     }
 }

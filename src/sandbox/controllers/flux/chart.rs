@@ -1,4 +1,4 @@
-//! In place of source-controller's HelmChart part: the chart's folder is looked up and its `Chart.yaml` read;
+//! In place of source-controller's `HelmChart` part: the chart's folder is looked up and its `Chart.yaml` read;
 //! nothing is packaged.
 
 use serde_json::{Value, json};

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 pub(super) fn digest(folder: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
     add(folder, Path::new(""), &mut hash)?;
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(super::hex(&hash.finalize()))
 }
 
 fn add(folder: &Path, below: &Path, hash: &mut Sha256) -> io::Result<()> {

@@ -182,6 +182,12 @@ fn source_key(reference: &Value, namespace: &str) -> Option<Key> {
     Some(key(SOURCES, plural, namespace, text(reference, "/name")))
 }
 
+/// Bytes as hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    let digit = |number: u8| char::from_digit(u32::from(number), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 /// `30s`, `10m`, `1h30m`; `None` for anything else.
 fn duration(text: &str) -> Option<std::time::Duration> {
     let mut seconds = 0.0_f64;

@@ -43,7 +43,7 @@ fn name(at: &Key, release: &Value) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    super::hex(&Sha256::digest(bytes))
 }
 
 /// Whether the release is another one now: it is uninstalled and installed anew.
