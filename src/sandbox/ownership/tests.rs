@@ -402,28 +402,3 @@ proptest! {
         prop_assert_eq!(paths, [".metadata.name"]);
     }
 }
-
-#[test]
-fn zz_speed() {
-    let mut stage = Stage::new("apps/v1", "Deployment");
-    let env: Vec<Value> = (0..12).map(|n| json!({"name": format!("V{n}"), "value": "x"})).collect();
-    let fields = |n: usize| {
-        json!({"metadata": {"labels": {"a": "1", "b": "2"}, "annotations": {"a": n.to_string()}}, "spec": {"replicas": 2, "selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [
-        {"name": "c", "image": "i", "env": env, "ports": [{"containerPort": 80, "name": "http"}, {"containerPort": 81}], "resources": {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1", "memory": "1Gi"}}, "volumeMounts": [{"name": "v", "mountPath": "/v"}], "livenessProbe": {"httpGet": {"path": "/", "port": 80}}},
-        {"name": "d", "image": "i", "env": env}], "volumes": [{"name": "v", "emptyDir": {}}], "nodeSelector": {"x": "y"}}}}})
-    };
-    stage.apply("a", false, &fields(0)).unwrap();
-    stage
-        .apply(
-            "b",
-            false,
-            &json!({"spec": {"template": {"spec": {"containers": [{"name": "e", "image": "j"}]}}}}),
-        )
-        .unwrap();
-    let started = std::time::Instant::now();
-    for n in 0..200 {
-        stage.apply("a", false, &fields(n)).unwrap();
-        stage.second = 3;
-    }
-    eprintln!("SPEED {:?} per apply", started.elapsed() / 200);
-}

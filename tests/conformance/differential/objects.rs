@@ -49,7 +49,9 @@ impl Kind {
     /// What an apply or a create may say.
     pub(crate) fn object(self, random: &mut Random, group: &str, name: &str, whole: bool) -> Value {
         let mut object = self.head(group, name);
-        metadata(random, &mut object["metadata"]);
+        // Of a custom object kube-apiserver tells one wrong label three times, two wrong ones five times.
+        let may_be_wrong = self != Self::Widget;
+        metadata(random, &mut object["metadata"], may_be_wrong);
         if self == Self::Widget
             && let Some(map) = object["metadata"].as_object_mut()
         {
@@ -104,10 +106,10 @@ fn texts(random: &mut Random, keys: &[&str]) -> Value {
         .into()
 }
 
-fn metadata(random: &mut Random, metadata: &mut Value) {
+fn metadata(random: &mut Random, metadata: &mut Value, may_be_wrong: bool) {
     if random.is(40) {
         metadata["labels"] = texts(random, &["l0", "l1", "example.com/l2"]);
-        if random.is(97) {
+        if random.is(97) || !may_be_wrong {
             for value in metadata["labels"].as_object_mut().into_iter().flat_map(Map::values_mut) {
                 // A label may not have a space in it.
                 if value == "x y" {

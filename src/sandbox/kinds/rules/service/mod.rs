@@ -34,12 +34,14 @@ fn is_headless(spec: &Value) -> bool {
 pub(super) fn validate(causes: &mut Causes, object: &Value, old: Option<&Value>) {
     let (spec, at) = (&object["spec"], At::new("spec"));
     let old_spec = old.map(|old| &old["spec"]);
-    cluster_ips::check(causes, spec, old_spec);
-    if causes.len() == 0 {
-        cluster_ips::check_stack(causes, spec);
+    let mut addresses = Causes::default();
+    cluster_ips::check(&mut addresses, spec, old_spec);
+    if addresses.len() == 0 {
+        cluster_ips::check_stack(&mut addresses, spec);
     }
-    if causes.len() > 0 {
+    if addresses.len() > 0 {
         // The server looks at nothing else before it has given out addresses.
+        *causes = addresses;
         return;
     }
     if let Some(old) = old_spec {
