@@ -71,8 +71,10 @@ pub(crate) async fn run(server: &Server, case: &Case) -> Vec<Exchange> {
         }
         runner.known.push(step.label.as_deref(), &last);
     }
-    // A server slows down with every definition it holds.
-    for name in &runner.definitions {
+    // A server that goes on slows down with every definition it holds. One of our own does not last, and a definition whose objects
+    // have finalizers would hold up the end of others.
+    let lasts = std::env::var_os("ARRPLAN_CONFORMANCE_REAL").is_some();
+    for name in runner.definitions.iter().filter(|_| lasts) {
         let ask = runner.plain("DELETE", &format!("{DEFINITIONS}/{name}"), None);
         server.ask(&ask).await;
     }

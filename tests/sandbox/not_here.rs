@@ -8,6 +8,8 @@ const FLUX: &str = "is about what the real Flux controllers fetch, build or inst
 const POLICY: &str = "is about admission policies";
 const PODS: &str = "makes pods fail by stages of kwok";
 const PROGRAMS: &str = "is about the processes of a real control plane";
+const REQUESTS: &str =
+    "reads in the audit log what controllers sent and what a chart made; stand-ins send nothing";
 const RIGHTS: &str = "is about RBAC of a limited user";
 const TABLE: &str = "generates the structure table from the API server it is compared with";
 
@@ -32,6 +34,10 @@ pub(crate) const NOT_HERE: &[(&str, &str)] = &[
     ("harness_selftest::the_api_server_answers_each_user_by_its_rights", RIGHTS),
     ("main_job::a_chart_that_is_not_in_the_source_goes_on_when_it_is_pushed", FLUX),
     ("main_job::a_wrong_chart_path_fails_with_its_cause_and_goes_on_when_the_stack_is_mended", FLUX),
+    (
+        "main_job::the_shipped_stack_is_applied_in_order_stays_as_it_is_and_changes_where_its_text_does",
+        REQUESTS,
+    ),
     ("ownership::a_policy_that_came_after_the_apply_refuses_and_never_replaces", POLICY),
     ("ownership::a_policy_that_changes_what_we_send_is_no_fight", POLICY),
     ("status::a_source_that_cannot_be_fetched_is_the_end_of_the_chain", FLUX),

@@ -87,8 +87,11 @@ impl<'de> Visitor<'de> for Tree<'_> {
         Ok(value.into())
     }
 
+    /// Go writes a fraction without its fraction as an integer is written: from then on it is one.
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
+        let whole = value.fract() == 0.0 && !(value == 0.0 && value.is_sign_negative());
+        let integer = if whole { value.to_string().parse::<i64>().ok() } else { None };
+        Ok(integer.map_or_else(|| value.into(), Value::from))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
