@@ -5,9 +5,6 @@ use serde_json::{Map, Value, json};
 use crate::sandbox::resource::Resource;
 use crate::schema::{self, Node, Type};
 
-/// How deep a schema is told; what is deeper is any object.
-const DEEPEST: usize = 24;
-
 /// The schemas of a document.
 #[derive(Debug, Default)]
 pub(super) struct Schemas(Map<String, Value>);
@@ -71,7 +68,7 @@ impl Schemas {
     /// All of them.
     pub(super) fn into_value(mut self) -> Value {
         let metadata =
-            Node::generic().field("metadata").map_or(json!({ "type": "object" }), |node| of_node(node, 0));
+            Node::generic().field("metadata").map_or(json!({ "type": "object" }), |node| of_node(node, &[]));
         self.0.insert("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta".into(), metadata);
         for name in ["ListMeta", "Patch", "Status", "DeleteOptions"] {
             let name = format!("io.k8s.apimachinery.pkg.apis.meta.v1.{name}");
@@ -108,14 +105,19 @@ fn built_in(resource: &Resource) -> Value {
     let Some(kind) = schema::lookup(&api_version, &resource.kind) else {
         return json!({ "type": "object" });
     };
-    let mut schema = of_node(kind.root, 0);
+    let mut schema = of_node(kind.root, &[]);
     schema["properties"]["metadata"] = metadata();
     schema
 }
 
-fn of_node(node: Node, depth: usize) -> Value {
+/// The schema of a place. `above` are the types it lies in: one that lies in itself is told once, and is any object inside.
+fn of_node(node: Node, above: &[Node]) -> Value {
+    if above.contains(&node) {
+        return json!({ "type": "object" });
+    }
+    let above = &[above, &[node]].concat();
     let list = |more: Value| {
-        let items = node.item().map_or(json!({}), |item| of_node(item, depth + 1));
+        let items = node.item().map_or(json!({}), |item| of_node(item, above));
         let mut schema = json!({ "type": "array", "items": items });
         if let (Some(schema), Value::Object(more)) = (schema.as_object_mut(), more) {
             schema.extend(more);
@@ -123,10 +125,9 @@ fn of_node(node: Node, depth: usize) -> Value {
         schema
     };
     match node.node_type() {
-        _ if depth > DEEPEST => json!({ "type": "object" }),
         Type::Object => {
             let fields: Map<String, Value> =
-                node.fields().map(|field| (field.name.to_owned(), of_node(field.node, depth + 1))).collect();
+                node.fields().map(|field| (field.name.to_owned(), of_node(field.node, above))).collect();
             let required: Vec<&str> = node.required().collect();
             let mut schema = json!({ "type": "object", "properties": fields });
             if !required.is_empty() {
@@ -138,7 +139,7 @@ fn of_node(node: Node, depth: usize) -> Value {
             schema
         }
         Type::Map => {
-            let values = node.item().map_or(json!({}), |item| of_node(item, depth + 1));
+            let values = node.item().map_or(json!({}), |item| of_node(item, above));
             json!({ "type": "object", "additionalProperties": values })
         }
         Type::List => list(json!({ "x-kubernetes-list-type": "atomic" })),

@@ -56,3 +56,19 @@ fn the_index_names_every_document_and_its_content() {
     assert_eq!(answer(&served, "/openapi/v3/apis/nothing/v1"), None);
     assert_eq!(answer(&served, "/openapi/v2"), None);
 }
+
+/// The schema of a schema has schemas in it, in twelve places.
+#[test]
+fn a_type_that_lies_in_itself_is_told_once() {
+    let mut served = served();
+    let kind = crate::sandbox::custom::definition();
+    served.insert((kind.group.clone(), kind.version.clone(), kind.plural.clone()), kind.into());
+    let document = answer(&served, "/openapi/v3/apis/apiextensions.k8s.io/v1").unwrap();
+    let name = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition";
+    let versions =
+        &document["components"]["schemas"][name]["properties"]["spec"]["properties"]["versions"]["items"];
+    let schema = &versions["properties"]["schema"]["properties"]["openAPIV3Schema"];
+    assert_eq!(schema["properties"]["description"], json!({ "type": "string" }));
+    assert_eq!(schema["properties"]["not"], json!({ "type": "object" }));
+    assert!(document.to_string().len() < 200_000);
+}
