@@ -28,7 +28,7 @@ fn maps(stack: &str, namespace: &str, maps: &[&str]) -> String {
     let mut text = format!("[stack]\nname = \"{stack}\"\n\n[defaults]\nnamespace = \"{namespace}\"\n");
     for map in maps {
         let (name, rest) = map.split_once(' ').unwrap_or((map, ""));
-        text.push_str(&format!("\n[config_map.{name}]\ndata.k = \"1\"\n{rest}\n"));
+        text += &format!("\n[config_map.{name}]\ndata.k = \"1\"\n{rest}\n");
     }
     text
 }

@@ -201,7 +201,7 @@ fn check_type(node: &Node, types: &[&str], value: &Value, path: &str) -> Found {
     let wanted = node.limits.format.as_str();
     let is_text_or_list = matches!(value, Value::String(_) | Value::Array(_));
     let wants_number = types.contains(&"number") || types.contains(&"integer");
-    if !is_text_or_list && !wanted.is_empty() && !(fits || format == wanted) {
+    if !(is_text_or_list || wanted.is_empty() || fits || format == wanted) {
         wrong(&mut found, wanted, format);
     } else if !wants_number && !wanted.is_empty() && is_text_or_list || fits {
         found.count();
@@ -219,20 +219,26 @@ fn check_combined(node: &Node, value: &Value, old: Option<&Value>, path: &str) -
         if fits == 0 {
             found.add_plain(format!("{quoted} must validate at least one schema (anyOf)"));
         }
-        best.map(|best| found.merge(best));
+        if let Some(best) = best {
+            found.merge(best);
+        }
     }
     if !node.one_of.is_empty() {
         let (fits, best) = alternatives(&node.one_of, value, old, path, false);
         if fits == 1 {
-            best.map(|best| found.merge(best));
+            if let Some(best) = best {
+                found.merge(best);
+            }
         } else {
             let why = match fits {
                 0 => "Found none valid".to_owned(),
                 fits => format!("Found {fits} valid alternatives"),
             };
             found.add_plain(format!("{quoted} must validate one and only one schema (oneOf). {why}"));
-            if fits == 0 {
-                best.map(|best| found.merge(best));
+            if fits == 0
+                && let Some(best) = best
+            {
+                found.merge(best);
             }
         }
     }

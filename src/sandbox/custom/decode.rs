@@ -184,7 +184,9 @@ fn drop_nulls(value: &mut Value, node: Option<&Node>) {
         }),
         Value::Array(list) => {
             let items = node.and_then(|node| node.items.as_deref());
-            list.iter_mut().for_each(|element| drop_nulls(element, items));
+            for element in list {
+                drop_nulls(element, items);
+            }
         }
         _ => {}
     }

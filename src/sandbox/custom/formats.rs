@@ -196,7 +196,7 @@ fn is_isbn(text: &str, length: usize) -> bool {
             _ => (if at % 2 == 0 { 1 } else { 3 }) * digit,
         };
         let sum: u32 = (0..).zip(&digits).map(weigh).sum();
-        sum % (if length == 10 { 11 } else { 10 }) == 0
+        sum.is_multiple_of(if length == 10 { 11 } else { 10 })
     })
 }
 

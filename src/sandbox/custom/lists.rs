@@ -107,11 +107,9 @@ fn embedded_object(map: &Map<String, Value>, path: &str) -> Vec<Cause> {
             Some(Value::String(text)) if text.is_empty() => {
                 causes.push(fault::invalid_text(place, text, "must not be empty"));
             }
-            Some(Value::String(text)) if key == "apiVersion" => {
-                if text.matches('/').count() > 1 {
-                    let detail = format!("unexpected GroupVersion string: {text}");
-                    causes.push(fault::invalid_text(place, text, &detail));
-                }
+            Some(Value::String(text)) if key == "apiVersion" && text.matches('/').count() > 1 => {
+                let detail = format!("unexpected GroupVersion string: {text}");
+                causes.push(fault::invalid_text(place, text, &detail));
             }
             Some(Value::String(text)) => {
                 if let Some(why) = super::names::dns_1035_label(&text.to_lowercase()) {

@@ -117,7 +117,6 @@ fn resource(definition: &Arc<Value>, version: &Value) -> Resource {
             status,
             scale: scale.clone(),
             namespaced: spec["scope"] == "Namespaced",
-            terminating,
         }),
         schema: structure::root(&node),
         group,

@@ -10,6 +10,7 @@ use super::rule::Rule;
 
 /// A place in a schema. What only the definition's own validation looks at is not here.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a keyword of the schema, set or not")]
 pub(super) struct Node {
     /// `object`, `array`, `string`, `integer`, `number`, `boolean`; empty if not said.
     pub(super) kind: String,

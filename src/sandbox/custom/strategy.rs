@@ -28,8 +28,6 @@ pub(super) struct Custom {
     pub(super) scale: Option<Scale>,
     /// Whether its objects lie in namespaces.
     pub(super) namespaced: bool,
-    /// Whether the definition is being deleted: then there are no new objects.
-    pub(super) terminating: bool,
 }
 
 impl Strategy for Custom {
@@ -134,9 +132,8 @@ impl Strategy for Custom {
     fn reset_fields(&self, endpoint: Endpoint) -> FieldSet {
         let paths: &[&str] = match endpoint {
             Endpoint::Main if self.status => &["status"],
-            Endpoint::Main => &[],
             Endpoint::Status => &["metadata", "spec"],
-            Endpoint::Scale => &[],
+            Endpoint::Main | Endpoint::Scale => &[],
         };
         paths.iter().map(|path| FieldPath::keys([*path])).collect()
     }

@@ -8,7 +8,7 @@ use crate::sandbox::resource::{Resource, Served};
 /// `/api`.
 pub(super) fn core(served: &Served) -> Value {
     let versions = vec![version(served, "", "v1")];
-    list(vec![json!({ "metadata": {}, "versions": versions })])
+    list(&[json!({ "metadata": {}, "versions": versions })])
 }
 
 /// `/apis`.
@@ -17,10 +17,11 @@ pub(super) fn groups(served: &Served) -> Value {
         let versions: Vec<Value> = versions.iter().map(|name| version(served, group, name)).collect();
         json!({ "metadata": { "name": group }, "versions": versions })
     };
-    list(order::groups(served).iter().map(group).collect())
+    let groups: Vec<Value> = order::groups(served).iter().map(group).collect();
+    list(&groups)
 }
 
-fn list(items: Vec<Value>) -> Value {
+fn list(items: &[Value]) -> Value {
     json!({
         "kind": "APIGroupDiscoveryList",
         "apiVersion": "apidiscovery.k8s.io/v2",
@@ -37,9 +38,12 @@ fn version(served: &Served, group: &str, version: &str) -> Value {
 fn entry(resource: &Resource) -> Value {
     let is_custom = resource.custom.is_some();
     // Only definitions' kinds say their group and version here.
-    let own = |kind: &str| match is_custom {
-        true => json!({ "group": resource.group, "version": resource.version, "kind": kind }),
-        false => json!({ "group": "", "version": "", "kind": kind }),
+    let own = |kind: &str| {
+        if is_custom {
+            json!({ "group": resource.group, "version": resource.version, "kind": kind })
+        } else {
+            json!({ "group": "", "version": "", "kind": kind })
+        }
     };
     let mut entry = json!({
         "resource": resource.plural,

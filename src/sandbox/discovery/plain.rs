@@ -10,10 +10,7 @@ use crate::sandbox::resource::{Resource, Served};
 
 /// `/api`.
 pub(super) fn core(served: &Served, address: &str) -> Value {
-    let versions: Vec<&str> = match of_version(served, "", "v1").is_empty() {
-        true => Vec::new(),
-        false => vec!["v1"],
-    };
+    let versions: Vec<&str> = if of_version(served, "", "v1").is_empty() { Vec::new() } else { vec!["v1"] };
     json!({
         "kind": "APIVersions",
         "versions": versions,

@@ -279,12 +279,11 @@ async fn one(
             verbs::get(server, resource, &request)?
         }
         "create" => {
-            let object = match protobuf::access_review(body) {
-                Some(review) => review.into(),
-                None => {
-                    negotiate::check_body(&head.content_type)?;
-                    decode(resource, body)?
-                }
+            let object = if let Some(review) = protobuf::access_review(body) {
+                review.into()
+            } else {
+                negotiate::check_body(&head.content_type)?;
+                decode(resource, body)?
             };
             verbs::create(server, resource, &request, object).await?
         }

@@ -67,11 +67,6 @@ impl Causes {
         self.found.len() + self.declared.len()
     }
 
-    /// Takes over what another check found.
-    pub(in crate::sandbox) fn extend(&mut self, causes: Vec<Cause>) {
-        self.found.extend(causes);
-    }
-
     /// Runs a check that the API server declares in its types (`+k8s:…`) instead of writing it by hand: it says
     /// less of what is wrong, and says it last.
     pub(in crate::sandbox) fn declared(&mut self, check: impl FnOnce(&mut Self)) {

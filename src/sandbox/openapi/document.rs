@@ -8,7 +8,7 @@ use crate::sandbox::resource::Resource;
 /// `/openapi/v3/version`.
 pub(super) fn version() -> Value {
     let get = json!({ "operationId": "getCodeVersion", "responses": { "200": { "description": "OK" } } });
-    document(json!({ "/version/": { "get": get } }), json!({}))
+    document(&json!({ "/version/": { "get": get } }), &json!({}))
 }
 
 /// The document of these resources, which are of one group and version.
@@ -18,10 +18,10 @@ pub(super) fn of(resources: &[&Resource]) -> Value {
         schemas.add(resource);
         add_paths(resource, &mut paths);
     }
-    document(Value::Object(paths), schemas.into_value())
+    document(&Value::Object(paths), &schemas.into_value())
 }
 
-fn document(paths: Value, schemas: Value) -> Value {
+fn document(paths: &Value, schemas: &Value) -> Value {
     json!({
         "openapi": "3.0.0",
         "info": { "title": "Kubernetes", "version": "v1.37.1" },
@@ -69,9 +69,10 @@ const SUBRESOURCE: &[Operation] = &[
 fn add_paths(resource: &Resource, paths: &mut Map<String, Value>) {
     let Resource { group, version, plural, .. } = resource;
     let base = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
-    let collection = match resource.namespaced {
-        true => format!("{base}/namespaces/{{namespace}}/{plural}"),
-        false => format!("{base}/{plural}"),
+    let collection = if resource.namespaced {
+        format!("{base}/namespaces/{{namespace}}/{plural}")
+    } else {
+        format!("{base}/{plural}")
     };
     let own = json!({ "group": group, "version": version, "kind": resource.kind });
     let model = model_name(group, version, &resource.kind);

@@ -7,6 +7,7 @@ mod schemas;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha512};
@@ -67,5 +68,9 @@ fn hash(resources: &[&Resource]) -> String {
             digest.update(definition["spec"].to_string());
         }
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02X}")).collect()
+    let mut text = String::new();
+    for byte in digest.finalize() {
+        write!(text, "{byte:02X}").expect("a String takes all text");
+    }
+    text
 }

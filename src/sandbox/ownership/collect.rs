@@ -19,7 +19,7 @@ fn collect(schema: &Schema, value: &Value) -> Branch {
     let mut branch = Branch::default();
     match (atom(&schema.shape(), Some(value)), value) {
         (Atom::Scalar(_) | Atom::Map { atomic: true } | Atom::List(Elements::Atomic), _) => {
-            branch.member = true
+            branch.member = true;
         }
         (Atom::Map { atomic: false }, Value::Object(map)) => {
             for (key, value) in map {
@@ -30,7 +30,7 @@ fn collect(schema: &Schema, value: &Value) -> Branch {
             }
         }
         (Atom::List(elements), Value::Array(items)) => {
-            collect_items(schema, &elements, items, &mut branch.below)
+            collect_items(schema, &elements, items, &mut branch.below);
         }
         _ => {}
     }

@@ -55,19 +55,17 @@ impl Conflicts {
             .iter()
             .flat_map(|(identity, paths)| paths.iter().map(|path| cause(identity, path)))
             .collect();
-        let message = match causes.as_slice() {
-            [only] => format!("Apply failed with 1 conflict: {}: {}", only.message, only.field),
-            _ => {
-                let lines: Vec<String> = sorted
-                    .iter()
-                    .flat_map(|(identity, paths)| {
-                        let head = format!("conflicts with {}:", identity.shown());
-                        std::iter::once(head)
-                            .chain(paths.iter().map(|path| format!("- {}", go::path(&path.0))))
-                    })
-                    .collect();
-                format!("Apply failed with {count} conflicts: {}", lines.join("\n"))
-            }
+        let message = if let [only] = causes.as_slice() {
+            format!("Apply failed with 1 conflict: {}: {}", only.message, only.field)
+        } else {
+            let lines: Vec<String> = sorted
+                .iter()
+                .flat_map(|(identity, paths)| {
+                    let head = format!("conflicts with {}:", identity.shown());
+                    std::iter::once(head).chain(paths.iter().map(|path| format!("- {}", go::path(&path.0))))
+                })
+                .collect();
+            format!("Apply failed with {count} conflicts: {}", lines.join("\n"))
         };
         let details = Details { causes, ..Details::default() };
         ApiError::new(409, "Conflict", message).with(details)

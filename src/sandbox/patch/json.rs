@@ -60,8 +60,8 @@ fn operations(patch: &Value) -> Result<Vec<&Map<String, Value>>, ApiError> {
         Value::Null => &[],
         other => return Err(mistyped(other, "[]handlers.jsonPatchOp")),
     };
-    let operation = |value| match value {
-        &Value::Object(ref map) => {
+    let operation = |value: &_| match value {
+        Value::Object(map) => {
             let text = |field: &str| map.get(field).filter(|value| !value.is_string() && !value.is_null());
             match ["op", "path", "from"].into_iter().find_map(|field| Some((field, text(field)?))) {
                 Some((field, value)) => {

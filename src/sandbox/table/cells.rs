@@ -44,13 +44,10 @@ pub(super) fn of(resource: &Resource, object: &Value, now: Timestamp) -> Vec<Val
             images,
             selector(&spec["selector"]).into(),
         ],
-        "statefulsets" => vec![
-            name,
-            format!("{}/{}", number(status, "readyReplicas"), number(spec, "replicas")).into(),
-            age,
-            names,
-            images,
-        ],
+        "statefulsets" => {
+            let ready = format!("{}/{}", number(status, "readyReplicas"), number(spec, "replicas"));
+            vec![name, ready.into(), age, names, images]
+        }
         "daemonsets" => vec![
             name,
             count(status, "desiredNumberScheduled"),

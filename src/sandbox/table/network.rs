@@ -79,9 +79,12 @@ pub(super) fn endpoints(endpoints: &Value) -> String {
         }
         for port in ports {
             let port = number(port, "port");
-            all.extend(addresses().map(|address| match address.contains(':') {
-                true => format!("[{address}]:{port}"),
-                false => format!("{address}:{port}"),
+            all.extend(addresses().map(|address| {
+                if address.contains(':') {
+                    format!("[{address}]:{port}")
+                } else {
+                    format!("{address}:{port}")
+                }
             }));
         }
     }

@@ -90,18 +90,17 @@ fn defaults(schema: &Value, path: &str, is_object: bool, in_meta: bool, causes: 
         if !in_meta && pruned != *default {
             causes.push(fault::invalid(place.as_str(), default, "must not have unknown fields"));
         }
-        match read {
-            Err(why) => causes.push(fault::invalid(place.as_str(), default, &why)),
-            Ok(()) => {
-                let mut wrong = lists::embedded(&node, default, &place);
-                if wrong.is_empty() {
-                    wrong = values::check(&node, default, None, &place);
-                }
-                if wrong.is_empty() {
-                    wrong = rules::check_default(&node, default, &place);
-                }
-                causes.extend(wrong);
+        if let Err(why) = read {
+            causes.push(fault::invalid(place.as_str(), default, &why));
+        } else {
+            let mut wrong = lists::embedded(&node, default, &place);
+            if wrong.is_empty() {
+                wrong = values::check(&node, default, None, &place);
             }
+            if wrong.is_empty() {
+                wrong = rules::check_default(&node, default, &place);
+            }
+            causes.extend(wrong);
         }
     }
     if schema["items"].is_object() {

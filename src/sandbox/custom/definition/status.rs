@@ -55,12 +55,11 @@ fn set(status: &mut Value, name: &str, (value, reason, message): (&str, &str, &s
     let Some(conditions) = status["conditions"].as_array_mut() else {
         return;
     };
-    let at = match conditions.iter().position(|condition| condition["type"] == name) {
-        Some(at) => at,
-        None => {
-            conditions.push(json!({ "type": name }));
-            conditions.len() - 1
-        }
+    let at = if let Some(at) = conditions.iter().position(|condition| condition["type"] == name) {
+        at
+    } else {
+        conditions.push(json!({ "type": name }));
+        conditions.len() - 1
     };
     let condition = &mut conditions[at];
     if condition["status"] != value {
