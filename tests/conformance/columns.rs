@@ -3,6 +3,7 @@
 //! `ARRPLAN_GENERATE=1 cargo test --test conformance columns` writes `src/sandbox/data/columns.txt` instead of
 //! comparing.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::server::{self, Ask};
@@ -33,7 +34,7 @@ fn the_columns_are_the_servers_own() {
         let answer = server::block_on(real.ask(&ask));
         let columns = &answer.body["columnDefinitions"];
         assert!(columns.is_array(), "{}: {}", ask.path, answer.body);
-        made.push_str(&format!("{group} {version} {plural} {columns}\n"));
+        writeln!(made, "{group} {version} {plural} {columns}").expect("a String takes all text");
     }
     let path = root.join("src/sandbox/data/columns.txt");
     if std::env::var_os("ARRPLAN_GENERATE").is_some() {

@@ -25,12 +25,13 @@ impl Project<'_> {
 }
 
 fn maps(stack: &str, namespace: &str, maps: &[&str]) -> String {
-    let mut text = format!("[stack]\nname = \"{stack}\"\n\n[defaults]\nnamespace = \"{namespace}\"\n");
-    for map in maps {
+    let head = format!("[stack]\nname = \"{stack}\"\n\n[defaults]\nnamespace = \"{namespace}\"\n");
+    let map = |map: &&str| {
         let (name, rest) = map.split_once(' ').unwrap_or((map, ""));
-        text += &format!("\n[config_map.{name}]\ndata.k = \"1\"\n{rest}\n");
-    }
-    text
+        format!("\n[config_map.{name}]\ndata.k = \"1\"\n{rest}\n")
+    };
+    let texts: Vec<String> = std::iter::once(head).chain(maps.iter().map(map)).collect();
+    texts.concat()
 }
 
 #[test]

@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn the_last_that_worked_before_the_present_one_and_is_another() {
-        let cases: &[(&[(u64, u8, bool)], &str)] = &[
+        type Revision = (u64, u8, bool);
+        let cases: &[(&[Revision], &str)] = &[
             (&[], "nothing was applied yet"),
             (&[(1, 1, true)], "no earlier revision than 1 worked and was different"),
             (&[(1, 1, true), (2, 2, true)], "1"),

@@ -16,6 +16,7 @@ fn definition_strategy() -> Arc<dyn crate::sandbox::resource::Strategy> {
 }
 
 /// A kind with this schema of `spec`.
+#[expect(clippy::needless_pass_by_value, reason = "called with json! alone")]
 fn kind_of(spec: Value) -> Resource {
     let definition = json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -33,6 +34,7 @@ fn kind_of(spec: Value) -> Resource {
     resources(&definition).remove(0)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "called with json! alone")]
 fn widget(spec: Value) -> Value {
     json!({ "apiVersion": "example.org/v1", "kind": "Widget",
         "metadata": { "name": "a", "namespace": "n", "resourceVersion": "1" }, "spec": spec,

@@ -17,6 +17,7 @@ fn decoded(mut object: Value, validation: FieldValidation) -> Result<(Value, Vec
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "called with json! alone")]
 fn config_map(rest: Value) -> Value {
     let mut object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" } });
     for (key, value) in rest.as_object().unwrap() {

@@ -87,6 +87,12 @@ impl Types {
     pub(super) fn kind(&self, api_version: &str, kind: &str) -> Option<StructId> {
         self.kinds.get(&(api_version, kind)).copied()
     }
+
+    /// The struct of this name.
+    #[cfg(test)]
+    pub(super) fn named(&self, name: &str) -> Option<StructId> {
+        self.structs.iter().position(|known| known.name == name)
+    }
 }
 
 impl Struct {

@@ -48,35 +48,34 @@ pub(in crate::sandbox) fn unknown_fields(patch: &Value) -> Vec<String> {
 }
 
 fn operations(patch: &Value) -> Result<Vec<&Map<String, Value>>, ApiError> {
-    let mistyped = |value: &Value, wanted: &str| {
-        let message = format!(
-            "error decoding patch: json: cannot unmarshal {} into Go value of type {wanted}",
-            name(value)
-        );
-        ApiError::bad_request(message)
-    };
     let list = match patch {
         Value::Array(list) => list.as_slice(),
         Value::Null => &[],
         other => return Err(mistyped(other, "[]handlers.jsonPatchOp")),
     };
-    let operation = |value: &_| match value {
-        Value::Object(map) => {
-            let text = |field: &str| map.get(field).filter(|value| !value.is_string() && !value.is_null());
-            match ["op", "path", "from"].into_iter().find_map(|field| Some((field, text(field)?))) {
-                Some((field, value)) => {
-                    let message = format!(
-                        "error decoding patch: json: cannot unmarshal {} into Go struct field jsonPatchOp.{field} of type string",
-                        name(value),
-                    );
-                    Err(ApiError::bad_request(message))
-                }
-                None => Ok(map),
-            }
-        }
-        other => Err(mistyped(other, "handlers.jsonPatchOp")),
-    };
     list.iter().map(operation).collect()
+}
+
+fn operation(value: &Value) -> Result<&Map<String, Value>, ApiError> {
+    let Value::Object(map) = value else { return Err(mistyped(value, "handlers.jsonPatchOp")) };
+    let text = |field: &str| map.get(field).filter(|value| !value.is_string() && !value.is_null());
+    match ["op", "path", "from"].into_iter().find_map(|field| Some((field, text(field)?))) {
+        Some((field, value)) => {
+            let message = format!(
+                "error decoding patch: json: cannot unmarshal {} into Go struct field jsonPatchOp.{field} of type string",
+                name(value),
+            );
+            Err(ApiError::bad_request(message))
+        }
+        None => Ok(map),
+    }
+}
+
+fn mistyped(value: &Value, wanted: &str) -> ApiError {
+    let found = name(value);
+    ApiError::bad_request(format!(
+        "error decoding patch: json: cannot unmarshal {found} into Go value of type {wanted}"
+    ))
 }
 
 fn name(value: &Value) -> &'static str {

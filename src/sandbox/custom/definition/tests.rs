@@ -69,9 +69,12 @@ fn a_definition_is_completed_as_the_api_server_does() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn mistakes_are_told_as_the_api_server_does() {
     const AT: &str = "spec.validation.openAPIV3Schema.properties[spec].properties";
-    let cases: Vec<(Vec<(String, String)>, Vec<(String, &str)>)> = vec![
+    type Edits = Vec<(String, String)>;
+    type Causes<'a> = Vec<(String, &'a str)>;
+    let cases: Vec<(Edits, Causes<'_>)> = vec![
         (
             told(|o| o["metadata"]["name"] = "x".into()),
             vec![(
