@@ -95,8 +95,11 @@ fn check_items(schema: &Schema, elements: &Elements, items: &[Value], duplicates
         if *elements != Elements::Atomic && !duplicates && seen.contains(&step) {
             mistakes.add(Mistakes::one(format!("duplicate entries for key {}", go::step(&step))));
         }
-        mistakes.add(check(&item_schema, item, duplicates).below(&step));
-        seen.insert(step);
+        let found = check(&item_schema, item, duplicates);
+        mistakes.add(found.below(&step));
+        if !duplicates {
+            seen.insert(step);
+        }
     }
     mistakes
 }

@@ -35,15 +35,16 @@ fn walk(schema: &Schema, live: &Value, applied: &Value) -> Value {
 }
 
 fn merge_maps(schema: &Schema, live: &Map<String, Value>, applied: &Map<String, Value>) -> Value {
-    let mut merged = live.clone();
-    for (key, value) in applied {
-        let value = match (live.get(key), schema.field(key)) {
-            (Some(live), Some(field)) => walk(&field, live, value),
-            _ => value.clone(),
+    let of_live = live.iter().map(|(key, live)| {
+        let value = match applied.get(key).map(|applied| (applied, schema.field(key))) {
+            Some((applied, Some(field))) => walk(&field, live, applied),
+            Some((applied, None)) => applied.clone(),
+            None => live.clone(),
         };
-        merged.insert(key.clone(), value);
-    }
-    Value::Object(merged)
+        (key.clone(), value)
+    });
+    let new = applied.iter().filter(|(key, _)| !live.contains_key(*key));
+    Value::Object(of_live.chain(new.map(|(key, value)| (key.clone(), value.clone()))).collect())
 }
 
 /// The elements of both lists: in the order of the applied one, each of the others where it stood among its

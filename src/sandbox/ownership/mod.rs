@@ -93,10 +93,11 @@ pub(in crate::sandbox) fn apply(
     if entries_of(applied).is_array() {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
-    let outcome = step.lay_over(&live, applied, managers.clone(), writer.force)?;
-    let mut object = match outcome {
-        Ok(object) => object,
-        Err(conflicts) if writer.manager == last_applied::KUBECTL => {
+    let before = (writer.manager == last_applied::KUBECTL).then(|| managers.clone());
+    let outcome = step.lay_over(&live, applied, managers, writer.force)?;
+    let mut object = match (outcome, before) {
+        (Ok(object), _) => object,
+        (Err(conflicts), Some(managers)) => {
             let Some(ours) = last_applied::still_applied(schema, &live, writer.api_version) else {
                 return Err(conflicts.to_error());
             };
@@ -106,7 +107,7 @@ pub(in crate::sandbox) fn apply(
             }
             step.lay_over(&live, applied, managers, true)?.map_err(|conflicts| conflicts.to_error())?
         }
-        Err(conflicts) => return Err(conflicts.to_error()),
+        (Err(conflicts), None) => return Err(conflicts.to_error()),
     };
     if writer.manager == last_applied::KUBECTL {
         last_applied::refresh(&mut object, applied);
@@ -280,13 +281,14 @@ impl Step<'_> {
 
     fn prune(&self, merged: Value, last: &Owned, managers: &Managers) -> Value {
         let Some(schema) = self.schema_of(&last.api_version) else { return merged };
+        let mut of_version = managers.values().filter(|owned| owned.api_version == last.api_version);
+        if of_version.any(|owned| prune::is_kept(&schema, &last.set, &owned.set)) {
+            return merged;
+        }
         let sets = managers.values().map(|owned| (owned.api_version.as_str(), &owned.set));
         let mut by_version = prune::by_version(sets);
         // The version that `last` is in comes first.
         let first = by_version.remove_entry(&last.api_version);
-        if first.as_ref().is_some_and(|(_, claimed)| prune::is_kept(&schema, &last.set, claimed)) {
-            return merged;
-        }
         let claimed: Vec<(Schema, Set)> = first
             .into_iter()
             .chain(by_version)

@@ -32,10 +32,25 @@ pub(super) fn prune(schema: &Schema, merged: &Value, last: &Set, claimed: &[(Sch
 /// Whether nothing of `last` goes, because all of it is claimed: then [`prune`] would change nothing. Holds for sets
 /// in which what a member lies in is a member too, as those of an apply are; of others this is not said.
 pub(super) fn is_kept(schema: &Schema, last: &Set, claimed: &Set) -> bool {
-    fn is_closed(set: &Set) -> bool {
-        set.branches().all(|(_, branch)| branch.member && is_closed(&branch.below))
+    last.is_within(claimed) && is_closed(Some(schema), last)
+}
+
+/// Whether [`with_named`] makes every place of the set a member.
+fn is_closed(schema: Option<&Schema>, set: &Set) -> bool {
+    set.branches().all(|(step, branch)| {
+        let is_named = |name: &str| schema.is_some_and(|schema| schema.declares(name));
+        let is_member = branch.member || matches!(step, Segment::Key(name) if is_named(name));
+        is_member && (branch.below.is_empty() || is_closed(below(schema, step).as_ref(), &branch.below))
+    })
+}
+
+/// The structure that names are declared in below a step.
+fn below(schema: Option<&Schema>, step: &Segment) -> Option<Schema> {
+    match step {
+        Segment::Key(name) => schema.and_then(|schema| schema.field(name)),
+        Segment::Select(_) => schema.filter(|schema| is_list(&schema.shape())).and_then(Schema::item),
+        Segment::Item(_) | Segment::Index(_) => None,
     }
-    last.difference(claimed).is_empty() && is_closed(&with_named(schema, last))
 }
 
 /// The set with every declared field that has a member below it as a member too: a set names `spec.replicas`,
@@ -47,15 +62,10 @@ fn with_named(schema: &Schema, set: &Set) -> Set {
 fn named(schema: Option<&Schema>, set: &Set) -> Set {
     let mut with = Set::default();
     for (step, branch) in set.branches() {
-        let mut member = branch.member;
-        let inner = match step {
-            Segment::Key(name) => {
-                member |= !branch.below.is_empty() && schema.is_some_and(|schema| schema.declares(name));
-                schema.and_then(|schema| schema.field(name))
-            }
-            Segment::Select(_) => schema.filter(|schema| is_list(&schema.shape())).and_then(Schema::item),
-            Segment::Item(_) | Segment::Index(_) => None,
-        };
+        let is_named = |name: &str| schema.is_some_and(|schema| schema.declares(name));
+        let has_below = !branch.below.is_empty();
+        let member = branch.member || (has_below && matches!(step, Segment::Key(name) if is_named(name)));
+        let inner = below(schema, step);
         with.attach(step.clone(), Branch { member, below: named(inner.as_ref(), &branch.below) });
     }
     with

@@ -80,6 +80,16 @@ impl Set {
         }
     }
 
+    /// Whether every member is a member of `other`.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        self.0.iter().all(|(segment, branch)| {
+            other
+                .0
+                .get(segment)
+                .is_some_and(|there| (there.member || !branch.member) && branch.below.is_within(&there.below))
+        })
+    }
+
     /// Adds a member.
     pub(super) fn insert(&mut self, path: &[Segment]) {
         let Some((first, rest)) = path.split_first() else { return };
@@ -302,6 +312,8 @@ mod tests {
             prop_assert_eq!(flat(&a.union(&b)), flat(&a).union(&flat(&b)));
             prop_assert_eq!(flat(&a.intersection(&b)), flat(&a).intersection(&flat(&b)));
             prop_assert_eq!(flat(&a.difference(&b)), flat(&a).difference(&flat(&b)));
+            prop_assert_eq!(a.is_within(&b), flat(&a).difference(&flat(&b)).is_empty());
+            prop_assert!(a.is_within(&a.union(&b)));
             let mut below = a.clone();
             below.remove_below(&b);
             let mut expected = flat(&a);
