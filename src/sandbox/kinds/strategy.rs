@@ -182,6 +182,6 @@ impl Strategy for BuiltIn {
     }
 
     fn warnings(&self, object: &Value, old: Option<&Value>, endpoint: Endpoint) -> Vec<String> {
-        if endpoint == Endpoint::Main { (self.rules.warnings)(object, old) } else { Vec::new() }
+        if endpoint == Endpoint::Status { Vec::new() } else { (self.rules.warnings)(object, old) }
     }
 }
