@@ -42,7 +42,7 @@ fn serve(args: &Serve, host: &mut Host) -> Result<Exit, Failed> {
         };
         row("sandbox", &served.url());
         row("kubeconfig", &kubeconfig);
-        row("try", &format!("kubectl --kubeconfig {kubeconfig} get all --all-namespaces"));
+        row("try", &format!("kubectl --kubeconfig {kubeconfig} get all -A"));
         row("end", "Ctrl-C; what it holds stays until arrplan sandbox reset");
         let text = page.finish();
         host.print(&text)?;
