@@ -216,13 +216,21 @@ pub(crate) fn element(segment: &Segment) -> String {
     match segment {
         Segment::Key(key) => format!("f:{key}"),
         Segment::Index(index) => format!("i:{index}"),
-        Segment::Item(text) => format!("v:{text}"),
+        Segment::Item(text) => format!("v:{}", escaped(text)),
         Segment::Select(keys) => {
-            let pairs: Vec<String> =
-                keys.iter().map(|(name, text)| format!("{}:{text}", Value::from(name.as_str()))).collect();
+            let pairs: Vec<String> = keys
+                .iter()
+                .map(|(name, text)| format!("{}:{}", Value::from(name.as_str()), escaped(text)))
+                .collect();
             format!("k:{{{}}}", pairs.join(","))
         }
     }
+}
+
+/// The JSON text of a value as the API server writes it: what HTML gives a meaning is escaped.
+fn escaped(text: &str) -> String {
+    let text = text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    text.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
 /// Writes `.` at the path; a leaf loses it again once all paths are there.
