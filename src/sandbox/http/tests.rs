@@ -97,7 +97,7 @@ fn the_form_wanted_most_that_is_to_be_had_is_chosen() {
         (format!("{metadata};q=0.1,application/json;q=0.3"), Some((Form::Whole, "v1"))),
         ("application/json;as=Nothing;v=v1;g=meta.k8s.io,application/json".into(), Some((Form::Whole, "v1"))),
         ("application/json;stream=watch".into(), Some((Form::Whole, "v1"))),
-        (format!("{table},application/json"), Some((Form::Whole, "v1"))),
+        (format!("{table},application/json"), Some((Form::Table, "v1"))),
         ("text/html".into(), None),
         ("application/yaml".into(), None),
         ("application/*".into(), None),
