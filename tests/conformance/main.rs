@@ -32,7 +32,8 @@ mod suite {
     use crate::server::{self, Servers};
 
     /// Cases of these areas together, at least.
-    const AT_LEAST: [(&[&str], usize); 3] = [(&["ownership"], 135), (&["watch", "list"], 30), (&["crds"], 30)];
+    const AT_LEAST: [(&[&str], usize); 3] =
+        [(&["ownership"], 135), (&["watch", "list"], 30), (&["crds"], 30)];
     const AT_LEAST_IN_ALL: usize = 250;
     /// Cases that run at the same time.
     const PARALLEL: usize = 8;
