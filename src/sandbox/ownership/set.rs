@@ -177,6 +177,14 @@ impl Set {
         });
     }
 
+    /// The members of this set that are not members of `other`.
+    #[cfg(test)]
+    pub(super) fn difference(&self, other: &Self) -> Self {
+        let mut rest = self.clone();
+        rest.remove_all(other);
+        rest
+    }
+
     /// The members in the order in which the API server lists them: those of one level before what is below them.
     pub(super) fn paths(&self) -> Vec<FieldPath> {
         let mut paths = Vec::new();
