@@ -172,7 +172,9 @@ fn words(command: &str) -> Vec<String> {
 /// What two runs cannot have in common is named instead. Columns are set by the widest cell: spaces count once.
 fn named(text: &str, namespace: &str, folder: &Path) -> String {
     type Rule = (LazyLock<Regex>, &'static str);
-    static RULES: [Rule; 9] = [
+    static RULES: [Rule; 10] = [
+        // kubectl's own log: it comes and goes with how fast the machine is.
+        (LazyLock::new(|| pattern(r"(?m)^[IWE]\d{4} \d\d:\d\d:\d\d\..*\n")), ""),
         (LazyLock::new(|| pattern(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")), "<uid>"),
         (LazyLock::new(|| pattern(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( [+-]\d{4}|Z)?")), "<time>"),
         (LazyLock::new(|| pattern(r#"(?m)(resourceVersion"?: )"?\d+"?"#)), "$1<version>"),
