@@ -329,7 +329,7 @@ mod tests {
             ("t", SecretSource::Env("EMPTY".to_owned()), "environment variable `EMPTY` is empty"),
             ("t", SecretSource::File(at("none")), "No such file"),
             ("t", SecretSource::File(at("link")), "not below the stack's folder"),
-            ("t", SecretSource::File(at("../x")), "No such file"),
+            ("t", SecretSource::File(at("../not-there-for-arrplan")), "No such file"),
             ("t", SecretSource::File("/etc/hostname".into()), "not below the stack's folder"),
             ("t", SecretSource::File(folder.path().to_owned()), "no regular file"),
             ("t", SecretSource::File(at("pipe")), "no regular file"),

@@ -3,7 +3,9 @@
 
 use serde_json::Value;
 
+use super::structural::text;
 use crate::sandbox::custom::formats;
+use crate::sandbox::error::Cause;
 use crate::sandbox::fault;
 
 /// Where the approval stands.
@@ -43,4 +45,22 @@ pub(super) fn state(definition: &Value) -> Option<(State, String)> {
         let either = "with either a URL or a reason starting with \"unapproved\"";
         (State::Invalid, format!("protected groups must have approval annotation {quoted} {either}, {MORE}"))
     })
+}
+
+/// Groups of the Kubernetes community are not anybody's to define kinds in.
+pub(super) fn check(definition: &Value, old: Option<&Value>) -> Option<Cause> {
+    let group = text(&definition["spec"], "group");
+    let (now, why) = state(definition)?;
+    if !is_protected(group) || old.is_some_and(|old| state(old).is_some_and(|(old, _)| old == now)) {
+        return None;
+    }
+    let place = format!("metadata.annotations[{ANNOTATION}]");
+    match now {
+        State::Missing => Some(fault::required(place, &why)),
+        State::Invalid => {
+            let value = &definition["metadata"]["annotations"][ANNOTATION];
+            Some(fault::invalid(place, value, &why))
+        }
+        State::Approved | State::Bypassed => None,
+    }
 }

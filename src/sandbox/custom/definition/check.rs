@@ -19,7 +19,7 @@ pub(super) fn check(definition: &Value, old: Option<&Value>) -> Vec<Cause> {
     }
     causes.extend(status(definition));
     causes.extend(stored_versions(definition));
-    causes.extend(approval(definition, old));
+    causes.extend(super::approval::check(definition, old));
     if flag(&definition["spec"], "preserveUnknownFields")
         && !old.is_some_and(|old| flag(&old["spec"], "preserveUnknownFields"))
     {
@@ -378,24 +378,4 @@ fn stored_versions(definition: &Value) -> Vec<Cause> {
         causes.push(fault::invalid_text(format!("{PATH}[{index}]"), name, &told));
     }
     causes
-}
-
-/// Groups of the Kubernetes community are not anybody's to define kinds in.
-fn approval(definition: &Value, old: Option<&Value>) -> Option<Cause> {
-    let group = text(&definition["spec"], "group");
-    let (state, why) = super::approval::state(definition)?;
-    if !super::approval::is_protected(group)
-        || old.is_some_and(|old| super::approval::state(old).is_some_and(|(old, _)| old == state))
-    {
-        return None;
-    }
-    let place = format!("metadata.annotations[{}]", super::approval::ANNOTATION);
-    match state {
-        super::approval::State::Missing => Some(fault::required(place, &why)),
-        super::approval::State::Invalid => {
-            let value = &definition["metadata"]["annotations"][super::approval::ANNOTATION];
-            Some(fault::invalid(place, value, &why))
-        }
-        super::approval::State::Approved | super::approval::State::Bypassed => None,
-    }
 }
