@@ -112,7 +112,9 @@ fn what_is_let_go_of_stays_and_is_nobodys_and_can_be_imported_again() {
     ] {
         shows(&import(address, &object).expect_status(1), &[says]);
     }
-    plane.kubectl(&["-n", &ns, "patch", "configmap", "a", "-p", r#"{"data":{"k":"2"}}"#]).ok();
+    plane
+        .kubectl(&["-n", &ns, "patch", "configmap", "a", "--type=merge", "-p", r#"{"data":{"k":"2"}}"#])
+        .ok();
     let imported = import("config_map.a", &key).expect_status(0);
     shows(&imported, &["config_map.a", "data.k", "2", "1"]);
     assert_eq!(project.owns(), ["config_map.a", "config_map.b"]);

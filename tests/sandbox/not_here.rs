@@ -26,6 +26,7 @@ pub(crate) const NOT_HERE: &[(&str, &str)] = &[
     ("cozystack::a_plan_of_an_application_writes_nothing_and_an_apply_does_what_it_said", COZYSTACK),
     ("cozystack::an_application_is_ready_when_its_release_works", COZYSTACK),
     ("destroy::a_suspended_release_is_not_deleted_and_a_renamed_one_goes_first", FLUX),
+    ("destroy::the_shipped_stack_goes_in_reverse_order_with_consent_and_without_leftovers", FLUX),
     ("harness_selftest::cozystack_serves_the_kind_of_a_definition", COZYSTACK),
     ("harness_selftest::flux_applies_a_kustomization", FLUX),
     ("harness_selftest::flux_installs_two_releases_from_a_local_repository", FLUX),
