@@ -116,7 +116,9 @@ fn what_is_recorded_for_a_manifest_is_what_the_server_records() {
     let kinds = schema::kinds().filter(|kind| serves(bench.plane, kind.api_version));
     let known: BTreeSet<_> = kinds.map(|kind| (kind.api_version, kind.kind)).collect();
     let missing: Vec<_> = known.difference(&seen).collect();
-    assert_eq!(missing, [&("apps.cozystack.io/v1alpha1", "Tenant")], "every kind is in the corpus");
+    // Applications have an API server of their own; an Event must name the namespace it is about, which a run draws.
+    let elsewhere = [&("apps.cozystack.io/v1alpha1", "Tenant"), &("v1", "Event")];
+    assert_eq!(missing, elsewhere, "every kind is in the corpus");
 }
 
 fn texts(set: &FieldSet) -> Vec<String> {
