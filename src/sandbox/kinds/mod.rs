@@ -8,6 +8,7 @@ mod conditional;
 mod decode;
 mod fill;
 mod look;
+mod needed;
 mod rules;
 mod strategy;
 mod text;

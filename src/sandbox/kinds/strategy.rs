@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::decode::{Found, decode};
 use super::fill::{as_stored, fill};
+use super::needed;
 use super::rules::{Counts, Rules, of_kind};
 use super::types::{StructId, Types};
 use crate::fields::FieldSet;
@@ -129,7 +130,7 @@ impl Strategy for BuiltIn {
         if causes.len() == 0 {
             meta::check(&mut causes, &object["metadata"], &at, self.namespaced, meta::path_segment);
         }
-        causes.into_vec()
+        needed::or_missing(causes.into_vec(), object)
     }
 
     fn validate_update(&self, object: &Value, old: &Value, endpoint: Endpoint) -> Vec<Cause> {
@@ -140,7 +141,10 @@ impl Strategy for BuiltIn {
             Endpoint::Main | Endpoint::Scale => (self.rules.validate)(&mut causes, object, Some(old)),
             Endpoint::Status => (self.rules.validate_status)(&mut causes, object, old),
         }
-        causes.into_vec()
+        match endpoint {
+            Endpoint::Main | Endpoint::Scale => needed::or_missing(causes.into_vec(), object),
+            Endpoint::Status => causes.into_vec(),
+        }
     }
 
     fn reset_fields(&self, endpoint: Endpoint) -> FieldSet {

@@ -33,7 +33,9 @@ pub(super) fn validate_autoscaler(causes: &mut Causes, object: &Value, _: Option
     if least.is_some_and(|least| most < least) {
         causes.invalid(&at_most, most, "must be greater than or equal to `minReplicas`");
     }
-    target_reference(causes, &spec["scaleTargetRef"], &at.child("scaleTargetRef"));
+    let target = &spec["scaleTargetRef"];
+    let may_be_core = target.text("kind") == "ReplicationController";
+    target_reference(causes, target, &at.child("scaleTargetRef"), may_be_core);
     let metrics = spec.items("metrics");
     for (index, one) in metrics.iter().enumerate() {
         metric(causes, one, &at.child("metrics").index(index));
@@ -51,7 +53,8 @@ pub(super) fn validate_autoscaler(causes: &mut Causes, object: &Value, _: Option
     }
 }
 
-fn target_reference(causes: &mut Causes, reference: &Value, at: &At) {
+/// `may_be_core`: the API group may be left out.
+fn target_reference(causes: &mut Causes, reference: &Value, at: &At, may_be_core: bool) {
     for field in ["kind", "name"] {
         let text = reference.text(field);
         if text.is_empty() {
@@ -64,7 +67,7 @@ fn target_reference(causes: &mut Causes, reference: &Value, at: &At) {
     if version.matches('/').count() > 1 {
         let detail = format!("unexpected GroupVersion string: {version}");
         causes.invalid(&at.child("apiVersion"), version, &detail);
-    } else if !version.contains('/') && reference.text("kind") != "ReplicationController" {
+    } else if !version.contains('/') && !may_be_core {
         causes.invalid(&at.child("apiVersion"), version, "apiVersion must specify API group");
     }
 }
@@ -96,7 +99,7 @@ fn metric(causes: &mut Causes, one: &Value, at: &At) {
 
 fn source(causes: &mut Causes, kind: &str, source: &Value, at: &At) {
     if kind == "object" {
-        target_reference(causes, &source["describedObject"], &at.child("describedObject"));
+        target_reference(causes, &source["describedObject"], &at.child("describedObject"), true);
     }
     if matches!(kind, "object" | "external" | "pods") {
         let (name, at) = (source["metric"].text("name"), at.child("metric.name"));
