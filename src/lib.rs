@@ -19,7 +19,7 @@
 //!
 //! Leaves that everything may use and that know nothing of the above: [`address`] (names), [`path`] (fields),
 //! [`object`] (a live object), [`diag`] (mistakes as data), [`graph`] (order with reasons), [`schema`] (the
-//! structure of kinds), [`fields`] (who owns which field).
+//! structure of kinds), [`fields`] (who owns which field), [`failpoint`] (where a test may end the process).
 //!
 //! # What holds everywhere
 //!
@@ -45,6 +45,7 @@ pub mod cli;
 pub mod cluster;
 pub mod diag;
 pub mod diff;
+pub mod failpoint;
 pub mod fields;
 pub mod graph;
 pub mod manifest;

@@ -17,6 +17,7 @@ use super::dispatcher::Slot;
 use super::event::{Event, EventKind};
 use super::run::Run;
 use crate::cluster::{Api, Error, ServedBy, Writer};
+use crate::failpoint;
 use crate::object::{Mark, Object};
 use crate::plan::{Action, Change, Guard};
 use crate::secrets::SecretValues;
@@ -263,11 +264,13 @@ impl<'a> Unit<'a> {
 
     /// Records how an operation ended.
     pub(super) fn end(&self, id: BeginId, outcome: Outcome) {
+        failpoint::hit("end.before");
         // The operation is over either way, and the store follows it in memory; only what comes next must not
         // start.
         if let Err(error) = self.run.store.end(id, outcome) {
             self.run.journal_failed(&error);
         }
+        failpoint::hit("end.after");
     }
 
     /// Ends an operation that the server refused.

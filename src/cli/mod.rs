@@ -26,6 +26,13 @@ use args::Cli;
 #[must_use]
 pub fn main() -> ExitCode {
     let mut host = Host::process();
+    #[cfg(feature = "faults")]
+    if let Some(spec) = host.env.get("ARRPLAN_FAILPOINT")
+        && let Err(wrong) = crate::failpoint::arm(spec)
+    {
+        host.say(&format!("ARRPLAN_FAILPOINT: {wrong}\n"));
+        return ExitCode::from(Exit::Usage.code());
+    }
     ExitCode::from(run(std::env::args_os(), &mut host).code())
 }
 

@@ -14,6 +14,7 @@ use super::reader::{JSON, Reader, what};
 use super::retry::Retrying;
 use super::transport::Call;
 use super::url::{self, Query};
+use crate::failpoint;
 use crate::object::{FIELD_MANAGER, Object};
 
 /// A connection that writes, and reads by its [`Reader`]. Cheap to clone.
@@ -188,7 +189,7 @@ impl Writer {
     }
 
     async fn write(&self, call: &Call, asked: &Asked<'_>) -> Result<Applied, Error> {
-        let (status, value) = self.reader.ask(call, asked).await?;
+        let (status, value) = failpoint::request(self.reader.ask(call, asked)).await?;
         Ok(Applied { object: echoed(value, asked)?, created: status == 201 })
     }
 
@@ -227,7 +228,7 @@ impl Writer {
             repeatable: preconditions.uid.is_some(),
             what: what("DELETE", &asked),
         };
-        let reply = self.reader.send(&call).await?;
+        let reply = failpoint::request(self.reader.send(&call)).await?;
         if !reply.is_success() {
             return match classify(&reply, &asked) {
                 Error::NotFound(_) => Ok(Deleted::NotThere),

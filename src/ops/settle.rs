@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Error;
 use crate::address::{ObjectKey, split_api_version};
 use crate::cluster::{self, Discovery, Reader};
+use crate::failpoint;
 use crate::object::Object;
 use crate::state::{LockedStore, OpenBegin, Snapshot, settle};
 
@@ -22,8 +23,10 @@ pub(super) async fn in_memory(snapshot: &mut Snapshot, reader: &Reader) -> Resul
 pub(super) async fn for_good(store: &LockedStore, reader: &Reader) -> Result<(), Error> {
     let open = store.open_begins();
     for (one, live) in live(&open, reader).await? {
+        failpoint::hit("settle.read");
         let outcome = settle(&one.begin, &store.state(), live.as_ref());
         store.end(one.id, outcome)?;
+        failpoint::hit("settle.recorded");
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::error::Error;
+use crate::failpoint::{self, Step};
 
 /// Links are never followed: a link put into the folder must not move what we read or write.
 fn no_follow() -> i32 {
@@ -52,7 +53,9 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 pub(super) fn create(path: &Path) -> Result<File, Error> {
     let made =
         OpenOptions::new().write(true).create_new(true).mode(0o600).custom_flags(no_follow()).open(path);
-    made.map_err(failed("create", path))
+    let file = made.map_err(failed("create", path))?;
+    failpoint::file(Step::Created, path);
+    Ok(file)
 }
 
 /// A file to read and write, made if it is not there.
@@ -76,14 +79,20 @@ pub(super) fn open_append(path: &Path) -> Result<File, Error> {
 
 /// Makes the names in the folder durable.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), Error> {
+    failpoint::hit("folder.syncing");
     let synced = File::open(folder).and_then(|f| f.sync_all());
-    synced.map_err(failed("sync folder", folder))
+    synced.map_err(failed("sync folder", folder))?;
+    failpoint::hit("folder.synced");
+    Ok(())
 }
 
 /// Removes the file if it is there; whether it was.
 pub(super) fn remove(path: &Path) -> Result<bool, Error> {
     match fs::remove_file(path) {
-        Ok(()) => Ok(true),
+        Ok(()) => {
+            failpoint::file(Step::Removed, path);
+            Ok(true)
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(failed("remove", path)(error)),
     }
@@ -111,10 +120,15 @@ pub(super) fn replace(path: &Path, bytes: &[u8], reserved: Option<File>) -> Resu
         remove(&temporary)?;
         create(&temporary)?
     };
-    let written =
-        file.write_all(bytes).and_then(|()| file.set_len(bytes.len() as u64)).and_then(|()| file.sync_all());
+    let written = file.write_all(bytes).and_then(|()| file.set_len(bytes.len() as u64)).and_then(|()| {
+        failpoint::file(Step::Written, path);
+        file.sync_all()
+    });
     written.map_err(failed("write", &temporary))?;
-    fs::rename(&temporary, path).map_err(failed("replace", path))
+    failpoint::file(Step::Synced, path);
+    fs::rename(&temporary, path).map_err(failed("replace", path))?;
+    failpoint::file(Step::Renamed, path);
+    Ok(())
 }
 
 /// Keeps the content of `path` under the name `previous`; `path` itself is there at every moment.
@@ -122,7 +136,7 @@ pub(super) fn keep_previous(path: &Path, previous: &Path) -> Result<(), Error> {
     let temporary = temporary(previous);
     remove(&temporary)?;
     match fs::hard_link(path, &temporary) {
-        Ok(()) => {}
+        Ok(()) => failpoint::file(Step::Linked, previous),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         // Some file systems have no links.
         Err(_) => {
@@ -130,7 +144,9 @@ pub(super) fn keep_previous(path: &Path, previous: &Path) -> Result<(), Error> {
             return replace(previous, &bytes, None);
         }
     }
-    fs::rename(&temporary, previous).map_err(failed("replace", previous))
+    fs::rename(&temporary, previous).map_err(failed("replace", previous))?;
+    failpoint::file(Step::Renamed, previous);
+    Ok(())
 }
 
 /// Sets space aside behind the file's end, so that a full disk shows now; `false` if the file system cannot.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::files;
+use crate::failpoint;
 
 /// How long a lock is tried even without a timeout: a reader that looks whether it is held holds it for a
 /// moment itself.
@@ -104,6 +105,7 @@ impl Lock {
                 Ok(()) if is_at(&file, path) => {
                     let mut lock = Self { file };
                     lock.introduce(holder).map_err(files::failed("write", path))?;
+                    failpoint::hit("lock.taken");
                     return Ok(lock);
                 }
                 // Somebody removed the file under us: the lock is on nothing.
@@ -137,6 +139,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
+        failpoint::hit("lock.releasing");
         // Best effort: what stays behind is harmless, since the lock itself goes with the file.
         drop(self.file.set_len(0));
     }

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use super::{Record, record_line};
+use crate::failpoint;
 use crate::state::Error;
 
 /// Most records that share a sync: bounds the memory of one write, not the wait.
@@ -116,12 +117,16 @@ fn run(
             end.sum = sum;
             waiting.extend(message.durable);
         }
+        failpoint::hit("record.writing");
         let written = file.write_all(lines.as_bytes()).and_then(|()| {
+            failpoint::hit("record.written");
             if waiting.is_empty() {
                 return Ok(());
             }
             end.syncs += 1;
-            file.sync_data()
+            file.sync_data()?;
+            failpoint::hit("record.synced");
+            Ok(())
         });
         if let Err(error) = written {
             // Set before the waiting senders are dropped: whoever wakes up finds the reason.

@@ -14,6 +14,7 @@ use super::super::lock::{Holder, Lock, LockWait};
 use super::super::model::{FORMAT_VERSION, State};
 use super::super::revision::Revision;
 use super::{load, render, revisions};
+use crate::failpoint;
 
 /// Space set aside in the journal for each change, both records, and at least.
 const JOURNAL_BYTES: (u64, u64) = (16 << 10, 64 << 10);
@@ -171,6 +172,7 @@ impl LockedStore {
             }
             inner.reserved = Some(file);
         }
+        failpoint::hit("prepare.reserved");
         Ok(())
     }
 
@@ -231,6 +233,7 @@ impl LockedStore {
     /// When the edit breaks what must hold, or the state cannot be written. The journal is then still there.
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
     pub async fn commit(&self, edit: impl FnOnce(&mut State) + Send) -> Result<Committed, Error> {
+        failpoint::hit("commit.before");
         let mut inner = self.inner();
         let mut state = inner.ledger.state().clone();
         edit(&mut state);
@@ -257,6 +260,7 @@ impl LockedStore {
         inner.ledger = Ledger::new(state);
         self.compact_journal(&mut inner)?;
         self.release_space(&mut inner)?;
+        failpoint::hit("commit.done");
         Ok(Committed { serial: inner.base.serial, changed })
     }
 
@@ -329,6 +333,7 @@ impl LockedStore {
 
     /// After the state holds everything that ended: the journal goes, or holds what is open alone.
     fn compact_journal(&self, inner: &mut Inner) -> Result<(), Error> {
+        failpoint::hit("compact.before");
         if !inner.open.is_empty() {
             return self.write_journal(inner);
         }
@@ -336,6 +341,7 @@ impl LockedStore {
             files::sync_folder(self.location.folder())?;
         }
         inner.journal = OnDisk::None;
+        failpoint::hit("compact.done");
         Ok(())
     }
 
