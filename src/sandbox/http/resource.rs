@@ -1,11 +1,9 @@
 //! A request about a resource: which verb it is, with what, and its answer in the form asked for.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use hyper::body::Bytes;
 use hyper::{Method, Response};
-use serde_json::Value;
 
 use super::answer::{self, Body};
 use super::body::{Decoded, as_go_tells};
@@ -17,8 +15,8 @@ use super::protobuf;
 use super::route::Place;
 use super::stream;
 use crate::sandbox::custom;
-use crate::sandbox::discovery;
 use crate::sandbox::error::{ApiError, Details};
+use crate::sandbox::kinds;
 use crate::sandbox::resource::{Endpoint, Resource};
 use crate::sandbox::server::Server;
 use crate::sandbox::verbs::{self, Answer, ListParams, Patch, Request};
@@ -95,7 +93,7 @@ pub(super) async fn answer(server: &Arc<Server>, head: &Head, asked: Asked, body
     };
     let warnings = request.warnings.clone();
     request.warn(custom::deprecation(&resource));
-    request.warn(deprecation(&resource));
+    request.warn(kinds::deprecation(&resource));
     let done = match asked.verb {
         "watch" => stream::watch(server, &resource, &asked, head).await,
         "list" => list(server, &resource, &asked, head).await,
@@ -192,26 +190,6 @@ fn find_custom(server: &Server, asked: &Asked) -> Result<Arc<Resource>, Box<Resp
     let message = format!("{} is not supported on resources of kind \"{qualified}\"", asked.verb);
     let details = Details { group: group.clone(), kind: plural.clone(), ..Details::default() };
     refuse(&ApiError::new(405, "MethodNotAllowed", message).with(details))
-}
-
-/// What the definition of a custom kind says about a version that is going away.
-fn deprecation(resource: &Resource) -> Option<String> {
-    let definition = resource.custom.as_deref()?;
-    let versions = definition["spec"]["versions"].as_array()?;
-    let own = versions.iter().find(|version| version["name"] == resource.version.as_str())?;
-    if own["deprecated"] != true {
-        return None;
-    }
-    if let Some(text) = own["deprecationWarning"].as_str() {
-        return Some(text.to_owned());
-    }
-    let Resource { group, version, kind, .. } = resource;
-    let is_current = |other: &&Value| other["served"] == true && other["deprecated"] != true;
-    let names = versions.iter().filter(is_current).filter_map(|other| other["name"].as_str());
-    let better = names.filter(|name| discovery::compare_versions(name, version) == Ordering::Greater);
-    let best = better.max_by(|a, b| discovery::compare_versions(a, b));
-    let advice = best.map(|best| format!("; use {group}/{best} {kind}")).unwrap_or_default();
-    Some(format!("{group}/{version} {kind} is deprecated{advice}"))
 }
 
 fn request(resource: &Resource, asked: &Asked, head: &Head) -> Result<Request, ApiError> {

@@ -28,6 +28,13 @@ const RESOURCES: &str = include_str!("resources.txt");
 
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
+/// What the API server says at every request about a kind that it means to give up.
+pub(in crate::sandbox) fn deprecation(resource: &Resource) -> Option<String> {
+    let is_endpoints = resource.group.is_empty() && resource.kind == "Endpoints";
+    is_endpoints
+        .then(|| "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned())
+}
+
 /// All built-in kinds that are served.
 pub(in crate::sandbox) fn built_in() -> Vec<Resource> {
     RESOURCES.lines().map(resource).collect()

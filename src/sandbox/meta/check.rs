@@ -137,6 +137,12 @@ impl Causes {
         self.push(Cause { reason: "FieldValueInvalid", message, field: at.to_string() });
     }
 
+    /// As [`Causes::invalid`], of a value that the server does not print.
+    pub(in crate::sandbox) fn invalid_unshown(&mut self, at: &At, detail: &str) {
+        let message = format!("Invalid value: {detail}");
+        self.push(Cause { reason: "FieldValueInvalid", message, field: at.to_string() });
+    }
+
     /// A reference to nothing.
     pub(in crate::sandbox) fn not_found(&mut self, at: &At, value: &str) {
         let message = format!("Not found: {}", fault::quote(value));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::sandbox::kinds::Look as _;
-use crate::sandbox::meta::{At, Causes, label_key};
+use crate::sandbox::meta::{At, Causes, label_key, label_value};
 use crate::sandbox::resource::{Draw, Endpoint};
 
 /// A new Namespace is active and waits for its content when it is deleted.
@@ -55,6 +55,30 @@ pub(super) fn prepare_node(object: &mut Value, _: &dyn Draw) {
     if !taints.iter().any(is_tainted) {
         taints.push(json!({ "key": KEY, "effect": "NoSchedule" }));
         object["spec"]["taints"] = taints.into();
+    }
+}
+
+/// Checks a Node. That its taints stand below `metadata` is the API server's own slip.
+pub(super) fn validate_node(causes: &mut Causes, object: &Value, _: Option<&Value>) {
+    let at = At::new("metadata.taints");
+    let taints = object["spec"].items("taints");
+    for (index, taint) in taints.iter().enumerate() {
+        let at = at.index(index);
+        let (key, value, effect) = (taint.text("key"), taint.text("value"), taint.text("effect"));
+        causes.each_invalid(&at.child("key"), key, &label_key(key));
+        let wrong = label_value(value);
+        if !wrong.is_empty() {
+            causes.invalid(&at.child("value"), value, &wrong.join(";"));
+        }
+        let effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+        if effect.is_empty() {
+            causes.required(&at.child("effect"), "");
+        } else if !effects.contains(&effect) {
+            causes.not_supported(&at.child("effect"), effect, &effects);
+        }
+        if taints[..index].iter().any(|before| before.text("key") == key && before.text("effect") == effect) {
+            causes.duplicate(&at, taint.clone());
+        }
     }
 }
 

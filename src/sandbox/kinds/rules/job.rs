@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{cron, pod, selectors, workload};
+use super::{cron, failure_policy, pod, selectors, workload};
 use crate::sandbox::kinds::Look as _;
 use crate::sandbox::kinds::look::map_mut;
 use crate::sandbox::meta::{At, Causes, dns_label, dns_subdomain, same};
@@ -145,6 +145,7 @@ fn check_spec(causes: &mut Causes, spec: &Value, at: &At) {
             }
         }
     }
+    failure_policy::check(causes, spec, at);
     if let Some(replacement) = spec.some("podReplacementPolicy").and_then(Value::as_str) {
         let supported: &[&str] = if spec.some("podFailurePolicy").is_some() {
             &["Failed"]

@@ -6,10 +6,13 @@ mod basic;
 mod claim;
 mod config;
 mod cron;
+mod endpoints;
+mod failure_policy;
 mod ip;
 mod job;
 mod network;
 mod pod;
+mod quota;
 mod rbac;
 mod scaling;
 mod selectors;
@@ -154,12 +157,12 @@ fn core(kind: &str) -> Option<Rules> {
             ..COUNTED
         },
         "Event" => Rules { validate: small::validate_event, ..PLAIN },
-        "Endpoints" => Rules { warnings: small::endpoints_warnings, ..PLAIN },
+        "Endpoints" => Rules { validate: endpoints::validate, ..PLAIN },
         "LimitRange" => Rules { validate: small::validate_limits, ..PLAIN },
-        "ResourceQuota" => {
-            Rules { validate: small::validate_quota, warnings: small::quota_warnings, ..WITH_STATUS }
+        "ResourceQuota" => Rules { validate: quota::validate, warnings: quota::warnings, ..WITH_STATUS },
+        "Node" => {
+            Rules { prepare_create: basic::prepare_node, validate: basic::validate_node, ..WITH_STATUS }
         }
-        "Node" => Rules { prepare_create: basic::prepare_node, ..WITH_STATUS },
         _ => return None,
     })
 }
@@ -207,8 +210,8 @@ fn grouped(kind: &str) -> Option<Rules> {
         "NetworkPolicy" => Rules { counts: Counts::Spec, validate: network::validate_policy, ..PLAIN },
         "EndpointSlice" => Rules {
             counts: Counts::AllAndLabels,
-            validate: small::validate_slice,
-            warnings: small::slice_warnings,
+            validate: endpoints::validate_slice,
+            warnings: endpoints::slice_warnings,
             ..PLAIN
         },
         "Role" => Rules { validate: rbac::validate_role, ..RBAC },

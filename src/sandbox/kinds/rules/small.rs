@@ -1,12 +1,12 @@
-//! Kinds with few rules: `PriorityClass`, Lease, `LimitRange`, `ResourceQuota`, Event, `EndpointSlice`.
+//! Kinds with few rules: `PriorityClass`, Lease, `LimitRange`, Event.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{amounts, ip};
+use super::amounts;
 use crate::sandbox::kinds::Look as _;
-use crate::sandbox::meta::{At, Causes, dns_label, dns_subdomain, label_key};
+use crate::sandbox::meta::{At, Causes, label_key};
 
 /// The highest priority a user may give.
 const HIGHEST: i64 = 1_000_000_000;
@@ -119,28 +119,6 @@ fn bounds(causes: &mut Causes, limit: &Value, at: &At) {
     }
 }
 
-/// Checks a `ResourceQuota`.
-pub(super) fn validate_quota(causes: &mut Causes, object: &Value, old: Option<&Value>) {
-    let at = At::new("spec.hard");
-    for (name, amount) in object["spec"].entries("hard") {
-        causes.each_invalid(&at.key(name), name, &label_key(name));
-        amounts::non_negative(causes, amount, &at.key(name));
-    }
-    if let Some(old) = old {
-        causes.immutable(&At::new("spec.scopes"), &object["spec"]["scopes"], &old["spec"]["scopes"]);
-    }
-}
-
-/// What the sandbox does not do about quotas.
-pub(super) fn quota_warnings(_: &Value, _: Option<&Value>) -> Vec<String> {
-    vec!["the sandbox keeps a ResourceQuota but does not enforce it".to_owned()]
-}
-
-/// The API server says so of every write.
-pub(super) fn endpoints_warnings(_: &Value, _: Option<&Value>) -> Vec<String> {
-    vec!["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned()]
-}
-
 /// Checks an Event.
 pub(super) fn validate_event(causes: &mut Causes, object: &Value, _: Option<&Value>) {
     let about = &object["involvedObject"];
@@ -152,93 +130,5 @@ pub(super) fn validate_event(causes: &mut Causes, object: &Value, _: Option<&Val
         }
     } else if of_object != namespace {
         causes.invalid(&at, of_object, "does not match event.namespace");
-    }
-}
-
-/// Warnings about an `EndpointSlice`.
-pub(super) fn slice_warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
-    if old.is_some() || object.text("addressType") != "FQDN" {
-        return Vec::new();
-    }
-    vec!["spec.addressType: FQDN endpoints are deprecated".to_owned()]
-}
-
-/// Checks an `EndpointSlice`.
-pub(super) fn validate_slice(causes: &mut Causes, object: &Value, old: Option<&Value>) {
-    const MOST: usize = 1000;
-    let (of_type, at_type) = (object.text("addressType"), At::new("addressType"));
-    if let Some(old) = old {
-        causes.declared_immutable(&at_type, &object["addressType"], &old["addressType"]);
-    }
-    causes.declared(|causes| match of_type {
-        "IPv4" | "IPv6" | "FQDN" => {}
-        "" => causes.required(&at_type, ""),
-        other => causes.not_supported(&at_type, other, &["FQDN", "IPv4", "IPv6"]),
-    });
-    let mut names = BTreeSet::new();
-    for (index, port) in object.items("ports").iter().enumerate() {
-        let at = At::new("ports").index(index);
-        let name = port.text("name");
-        if !name.is_empty() {
-            causes.each_invalid(&at.child("name"), name, &dns_label(name));
-        }
-        if !names.insert(name) {
-            causes.duplicate(&at.child("name"), name);
-        }
-        super::service::protocol(causes, port, &at);
-        if let Some(app) = port.some("appProtocol").and_then(Value::as_str) {
-            causes.each_invalid(&at.child("appProtocol"), app, &label_key(app));
-        }
-    }
-    let endpoints = object.items("endpoints");
-    if endpoints.len() > MOST {
-        causes.too_many(&At::new("endpoints"), endpoints.len(), MOST);
-    } else {
-        for (index, endpoint) in endpoints.iter().enumerate() {
-            check_endpoint(causes, endpoint, of_type, &At::new("endpoints").index(index));
-        }
-    }
-}
-
-fn check_endpoint(causes: &mut Causes, endpoint: &Value, of_type: &str, at: &At) {
-    let at_addresses = at.child("addresses");
-    let addresses = endpoint.items("addresses");
-    if addresses.is_empty() {
-        causes.declared(|causes| causes.required(&at_addresses, ""));
-    } else if addresses.len() > 100 {
-        causes.declared(|causes| causes.too_many(&at_addresses, addresses.len(), 100));
-    }
-    for (index, address) in addresses.iter().filter_map(Value::as_str).enumerate() {
-        let at = at_addresses.index(index);
-        let before = causes.len();
-        match of_type {
-            "IPv4" => {
-                ip::check(causes, &at, address, &[]);
-            }
-            "IPv6" => ip::check_strictly(causes, &at, address),
-            "FQDN" => {
-                let wrong = dns_subdomain(address.strip_suffix('.').unwrap_or(address));
-                if !wrong.is_empty() {
-                    causes.invalid(&at, address, &wrong.join(","));
-                } else if !address.contains('.') {
-                    let detail = "should be a domain with at least two segments separated by dots";
-                    causes.invalid(&at, address, detail);
-                }
-                continue;
-            }
-            _ => continue,
-        }
-        if causes.len() == before {
-            if (of_type == "IPv6") != address.contains(':') {
-                causes.invalid(&at_addresses, address, &format!("must be an {of_type} address"));
-            }
-            ip::check_endpoint(causes, &at, address);
-        }
-    }
-    if let Some(node) = endpoint.some("nodeName").and_then(Value::as_str) {
-        causes.each_invalid(&at.child("nodeName"), node, &dns_subdomain(node));
-    }
-    if let Some(host) = endpoint.some("hostname").and_then(Value::as_str) {
-        causes.each_invalid(&at.child("hostname"), host, &dns_label(host));
     }
 }

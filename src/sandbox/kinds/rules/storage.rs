@@ -31,6 +31,33 @@ pub(super) fn validate_class(causes: &mut Causes, object: &Value, old: Option<&V
         let at = At::new("volumeBindingMode");
         causes.not_supported(&at, mode, &["Immediate", "WaitForFirstConsumer"]);
     }
+    let terms = object.items("allowedTopologies");
+    for (index, term) in terms.iter().enumerate() {
+        let at = At::new("allowedTopologies").index(index).child("matchLabelExpressions");
+        topology(causes, term.items("matchLabelExpressions"), &at);
+        if terms[..index].contains(term) {
+            causes.duplicate(&at, "");
+        }
+    }
+}
+
+fn topology(causes: &mut Causes, expressions: &[Value], at: &At) {
+    for (index, expression) in expressions.iter().enumerate() {
+        let at = at.index(index);
+        let (key, values) = (expression.text("key"), expression.items("values"));
+        if values.is_empty() {
+            causes.required(&at.child("values"), "");
+        }
+        for (index, value) in values.iter().enumerate() {
+            if values[..index].contains(value) {
+                causes.duplicate(&at.child("values").index(index), value.clone());
+            }
+        }
+        causes.each_invalid(&at.child("key"), key, &label_key(key));
+        if expressions[..index].iter().any(|before| before.text("key") == key) {
+            causes.duplicate(&at.child("key"), key);
+        }
+    }
 }
 
 fn provisioner(causes: &mut Causes, name: &str, at: &At) {
