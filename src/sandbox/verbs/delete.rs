@@ -57,8 +57,14 @@ pub(super) async fn remove(
     let key = request.key(resource);
     // A precondition is about what the client knows, not about what this request itself writes.
     let mut expects_version = options.resource_version.is_some();
+    // What this request marked may be gone a moment later by somebody else's hand: done all the same.
+    let mut marked = None;
     loop {
-        let live = server.storage.get(&key).ok_or_else(|| not_found(resource, &request.name))?;
+        let live = match (server.storage.get(&key), marked.take()) {
+            (Some(live), _) => live,
+            (None, Some(object)) => return Ok(finished(resource, object)),
+            (None, None) => return Err(not_found(resource, &request.name)),
+        };
         let checked = DeleteOptions {
             resource_version: options.resource_version.clone().filter(|_| expects_version),
             ..options.clone()
@@ -97,6 +103,7 @@ pub(super) async fn remove(
         if let Some(answer) = take(server, resource, request, &stored).await? {
             return Ok(answer);
         }
+        marked = Some((*stored.object).clone());
     }
 }
 
