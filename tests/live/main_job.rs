@@ -43,12 +43,30 @@ fn the_shipped_stack_is_applied_in_order_stays_as_it_is_and_changes_where_its_te
         project.run(&args.iter().map(String::as_str).collect::<Vec<_>>())
     };
 
+    practice_leaves_no_trace(&project, &run);
     from_an_empty_cluster_in_the_right_order(&project, &run);
     again_nothing_is_written(&project, &run);
     one_value_changes_one_object(&project, &run);
 }
 
 type Run<'a> = &'a dyn Fn(&[&'static str]) -> support::RunOutput;
+
+/// The sandbox in the same folder is another cluster with another state: the real cluster's first plan is a first plan.
+fn practice_leaves_no_trace(project: &Project<'_>, run: Run<'_>) {
+    let home = support::scratch_dir().join("practice-home");
+    std::fs::create_dir_all(&home).unwrap();
+    let practice =
+        support::arrplan!().folder(&project.folder).home(&home).args(["apply", "--sandbox", "--yes"]);
+    let practice = practice.run().expect_status(0);
+    assert!(practice.stderr.contains("Sonarr") || practice.stdout.contains("sonarr"), "{practice:?}");
+    assert!(!project.state_path("json").exists());
+    let mark = project.plane.audit().mark();
+    let planned = run(&["plan", "--json"]).expect_status(0);
+    let planned: Value = serde_json::from_str(&planned.stdout).unwrap();
+    let actions: Vec<&Value> = planned["changes"].as_array().unwrap().iter().map(|c| &c["action"]).collect();
+    assert_eq!(actions, ["create"; 5]);
+    assert_eq!(project.plane.audit().writes_since(mark).by_user("arrplan").len(), 0);
+}
 
 fn from_an_empty_cluster_in_the_right_order(project: &Project<'_>, run: Run<'_>) {
     let plane = project.plane;
