@@ -1,0 +1,1 @@
+//! Rows about what the cluster does meanwhile.

@@ -1,0 +1,1 @@
+//! Rows about what a stack and its files say.

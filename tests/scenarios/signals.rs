@@ -1,0 +1,1 @@
+//! Rows about the end of the process, and two at once.

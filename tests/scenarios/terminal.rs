@@ -1,0 +1,1 @@
+//! Rows about what reaches a terminal or a file that should not.
