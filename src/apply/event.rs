@@ -93,6 +93,8 @@ pub enum EventKind {
         address: Address,
         /// Why.
         why: String,
+        /// After which pause.
+        pause: Duration,
     },
     /// The run is over.
     Finished {

@@ -21,6 +21,10 @@ use crate::status::Context;
 /// Pauses between two looks at whether a kind is served by now. Discovery cannot be watched.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
+/// How long one of several API servers may not know a kind that another one serves already: each takes a
+/// definition that is Established up by itself, some 5 s later.
+const LAG: Duration = Duration::from_secs(10);
+
 impl Unit<'_> {
     /// The kind, and the body to write with every value known.
     pub(super) async fn prepare(&mut self) -> Step<(Api, Value)> {
@@ -35,9 +39,8 @@ impl Unit<'_> {
         if appears && api.served_by != ServedBy::Aggregated {
             // Nothing but the stack's own rules has checked it so far.
             let (namespace, name) = self.place();
-            if let Err(error) =
-                self.send(self.writer.dry_run_apply(&api, namespace, name, &body, false)).await
-            {
+            let dry_run = || self.writer.dry_run_apply(&api, namespace, name, &body, false);
+            if let Err(error) = self.once_served(dry_run).await {
                 return Err(headed("the server does not accept it", &error));
             }
         }
@@ -134,6 +137,27 @@ impl Unit<'_> {
                 () = tokio::time::sleep_until(self.deadline) => {
                     return failed(format!("no server knows the kind {kind} in {api_version}"), []);
                 }
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(longest),
+            }
+        }
+    }
+
+    /// Sends a request; again for a while, where a kind that came in this run is not known to whoever answered.
+    pub(super) async fn once_served<T, F>(&self, request: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let end = self.deadline.min(tokio::time::Instant::now() + LAG);
+        let (mut pause, longest) = LOOK_AGAIN;
+        loop {
+            let answer = self.send(request()).await;
+            let unknown = matches!(answer, Err(Error::KindNotServed { .. })) && self.change.api.is_none();
+            if !unknown || tokio::time::Instant::now() + pause > end {
+                return answer;
+            }
+            tokio::select! {
+                biased;
+                () = self.run.halt.cancelled() => return answer,
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(longest),
             }
         }

@@ -126,9 +126,9 @@ impl<'a> Unit<'a> {
         let timeout = run.timeout.unwrap_or(Duration::from_secs(change.timeout));
         let (events, address, redactor) = (run.events.clone(), change.address.clone(), run.redactor.clone());
         let writer = run.writer.observed(move |retrying| {
-            let why = redactor.redact(&format!("{}: {}", retrying.what, retrying.why)).into_owned();
-            let address = address.clone();
-            events.emit(EventKind::Retrying { address, why });
+            let why = format!("{}: {}: {}", retrying.what, retrying.why, retrying.said);
+            let (address, why) = (address.clone(), redactor.redact(&why).into_owned());
+            events.emit(EventKind::Retrying { address, why, pause: retrying.pause });
         });
         Self {
             run,

@@ -34,8 +34,8 @@ impl Unit<'_> {
         let (namespace, name) = self.place();
         let begun = self.begin(Operation::Create, None, body).await?;
         let request = guarded(body, None, MUST_NOT_EXIST);
-        let write = self.writer.apply(api, namespace, name, &request, false);
-        match self.send(write).await {
+        let write = || self.writer.apply(api, namespace, name, &request, false);
+        match self.once_served(write).await {
             Ok(applied) => Ok(self.own(begun, body, applied.object)),
             Err(error) => self.settle_create(api, body, begun, error).await,
         }

@@ -134,6 +134,9 @@ pub(super) struct Cluster {
     /// URL of the API server, with the credentials of the context
     #[arg(long, value_name = "URL", conflicts_with = "sandbox", help_heading = "Cluster")]
     pub(super) server: Option<String>,
+    /// Longest wait for one answer of the API server, instead of 40s; a request is tried again for three times that
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Cluster")]
+    pub(super) request_timeout: Option<Duration>,
 }
 
 /// How to plan.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
@@ -37,8 +38,34 @@ pub struct Host {
     /// The clock.
     pub now: fn() -> Timestamp,
     out: Box<dyn Write + Send>,
-    err: Box<dyn Write + Send>,
+    err: Beside,
     color: Color,
+}
+
+/// Standard error, for all who say something beside what was asked for.
+#[derive(Clone)]
+pub(super) struct Beside(Arc<Mutex<Box<dyn Write + Send>>>);
+
+impl Beside {
+    fn new(err: Box<dyn Write + Send>) -> Self {
+        Self(Arc::new(Mutex::new(err)))
+    }
+
+    /// Says something. Nobody may be listening, and that stops nothing.
+    pub(super) fn say(&self, text: &str) {
+        let mut err = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _gone = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+    }
+}
+
+impl Write for Beside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
 }
 
 impl fmt::Debug for Host {
@@ -63,7 +90,7 @@ impl Host {
             err_width: columns(io::stderr()),
             now: Timestamp::now,
             out: Box::new(io::stdout()),
-            err: Box::new(io::stderr()),
+            err: Beside::new(Box::new(io::stderr())),
             color: Color::Auto,
         }
     }
@@ -79,7 +106,7 @@ impl Host {
             err_width: None,
             now: Timestamp::now,
             out,
-            err,
+            err: Beside::new(err),
             color: Color::Auto,
         }
     }
@@ -139,7 +166,7 @@ impl Host {
 
     /// Says something beside it. Nobody may be listening, and that stops nothing.
     pub fn say(&mut self, text: &str) {
-        let _gone = self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush());
+        self.err.say(text);
     }
 
     /// Standard output, for a stream of lines.
@@ -149,7 +176,12 @@ impl Host {
 
     /// Standard error, for a stream of lines.
     pub fn err(&mut self) -> &mut (dyn Write + Send) {
-        &mut *self.err
+        &mut self.err
+    }
+
+    /// Standard error, for who says something while a command runs.
+    pub(super) fn beside(&self) -> Beside {
+        self.err.clone()
     }
 }
 

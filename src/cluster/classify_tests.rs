@@ -7,7 +7,7 @@ use super::*;
 use crate::cluster::fake::{config_maps, namespaces};
 
 fn reply(status: u16, body: &Value) -> Reply {
-    Reply { status, body: body.to_string().into_bytes(), retry_after: None }
+    Reply { status, body: body.to_string().into_bytes(), retry_after: None, date: None }
 }
 
 fn status(code: u16, reason: &str, message: &str, details: Value) -> Reply {
@@ -52,7 +52,10 @@ fn real_bodies() {
                 json!({ "name": "media", "kind": "namespaces" }),
             ),
         ),
-        ("KindNotServed", Reply { status: 404, body: b"404 page not found\n".to_vec(), retry_after: None }),
+        (
+            "KindNotServed",
+            Reply { status: 404, body: b"404 page not found\n".to_vec(), retry_after: None, date: None },
+        ),
         (
             "KindNotServed",
             status(404, "NotFound", "the server could not find the requested resource", json!({})),
@@ -311,7 +314,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_classified(code in 300_u16..600, body in prop::collection::vec(any::<u8>(), 0..200)) {
-        let error = of(&Reply { status: code, body, retry_after: None });
+        let error = of(&Reply { status: code, body, retry_after: None, date: None });
         prop_assert!(!matches!(error, Error::NotFound(_)));
     }
 }

@@ -95,7 +95,8 @@ pub async fn connect(options: &ConnectOptions) -> Result<(Reader, Writer), Conne
         0 => PARALLELISM,
         given => given,
     };
-    let transport = Transport::new(opened.client, opened.expires, login, parallelism, Patience::default());
+    let patience = Patience::with(options.request_timeout);
+    let transport = Transport::new(opened.client, opened.expires, login, parallelism, patience);
     let reader = Reader::new(Shared { transport, target: opened.target, digest: opened.digest });
     Ok((reader.clone(), Writer::new(reader)))
 }

@@ -80,7 +80,7 @@ async fn run_within(
     let info = exec_info(exec, interactive).map_err(&fail)?;
     let mut command = command(name, exec, env, interactive, &info);
     let mut child = command.spawn().map_err(|error| fail(error.to_string()))?;
-    let pid = child.id();
+    let group = Group(child.id().filter(|_| !interactive));
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
     let finished = async {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -106,12 +106,10 @@ async fn run_within(
         Ok::<_, std::io::Error>((status?, stdout, stderr))
     };
     let finished = tokio::time::timeout(limit, finished).await;
-    if finished.is_err() && !interactive {
-        kill_group(pid);
-    }
     let Ok(finished) = finished else {
         return Err(fail(format!("no answer within {} s", limit.as_secs())));
     };
+    group.is_done();
     let (status, stdout, stderr) = finished.map_err(|error| fail(error.to_string()))?;
     if !status.success() {
         let said = String::from_utf8_lossy(&stderr);
@@ -175,12 +173,25 @@ fn read(stdout: &[u8], exec: &ExecConfig) -> Result<Credential, String> {
     Ok(credential)
 }
 
-fn kill_group(pid: Option<u32>) {
-    let pid = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid
-        && let Err(error) = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL)
-    {
-        tracing::debug!(%error, "the credential plugin is gone already");
+/// A plugin's process group. It is killed when this is dropped: at the deadline, and when nobody waits for the
+/// plugin any more.
+struct Group(Option<u32>);
+
+impl Group {
+    /// The plugin ended by itself.
+    fn is_done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let pid = self.0.and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
+        if let Some(pid) = pid
+            && let Err(error) = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL)
+        {
+            tracing::debug!(%error, "the credential plugin is gone already");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use kube::config::{Context, Kubeconfig, KubeconfigError, NamedCluster, NamedContext};
 
@@ -28,6 +29,8 @@ pub struct ConnectOptions {
     pub interactive: bool,
     /// Most requests under way at once; 0 means the default of 16.
     pub parallelism: usize,
+    /// Longest wait for one answer; `None` means the default of 40 s.
+    pub request_timeout: Option<Duration>,
 }
 
 /// A place that was looked at for a cluster.

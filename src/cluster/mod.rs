@@ -7,6 +7,7 @@
 mod answer;
 mod builtin;
 mod classify;
+mod clock;
 mod connect;
 mod discovery;
 mod discovery_document;

@@ -11,8 +11,11 @@ use super::transport::Reply;
 pub struct Retrying {
     /// Which request: `PATCH configmaps media/app`.
     pub what: String,
-    /// Why, as the server or the network said it.
+    /// Why, in our own words.
     pub why: String,
+    /// What the server or the network said. It may hold values of the object: show it only through the secret
+    /// filter.
+    pub said: String,
     /// After which pause.
     pub pause: Duration,
 }
@@ -53,6 +56,16 @@ impl Default for Patience {
             unreached: Duration::from_secs(3),
             webhook: Duration::from_secs(30),
         }
+    }
+}
+
+impl Patience {
+    /// As patient as ever, or with `attempt` for one try and three times that for all of a request.
+    pub(crate) fn with(attempt: Option<Duration>) -> Self {
+        let usual = Self::default();
+        let Some(attempt) = attempt else { return usual };
+        let total = attempt.saturating_mul(3);
+        Self { attempt, total, unreached: usual.unreached.min(total), webhook: usual.webhook.min(total) }
     }
 }
 
@@ -175,7 +188,7 @@ mod tests {
         let body = serde_json::json!({
             "kind": "Status", "status": "Failure", "reason": reason, "message": message,
         });
-        Reply { status, body: serde_json::to_vec(&body).unwrap(), retry_after: None }
+        Reply { status, body: serde_json::to_vec(&body).unwrap(), retry_after: None, date: None }
     }
 
     #[test]
@@ -211,12 +224,22 @@ mod tests {
             body: br#"{"kind":"Status","reason":"Conflict","details":{"kind":"resourcequotas","name":"q"}}"#
                 .to_vec(),
             retry_after: None,
+            date: None,
         };
         assert_eq!(of_reply(&quota, false), Some(Why::Quota));
         assert_eq!(of_failure(Broken::Connect, false), Some(Why::Connect));
         assert_eq!(of_failure(Broken::MidWay, false), None);
         assert_eq!(of_failure(Broken::TimedOut, true), Some(Why::Network));
         assert_eq!(of_failure(Broken::Tls, true), None);
+    }
+
+    #[test]
+    fn patience_follows_the_time_for_one_try() {
+        assert_eq!(Patience::with(None), Patience::default());
+        let short = Patience::with(Some(Duration::from_millis(500)));
+        assert_eq!([short.total, short.unreached, short.webhook], [Duration::from_millis(1500); 3]);
+        let long = Patience::with(Some(Duration::from_mins(5)));
+        assert_eq!((long.total, long.webhook), (Duration::from_mins(15), Duration::from_secs(30)));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use kube::client::{Body, Client};
 use tokio::sync::RwLock;
 use tokio::time::{Instant, timeout};
 
+use super::clock;
 use super::connect::Login;
 use super::error::Error;
 use super::limit::Limiter;
@@ -46,6 +47,8 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
     /// Seconds of the `Retry-After` header.
     pub(crate) retry_after: Option<u64>,
+    /// The server's clock, by its `Date` header.
+    pub(crate) date: Option<jiff::Timestamp>,
 }
 
 impl Reply {
@@ -121,7 +124,10 @@ impl Transport {
             self.limiter.done(turn, refused);
             if let Ok(reply) = &answer {
                 self.reached.store(true, Ordering::Relaxed);
-                if reply.status == 401 && !renewed {
+                if reply.status == 401 {
+                    if renewed {
+                        return Err(Error::Unauthorized(clock::doubted(&said(reply), reply.date)));
+                    }
                     renewed = true;
                     self.renew(generation).await?;
                     continue;
@@ -156,9 +162,9 @@ impl Transport {
                     Ok(reply) => Ok(reply),
                 };
             }
-            let told = match &answer {
-                Ok(reply) => format!("{why}: {}", said(reply)),
-                Err(failure) => format!("{why}: {}", failure.message),
+            let said = match &answer {
+                Ok(reply) => said(reply),
+                Err(failure) => failure.message.clone(),
             };
             tracing::debug!(
                 what = call.what,
@@ -168,7 +174,7 @@ impl Transport {
                 "retry"
             );
             if let Some(observer) = observer {
-                observer(&Retrying { what: call.what.clone(), why: told, pause });
+                observer(&Retrying { what: call.what.clone(), why: why.to_string(), said, pause });
             }
             tokio::time::sleep(pause).await;
         }
@@ -253,7 +259,8 @@ impl Transport {
             }
             Broken::Credentials => Error::Unauthorized(failure.message.clone()),
             Broken::Connect | Broken::Tls => {
-                Error::Unavailable(format!("{}{}", self.login.place(), failure.message))
+                let message = clock::told(&failure.message, jiff::Timestamp::now());
+                Error::Unavailable(format!("{}{message}", self.login.place()))
             }
             Broken::MidWay => Error::Unavailable(failure.message.clone()),
         }
@@ -303,8 +310,9 @@ async fn read(response: http::Response<Body>) -> Result<Reply, Failure> {
         .get(header::RETRY_AFTER)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.trim().parse::<u64>().ok());
+    let date = response.headers().get(header::DATE).and_then(clock::date);
     let body = response.into_body().collect_bytes().await.map_err(|error| failure(&error))?;
-    Ok(Reply { status, body: body.into(), retry_after })
+    Ok(Reply { status, body: body.into(), retry_after, date })
 }
 
 /// What went wrong below HTTP.

@@ -103,7 +103,7 @@ pub async fn prepare(
         place: store,
         store: locked,
         back,
-        connection,
+        connection: connection.shown(),
         secrets,
         redactor,
         timeout: request.timeout,

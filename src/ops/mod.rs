@@ -42,10 +42,14 @@ pub use surgery::{Moved, state_mv, state_pull, state_unlock};
 pub use validate::{Validated, validate};
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
+
+use crate::cluster::Retrying;
 
 /// What a use case has of the world around it.
 #[derive(Debug, Clone)]
@@ -62,4 +66,27 @@ pub struct World {
     pub interactive: bool,
     /// Cancelled when the user asks to stop.
     pub cancel: CancellationToken,
+    /// Hears of requests that are repeated while nothing else is shown: until there is a plan.
+    pub retrying: OnRetry,
+}
+
+/// Who hears of repeated requests.
+#[derive(Clone)]
+pub struct OnRetry(Arc<dyn Fn(&Retrying) + Send + Sync>);
+
+impl OnRetry {
+    /// Calls `told` before each pause.
+    pub fn new(told: impl Fn(&Retrying) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(told))
+    }
+
+    fn tell(&self, retrying: &Retrying) {
+        (self.0)(retrying);
+    }
+}
+
+impl fmt::Debug for OnRetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnRetry")
+    }
 }

@@ -26,6 +26,8 @@ pub struct ClusterRequest {
     pub sandbox: bool,
     /// Most requests at once; 0 = the default.
     pub parallelism: usize,
+    /// `--request-timeout`.
+    pub request_timeout: Option<Duration>,
 }
 
 /// What to plan.
@@ -135,6 +137,11 @@ impl Connection {
         self.sandbox.as_ref().map(|sandbox| sandbox.sources().clone())
     }
 
+    /// From here on something else shows what is done: repeated requests are told there.
+    pub(super) fn shown(self) -> Self {
+        Self { reader: self.reader.observed(|_| {}), writer: self.writer.observed(|_| {}), ..self }
+    }
+
     /// Ends what was started for it.
     pub(super) async fn close(self) {
         if let Some(sandbox) = self.sandbox {
@@ -153,6 +160,7 @@ pub(super) async fn connect(
     let mut options = ConnectOptions {
         interactive: world.interactive,
         parallelism: request.parallelism,
+        request_timeout: request.request_timeout,
         ..Default::default()
     };
     let sandbox = if request.sandbox {
@@ -167,13 +175,17 @@ pub(super) async fn connect(
         options.env.clone_from(&world.env);
         None
     };
-    let (reader, writer) = cluster::connect(&options).await.map_err(|error| Error::Connect {
+    // A credential plugin may take its time.
+    let connected = interruptible(world, cluster::connect(&options)).await?;
+    let (reader, writer) = connected.map_err(|error| Error::Connect {
         error,
         stack: desired
             .stack
             .as_ref()
             .map(|stack| (stack.file.clone(), stack.resources.len(), stack.graph.edge_count())),
     })?;
+    let told = world.retrying.clone();
+    let reader = reader.observed(move |retrying| told.tell(retrying));
     Ok(Connection { reader, writer, sandbox })
 }
 

@@ -4,6 +4,8 @@
 //! faults is its own too, or a server of raw bytes where no API server would answer like that.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod cluster_side;
 #[cfg(test)]
 mod disk;
@@ -15,6 +17,8 @@ mod objects;
 #[expect(dead_code, reason = "shared with the tests against a real control plane, which use more of it")]
 #[path = "../live/project.rs"]
 mod project;
+#[cfg(test)]
+mod proxy;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]

@@ -16,14 +16,17 @@ mod state;
 mod validate;
 
 use std::future::Future;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
 use super::args::{Cluster, Command, StackArg, StateArg, Vars};
 use super::error::{Exit, Failed};
 use super::host::{Host, Stdin};
-use crate::ops::{ClusterRequest, StackRequest, StateRequest, World};
+use crate::ops::{ClusterRequest, OnRetry, StackRequest, StateRequest, World};
+use crate::views::page::{Page, Text};
+use crate::views::progress::Pauses;
 
 /// What `--version` says: the tool's version, and what its structure table was made from.
 pub(super) static VERSION: LazyLock<String> = LazyLock::new(|| {
@@ -61,7 +64,22 @@ fn world(host: &Host, cancel: CancellationToken) -> World {
         lineage: || uuid::Uuid::new_v4().to_string(),
         interactive: matches!(host.stdin, Stdin::Terminal(_)) && !host.env.contains_key("CI"),
         cancel,
+        retrying: retries(host),
     }
+}
+
+/// Says on standard error why nothing happens, where that takes long enough to be asked.
+fn retries(host: &Host) -> OnRetry {
+    let (layout, err, told) = (host.err_layout(), host.beside(), Mutex::new(Pauses::default()));
+    OnRetry::new(move |retrying| {
+        let now = Instant::now();
+        let line = told.lock().unwrap_or_else(PoisonError::into_inner).line(retrying, now);
+        if let Some(line) = line {
+            let mut page = Page::new(layout);
+            page.wrapped(0, 2, &Text::plain(&line));
+            err.say(&page.finish());
+        }
+    })
 }
 
 /// A world for commands that talk to nobody and cannot be waited for.
@@ -97,6 +115,7 @@ fn cluster_request(cluster: &Cluster, state: &StateArg, parallelism: u16) -> Clu
         server: cluster.server.clone(),
         sandbox: state.sandbox,
         parallelism: usize::from(parallelism),
+        request_timeout: cluster.request_timeout,
     }
 }
 

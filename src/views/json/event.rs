@@ -73,9 +73,10 @@ pub fn event(event: &Event) -> Value {
             "interrupted"
         }
         EventKind::Stopping => "stopping",
-        EventKind::Retrying { address, why } => {
+        EventKind::Retrying { address, why, pause } => {
             put("address", json!(address));
             put("why", json!(why));
+            put("pause_ms", millis(*pause));
             "retrying"
         }
         EventKind::Finished { summary } => {

@@ -97,7 +97,7 @@ fn every_event_is_as_the_schema_says() {
         EventKind::Skipped { address: address(), cause: address() },
         EventKind::Interrupted { address: address(), written: true },
         EventKind::Stopping,
-        EventKind::Retrying { address: address(), why: "429".into() },
+        EventKind::Retrying { address: address(), why: "429".into(), pause: Duration::from_secs(1) },
         EventKind::Finished {
             summary: Summary { done: 1, failed: 1, skipped: 0, interrupted: 0, serial: 3 },
         },

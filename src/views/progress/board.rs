@@ -54,7 +54,9 @@ impl Board {
                 self.waits(address, what);
             }
             EventKind::Waiting { address, what } => self.waits(address, what),
-            EventKind::Retrying { address, why } => self.waits(address, &format!("trying again: {why}")),
+            EventKind::Retrying { address, why, pause } => {
+                self.waits(address, &format!("trying again{}: {why}", in_pause(*pause)));
+            }
             EventKind::Done { address, action, took, detail } => {
                 self.end(address);
                 self.forgotten += usize::from(self.destroy && *action == Action::Forget);
@@ -183,6 +185,11 @@ impl Row {
         }
         text
     }
+}
+
+/// ` in 2s`, where it is long enough to be asked about.
+pub(super) fn in_pause(pause: Duration) -> String {
+    if pause < Duration::from_secs(1) { String::new() } else { format!(" in {}", whole(pause)) }
 }
 
 /// What is said of a change that has nothing more to say.

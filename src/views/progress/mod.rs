@@ -6,9 +6,11 @@
 mod board;
 mod lines;
 mod live;
+mod pauses;
 
 pub use lines::{JsonLines, Lines};
 pub use live::Live;
+pub use pauses::Pauses;
 
 use std::time::Duration;
 

@@ -67,6 +67,7 @@ fn an_apply_that_works() {
                 EventKind::Retrying {
                     address: a("helm_release.arr-stack"),
                     why: "429 Too Many Requests".into(),
+                    pause: Duration::from_secs(1),
                 },
             ),
             (
