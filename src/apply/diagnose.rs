@@ -36,6 +36,8 @@ const BAD_WHEN_TRUE: &[&str] = &[
     "FetchFailed",
     "NamespaceContentRemaining",
     "NamespaceDeletionContentFailure",
+    "NamespaceDeletionDiscoveryFailure",
+    "NamespaceDeletionGroupVersionParsingFailure",
     "NamespaceFinalizersRemaining",
     "ReplicaFailure",
     "Stalled",

@@ -189,9 +189,8 @@ fn unprocessable(status: Status, message: String) -> Error {
     if status.causes.iter().any(|c| c.field.as_deref() == Some("metadata.uid")) {
         return Error::AnotherObject(message);
     }
-    // Validation names the field in every cause; policies name none. A webhook can send any Status it likes,
-    // but the server puts the webhook's name in front.
-    let validation = !status.causes.is_empty() && status.causes.iter().all(|cause| cause.field.is_some());
+    // A webhook can send any Status it likes, but the server puts the webhook's name in front.
+    let validation = !status.causes.is_empty() && status.causes.iter().all(Cause::is_validation);
     if validation && !status.names_admission() {
         return Error::Invalid { message, causes: status.causes };
     }

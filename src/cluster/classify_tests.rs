@@ -157,6 +157,15 @@ fn real_bodies() {
         ),
         ("Refused", status(422, "Invalid", "something", json!({}))),
         (
+            "Invalid",
+            status(
+                422,
+                "Invalid",
+                "ConfigMap \"app\" is invalid: : Too long: may not be more than 1048576 bytes",
+                fields(&[("FieldValueTooLong", None, "Too long: may not be more than 1048576 bytes")]),
+            ),
+        ),
+        (
             "NamespaceTerminating",
             status(
                 403,

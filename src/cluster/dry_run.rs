@@ -67,9 +67,9 @@ impl Reader {
         let guarded = body.pointer("/metadata/resourceVersion").is_some();
         if dry_run.created && !guarded && !dry_run.object.resource_version().is_empty() {
             return Err(Error::DryRunPersisted {
-                kind: kind_and_group(api),
+                kind: api.kind_and_group(),
                 what: format!(
-                    "the dry-run of {} came back with resourceVersion {}: it was created",
+                    "the dry-run of {} came back with resourceVersion {}. It was made, and is yours to delete",
                     asked.api.key(namespace, name).human(),
                     dry_run.object.resource_version()
                 ),
@@ -87,10 +87,6 @@ fn our_entry(object: &Object) -> Option<&Value> {
             && entry.get("operation").and_then(Value::as_str) == Some("Apply")
             && entry.get("subresource").and_then(Value::as_str).is_none_or(str::is_empty)
     })
-}
-
-fn kind_and_group(api: &Api) -> String {
-    if api.group.is_empty() { api.kind.clone() } else { format!("{}.{}", api.kind, api.group) }
 }
 
 /// A Server-Side Apply of ours.

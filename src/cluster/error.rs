@@ -14,6 +14,15 @@ pub struct Cause {
     pub message: String,
 }
 
+impl Cause {
+    /// Whether validation says so: it names the field, or one of its own reasons where the object as a whole is
+    /// meant (`FieldValueTooLong` of a ConfigMap). Admission plugins do neither.
+    #[must_use]
+    pub fn is_validation(&self) -> bool {
+        self.field.is_some() || self.reason.starts_with("FieldValue")
+    }
+}
+
 /// One field of a Server-Side-Apply conflict.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FieldConflict {

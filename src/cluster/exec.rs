@@ -109,7 +109,7 @@ async fn run_within(
     let Ok(finished) = finished else {
         return Err(fail(format!("no answer within {} s", limit.as_secs())));
     };
-    group.is_done();
+    group.ended();
     let (status, stdout, stderr) = finished.map_err(|error| fail(error.to_string()))?;
     if !status.success() {
         let said = String::from_utf8_lossy(&stderr);
@@ -179,7 +179,7 @@ struct Group(Option<u32>);
 
 impl Group {
     /// The plugin ended by itself.
-    fn is_done(mut self) {
+    fn ended(mut self) {
         self.0 = None;
     }
 }

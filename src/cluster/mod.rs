@@ -67,6 +67,12 @@ impl Api {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 
+    /// `Kind.group`; the kind alone in the core group.
+    #[must_use]
+    pub fn kind_and_group(&self) -> String {
+        if self.group.is_empty() { self.kind.clone() } else { format!("{}.{}", self.kind, self.group) }
+    }
+
     /// The key of one of its objects; the namespace is dropped for cluster-scoped kinds.
     #[must_use]
     pub fn key(&self, namespace: Option<&str>, name: &str) -> ObjectKey {

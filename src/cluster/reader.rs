@@ -75,7 +75,12 @@ impl Reader {
     pub(super) async fn ask(&self, call: &Call, asked: &Asked<'_>) -> Result<(u16, Value), Error> {
         let reply = self.send(call).await?;
         if !reply.is_success() {
-            return Err(classify(&reply, asked));
+            return Err(match (classify(&reply, asked), &call.body) {
+                (Error::TooLarge(message), Some((_, body))) => {
+                    Error::TooLarge(format!("{message} (this request: {} bytes)", body.len()))
+                }
+                (error, _) => error,
+            });
         }
         Ok((reply.status, parse(&reply.body, &call.what)?))
     }

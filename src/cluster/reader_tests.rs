@@ -42,7 +42,7 @@ async fn what_passes_is_tried_again_and_told() {
     let told = told.lock().unwrap();
     assert_eq!(told.len(), 5);
     assert!(told.iter().all(|retrying| retrying.what == "GET configmaps a/x"));
-    assert!(told[2].said.contains("leader changed"), "{told:?}");
+    assert!(told[3].said.contains("leader changed"), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

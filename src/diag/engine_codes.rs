@@ -41,8 +41,8 @@ pub(super) const ENGINE: &[Code] = &[
     },
     Code {
         code: "E304",
-        title: "an object that may not be read",
-        text: "Without the right to read an object nothing can be planned for it: not being allowed to look is not the same as being absent. `arrplan help rbac` prints the rights a plan needs.",
+        title: "an object that could not be read",
+        text: "Without the right to read an object nothing can be planned for it: not being allowed to look is not the same as being absent. `arrplan help rbac` prints the rights a plan needs. An answer that is about another object, or that is no answer of the API at all, is not believed either.",
     },
     Code {
         code: "E305",

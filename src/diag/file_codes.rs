@@ -59,7 +59,7 @@ pub(super) const FILES: &[Code] = &[
         "nested too deep or grown too large",
         "Values may be nested 80 levels deep, and references may make a value grow to 64 MiB. More than \
          that is a mistake, most often a local value that holds another one twice, which holds another \
-         one twice.",
+         one twice. A stack has at most 100,000 resources and 1,000,000 dependencies: split it.",
     ),
     code(
         "E009",

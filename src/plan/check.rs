@@ -96,8 +96,11 @@ impl Assessor<'_> {
             return Ok(Some(now));
         }
         Err(Error::DryRunPersisted {
-            kind: format!("{}.{}", api.kind, api.group),
-            what: format!("our fields in {} changed after a dry-run", live.key().human()),
+            kind: api.kind_and_group(),
+            what: format!(
+                "our fields in {} changed by a dry-run. What the plan was to try is written",
+                live.key().human()
+            ),
         })
     }
 

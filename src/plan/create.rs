@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cluster::{Api, Error, ServedBy};
+use crate::cluster::{Api, Cause, Error, ServedBy};
 use crate::object::Object;
 use crate::plan::assess::{Assessed, Assessor, Subject};
 use crate::plan::draft::probe_name;
@@ -169,7 +169,7 @@ impl Assessor<'_> {
 pub(super) fn is_admission(error: &Error) -> bool {
     match error {
         Error::Forbidden(_) | Error::Refused { .. } => true,
-        Error::Invalid { causes, .. } => causes.iter().any(|cause| cause.field.is_none()),
+        Error::Invalid { causes, .. } => !causes.iter().all(Cause::is_validation),
         _ => false,
     }
 }

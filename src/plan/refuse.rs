@@ -76,9 +76,14 @@ pub(super) fn scope(resource: &Resource, api: &Api) -> Option<Diagnostic> {
 
 pub(super) fn unreadable(resource: &Resource, error: &Error, redactor: &Redactor) -> Diagnostic {
     let text = redactor.redact(&error.to_string()).into_owned();
-    of(resource, "E304", format!("{}: {} could not be read", resource.address, resource.key().human()))
-        .note(text)
-        .help("`arrplan help rbac` prints the rights a plan needs")
+    let diagnostic =
+        of(resource, "E304", format!("{}: {} could not be read", resource.address, resource.key().human()))
+            .note(text);
+    match error {
+        Error::Nonsense(_) => diagnostic
+            .help("something else answers in place of the API server, as login pages and proxies do: look at the server of the context"),
+        _ => diagnostic.help("`arrplan help rbac` prints the rights a plan needs"),
+    }
 }
 
 pub(super) fn no_namespace(resource: &Resource, name: &str, state: &NamespaceState) -> Diagnostic {

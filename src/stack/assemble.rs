@@ -67,6 +67,9 @@ pub(super) fn one_object_each(output: &Output, diags: &mut Diagnostics) {
     }
 }
 
+/// Most dependencies of one stack.
+const MAX_EDGES: usize = 1_000_000;
+
 /// All dependencies. What `depends_on` names wrongly is reported.
 pub(super) fn edges(output: &Output, diags: &mut Diagnostics) -> Vec<Edge<Address>> {
     let mut edges = Vec::new();
@@ -87,6 +90,11 @@ pub(super) fn edges(output: &Output, diags: &mut Diagnostics) -> Vec<Edge<Addres
         let mut inferred =
             Edges { index: &index, from: address, object: &compiled.identity, found: &mut edges };
         inferred.infer(&compiled.span);
+        if edges.len() > MAX_EDGES {
+            let message = format!("more than {MAX_EDGES} dependencies");
+            diags.push(Diagnostic::error("E008", message).at(compiled.span.clone(), "up to here"));
+            break;
+        }
     }
     for (address, (_, used)) in &output.existing {
         uses(address, used, &mut edges);

@@ -16,6 +16,9 @@ use super::resource::{self, Compiled, Defaults};
 use super::shape::Shape;
 use super::syntax::{Node, Raw};
 
+/// Most resources of one stack.
+const MAX_RESOURCES: usize = 100_000;
+
 /// The instances of one declaration: its keys and values.
 type Instances = BTreeMap<String, Cell>;
 
@@ -96,13 +99,27 @@ impl Compile<'_> {
     fn instances(&mut self) -> BTreeMap<Address, Instances> {
         let mut all = BTreeMap::new();
         let document = self.document;
+        let mut count = 0;
         for (address, decl) in &document.resources {
+            let before = count;
             let keys = decl.body.get("for_each").map(|node| {
-                let instances = self.expand(node);
-                let keys = instances.keys().cloned().collect();
+                let mut instances = self.expand(node);
+                let keys: BTreeSet<String> = instances.keys().cloned().collect();
+                count += keys.len();
+                if count > MAX_RESOURCES {
+                    instances.clear();
+                }
                 all.insert(address.clone(), instances);
                 keys
             });
+            count += usize::from(keys.is_none());
+            if before <= MAX_RESOURCES && count > MAX_RESOURCES {
+                let node = decl.body.get("for_each");
+                let span = node.map_or(&decl.span, |node| &node.span).clone();
+                self.diags.push(
+                    Diagnostic::error("E008", format!("more than {MAX_RESOURCES} resources")).at(span, ""),
+                );
+            }
             self.world.declared.insert(address.clone(), keys);
         }
         all

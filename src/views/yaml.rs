@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use super::sanitize::{is_clean, json};
+
 /// The document, keys sorted, every line ended.
 #[must_use]
 pub fn to_string(value: &Value) -> String {
@@ -87,8 +89,7 @@ fn is_block(text: &str) -> bool {
     text.contains('\n')
         && !text.starts_with([' ', '\n'])
         && !text.ends_with("\n\n")
-        && !text.chars().any(|c| c.is_control() && c != '\n')
-        && !text.contains(['\u{feff}', '\u{2028}', '\u{2029}', '\u{85}'])
+        && is_clean(text)
         && !text.lines().any(|line| !line.is_empty() && line.trim().is_empty())
 }
 
@@ -125,7 +126,7 @@ fn string(text: &str) -> String {
         text.to_owned()
     } else {
         // JSON strings are double-quoted YAML scalars.
-        Value::String(text.to_owned()).to_string()
+        json(&Value::String(text.to_owned()).to_string()).into_owned()
     }
 }
 

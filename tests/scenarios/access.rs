@@ -23,9 +23,7 @@ fn forbidden(verb: &str, name: &str) -> Value {
 fn row_29_what_may_not_be_read_is_unknown_and_never_absent() {
     let Some(plane) = stage::sandbox(&[]) else { return };
     let names = ["a", "b", "c", "d", "e"];
-    let maps: String =
-        names.iter().map(|n| format!("[config_map.{n}]\nnamespace = \"home\"\ndata.k = \"v\"\n")).collect();
-    let project = Project::new(&plane, "app", &format!("[stack]\nname = \"app\"\n[namespace.home]\n{maps}"));
+    let project = Project::new(&plane, "app", &stage::maps(&names));
     drop(project.apply(&[]).expect_status(0));
     let state = project.state();
 

@@ -35,4 +35,6 @@ mod signals;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod terminal;

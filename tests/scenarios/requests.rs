@@ -4,27 +4,12 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{ControlPlane, User, eventually};
+use support::{ControlPlane, eventually};
 
 use crate::project::Project;
 use crate::proxy::{Proxy, kubeconfig};
 use crate::runs::{hides, shows};
-use crate::stage::{self, FIRST, REAL, SECOND, STACK, answer, writes};
-
-/// The state lists just what is there, and nothing is left to do.
-#[track_caller]
-fn ends_well(plane: &ControlPlane, project: &Project<'_>) {
-    stage::calm(plane);
-    project.settled(&[]);
-    let state = project.state();
-    for name in ["first", "second"] {
-        let object = plane.get_json("configmap", "home", name).unwrap();
-        assert_eq!(state["resources"][format!("config_map.{name}")]["uid"], object["metadata"]["uid"]);
-    }
-    let journal = std::fs::read(project.state_path("journal")).unwrap_or_default();
-    let open = String::from_utf8(journal).unwrap().lines().filter(|line| line.contains("begin")).count();
-    assert_eq!(open, 0, "an operation is left open");
-}
+use crate::stage::{self, FIRST, REAL, SECOND, STACK, answer, ends_well, writes};
 
 #[test]
 fn row_10_no_clock_decides_and_a_wrong_one_is_named() {
@@ -184,7 +169,7 @@ fn row_13_too_many_requests_are_waited_for_and_said() {
     shows(&plan, &["the API server asks to slow down: trying again in 1s (GET configmaps home/first)"]);
 
     // Sixteen at once and all refused: fewer at once, and all are done.
-    let each: String = (0..40).map(|n| format!("\"m{n}\", ")).collect();
+    let each = (0..40).map(|n| format!("\"m{n}\"")).collect::<Vec<_>>().join(", ");
     let many = format!(
         "\n[config_map.many]\nnamespace = \"home\"\nfor_each = [{each}]\ndata.n = \"${{each.key}}\"\n"
     );
@@ -250,87 +235,6 @@ fn row_14_server_errors_are_tried_again_by_their_reason() {
 }
 
 #[test]
-fn row_16_an_object_that_moved_is_read_again_and_only_then_written_or_left() {
-    let Some(plane) = stage::sandbox(&[]) else { return };
-    let project = Project::new(&plane, "app", STACK);
-    drop(project.apply(&[]).expect_status(0));
-    // Only its resourceVersion moved: the same write again.
-    project.edit("blue", "green");
-    let moved = "Operation cannot be fulfilled on configmaps \"first\": the object has been modified; please apply \
-                 your changes to the latest version and try again";
-    let rule = |times: u32| json!([{ "method": "PATCH", "path": FIRST, "query": REAL, "times": times, "fault": answer(409, "Conflict", moved) }]);
-    stage::script(&plane, &rule(3));
-    drop(project.apply(&[]).expect_status(0));
-    assert_eq!(stage::struck(&plane), [3]);
-    // At most five times more.
-    project.edit("green", "yellow");
-    stage::script(&plane, &rule(0));
-    let failed = project.apply(&[]).expect_status(1);
-    shows(&failed, &["config_map.first", "ConfigMap home/first changes faster than it can be written"]);
-    assert_eq!(stage::struck(&plane), [6]);
-
-    // What decided the plan changed: the difference, and nothing is written.
-    stage::script(&plane, &json!([{ "method": "PATCH", "path": FIRST, "query": REAL, "fault": "hang" }]));
-    let running = project.start("apply", &["--request-timeout", "2s"]);
-    stage::until_struck(&plane);
-    let red = json!({ "data": { "colour": "red" } });
-    plane.request(User::Admin, "PATCH", FIRST, Some(&red)).ok();
-    let failed = running.finish().expect_status(1);
-    insta::assert_snapshot!("row_16_changed_meanwhile", failed.snapshot());
-    assert_eq!(plane.get_json("configmap", "home", "first").unwrap()["data"]["colour"], "red");
-}
-
-#[test]
-fn row_17_create_only_is_no_post_and_what_appeared_is_left_alone() {
-    let Some(plane) = stage::sandbox(&[]) else { return };
-    let project = Project::new(&plane, "app", STACK);
-    let mark = plane.audit().mark();
-    stage::script(&plane, &json!([{ "method": "PATCH", "path": FIRST, "query": REAL, "fault": "hang" }]));
-    let running = project.start("apply", &["--request-timeout", "2s"]);
-    stage::until_struck(&plane);
-    plane.create_config_map("home", "first", &[("colour", "red")]);
-    let failed = running.finish().expect_status(1);
-    insta::assert_snapshot!("row_17_appeared", failed.snapshot());
-    let theirs = plane.get_json("configmap", "home", "first").unwrap();
-    assert_eq!(theirs["data"], json!({ "colour": "red" }));
-    assert_eq!(theirs["metadata"]["labels"], Value::Null);
-    let posts = plane.audit().writes_since(mark).by_user("arrplan").filter(|write| write.verb == "create");
-    assert_eq!(posts.to_string(), "");
-
-    // A field of what was made without a POST can be taken away again.
-    plane.kubectl(&["delete", "configmap", "first", "-n", "home"]).ok();
-    stage::calm(&plane);
-    drop(project.apply(&[]).expect_status(0));
-    project.edit("data.colour = \"blue\"", "data.shape = \"round\"");
-    drop(project.apply(&[]).expect_status(0));
-    let object = plane.get_json("configmap", "home", "first").unwrap();
-    assert_eq!(object["data"], json!({ "shape": "round" }));
-}
-
-#[test]
-fn row_26_a_webhook_that_is_down_is_waited_for_and_named() {
-    let Some(plane) = stage::sandbox(&[]) else { return };
-    let project = Project::new(&plane, "app", STACK);
-    let down = "Internal error occurred: failed calling webhook \"policy.example.org\": failed to call webhook: Post \
-                \"https://policy.default.svc:443/validate?timeout=10s\": context deadline exceeded";
-    let rule = |times: u32| json!([{ "method": "PATCH", "path": FIRST, "query": REAL, "times": times, "fault": answer(500, "InternalError", down) }]);
-    stage::script(&plane, &rule(2));
-    drop(project.apply(&[]).expect_status(0));
-    assert_eq!(stage::struck(&plane), [2]);
-    ends_well(&plane, &project);
-
-    project.edit("blue", "green");
-    stage::script(&plane, &rule(0));
-    let failed = project.apply(&["--request-timeout", "1s"]).expect_status(1);
-    insta::assert_snapshot!("row_26_down", failed.snapshot());
-    assert!(stage::struck(&plane)[0] > 1, "{failed}");
-    assert_eq!(plane.get_json("configmap", "home", "first").unwrap()["data"]["colour"], "blue");
-    stage::calm(&plane);
-    drop(project.apply(&[]).expect_status(0));
-    ends_well(&plane, &project);
-}
-
-#[test]
 fn row_32_a_black_hole_ends_every_command_in_time() {
     let Some(plane) = stage::sandbox(&[]) else { return };
     let project = Project::new(&plane, "app", STACK);
@@ -367,9 +271,7 @@ fn row_32_a_black_hole_ends_every_command_in_time() {
 fn row_33_a_list_that_breaks_between_pages_never_means_absence() {
     let Some(plane) = stage::sandbox(&[]) else { return };
     let names = ["a", "b", "c", "d", "e"];
-    let maps: String =
-        names.iter().map(|n| format!("[config_map.{n}]\nnamespace = \"home\"\ndata.k = \"v\"\n")).collect();
-    let project = Project::new(&plane, "app", &format!("[stack]\nname = \"app\"\n[namespace.home]\n{maps}"));
+    let project = Project::new(&plane, "app", &stage::maps(&names));
     drop(project.apply(&[]).expect_status(0));
     // A first page that has none of them and promises more, and a token that expires: read anew, as a whole.
     let list = "/api/v1/namespaces/home/configmaps";

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use support::{ArrplanCmd, ControlPlane, Mark, Part, Running, User, eventually};
+use support::{ArrplanCmd, ControlPlane, Mark, Part, RunOutput, Running, User, eventually};
 
 use crate::project::Project;
 
@@ -22,6 +22,13 @@ data.colour = "blue"
 namespace = "home"
 data.after = "${config_map.first.name}"
 "#;
+
+/// A stack of so many config maps in the namespace `home`, enough to be read as a list.
+pub(crate) fn maps(names: &[&str]) -> String {
+    let map = |name: &&str| format!("[config_map.{name}]\nnamespace = \"home\"\ndata.k = \"v\"\n");
+    let maps: Vec<String> = names.iter().map(map).collect();
+    format!("[stack]\nname = \"app\"\n[namespace.home]\n{}", maps.concat())
+}
 
 /// Where the objects of [`STACK`] are.
 pub(crate) const FIRST: &str = "/api/v1/namespaces/home/configmaps/first";
@@ -98,4 +105,39 @@ pub(crate) fn writes(plane: &ControlPlane, mark: Mark) -> Vec<String> {
         .iter()
         .map(|write| format!("{} {}/{} {}", write.verb, write.resource, write.name, write.code))
         .collect()
+}
+
+/// The state lists just what is there, and nothing is left to do.
+#[track_caller]
+pub(crate) fn ends_well(plane: &ControlPlane, project: &Project<'_>) {
+    calm(plane);
+    project.settled(&[]);
+    let state = project.state();
+    for name in ["first", "second"] {
+        let object = plane.get_json("configmap", "home", name).unwrap();
+        assert_eq!(state["resources"][format!("config_map.{name}")]["uid"], object["metadata"]["uid"]);
+    }
+    let journal = std::fs::read(project.state_path("journal")).unwrap_or_default();
+    let open = String::from_utf8(journal).unwrap().lines().filter(|line| line.contains("begin")).count();
+    assert_eq!(open, 0, "an operation is left open");
+}
+
+/// Everything a run left below the project's folder, and what it said.
+pub(crate) fn left_behind(project: &Project<'_>, outputs: &[&RunOutput]) -> Vec<u8> {
+    fn files(folder: &Path, bytes: &mut Vec<u8>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files(&path, bytes);
+            } else {
+                bytes.extend(std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    let mut bytes = Vec::new();
+    files(&project.folder, &mut bytes);
+    for output in outputs {
+        bytes.extend(output.stdout.bytes().chain(output.stderr.bytes()));
+    }
+    bytes
 }

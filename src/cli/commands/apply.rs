@@ -185,7 +185,7 @@ async fn approved(
     let plan = &prepared.outcome.plan;
     if typed.applying.json {
         let sources = prepared.outcome.stack.as_ref().map(|stack| &stack.sources_map);
-        host.print(&format!("{}\n", json::plan_line(&json::plan(plan, sources))))?;
+        host.print(&json::line(&json::plan_line(&json::plan(plan, sources))))?;
     } else {
         let text = show(&prepared.outcome, typed.full, &typed.allowed, host);
         host.print(&text)?;
@@ -266,7 +266,7 @@ fn finish(applied: &ops::Applied, typed: &Typed<'_>, host: &mut Host) -> Result<
         return Ok(Exit::Done);
     }
     if typed.applying.json {
-        host.print(&format!("{}\n", json::outputs(&applied.outputs)))?;
+        host.print(&json::line(&json::outputs(&applied.outputs)))?;
     } else if !applied.outputs.is_empty() {
         let text = outputs(&applied.outputs, host.out_layout());
         host.print(&format!("\n{text}"))?;

@@ -7,7 +7,7 @@ use crate::cli::args::Output;
 use crate::cli::error::{Exit, Failed};
 use crate::cli::host::Host;
 use crate::ops;
-use crate::views::{json, outputs};
+use crate::views::{json, outputs, sanitize};
 
 pub(super) fn run(args: &Output, host: &mut Host) -> Result<Exit, Failed> {
     let request = of_env(args.stack.as_deref(), args.env.as_ref());
@@ -22,6 +22,10 @@ pub(super) fn run(args: &Output, host: &mut Host) -> Result<Exit, Failed> {
                 choices: found.keys().cloned().collect(),
             })?;
             match value {
+                // A program gets it byte for byte, a terminal what cannot move its cursor.
+                Value::String(text) if !as_json && host.out_width.is_some() => {
+                    format!("{}\n", text.split('\n').map(sanitize::clean).collect::<Vec<_>>().join("\n"))
+                }
                 Value::String(text) if !as_json => format!("{text}\n"),
                 value => json::pretty(value),
             }

@@ -76,7 +76,11 @@ fn rename(
     let world = still_world(host);
     let state = state_request(state);
     let layout = host.err_layout();
-    let mut waiting = |holder: &Holder| host.say(&format!("waiting for {holder}\n"));
+    let mut waiting = |holder: &Holder| {
+        let mut page = Page::new(layout);
+        page.wrapped(0, 2, &Text::plain(&format!("waiting for {holder}")));
+        host.say(&page.finish());
+    };
     let moved = block_on(ops::state_mv(from, to, request, &state, patience, &mut waiting, &world))??;
     let mut page = Page::new(layout);
     for (from, to) in &moved.pairs {

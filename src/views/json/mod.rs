@@ -1,6 +1,7 @@
 //! JSON for programs: one versioned schema for the plan, one for the stream of an apply.
 //!
 //! *Invariants:* additive only within a `format_version`; deterministic for the same inputs; no secret value;
+//! nothing that moves a terminal's cursor;
 //! `plan.schema.json` and `events.schema.json` describe exactly what is written (a test holds them to it).
 
 mod event;
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::diag::{Diagnostics, Severity, SourceMap, Span};
 use crate::stack::Stack;
+use crate::views::sanitize;
 
 /// Version of the plan's and the stream's format.
 pub const FORMAT_VERSION: u32 = 1;
@@ -62,7 +64,13 @@ pub fn validation(stack: Option<&Stack>, problems: &Value) -> Value {
 /// The document, indented, ended by a line break.
 #[must_use]
 pub fn pretty(value: &Value) -> String {
-    format!("{value:#}\n")
+    format!("{}\n", sanitize::json(&format!("{value:#}")))
+}
+
+/// The document on one line, ended by a line break.
+#[must_use]
+pub fn line(value: &Value) -> String {
+    format!("{}\n", sanitize::json(&value.to_string()))
 }
 
 #[cfg(test)]

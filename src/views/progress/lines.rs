@@ -77,7 +77,7 @@ impl<W: Write> ApplyView for JsonLines<W> {
             return;
         }
         self.last = wait;
-        let line = format!("{}\n", json::event(event));
+        let line = json::line(&json::event(event));
         // Whoever read this may be gone; the run goes on.
         let _gone = self.out.write_all(line.as_bytes()).and_then(|()| self.out.flush());
     }
