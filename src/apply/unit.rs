@@ -221,19 +221,22 @@ impl<'a> Unit<'a> {
         }
     }
 
-    /// Waits for an answer, for a while also after an interrupt.
+    /// Waits for an answer, for a while also after an interrupt and after the change's time is over.
     pub(super) async fn send<T>(&self, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let interrupted = async {
             self.run.halt.cancelled().await;
             tokio::time::sleep(GRACE).await;
         };
+        let late = tokio::time::sleep_until(self.deadline.max(Instant::now()) + GRACE);
+        let given_up = |when: &str| Error::Timeout {
+            seconds: GRACE.as_secs(),
+            what: format!("a request that was under way when {when}"),
+        };
         tokio::select! {
             biased;
             answer = request => answer,
-            () = interrupted => Err(Error::Timeout {
-                seconds: GRACE.as_secs(),
-                what: "a request that was under way when the run was interrupted".to_owned(),
-            }),
+            () = interrupted => Err(given_up("the run was interrupted")),
+            () = late => Err(given_up("the change's time was over")),
         }
     }
 

@@ -39,7 +39,7 @@ fn row_21_a_kind_that_comes_with_the_stack_is_waited_for_at_every_server() {
     let unknown = json!({ "answer": { "code": 404, "body": "404 page not found\n" } });
     let rule = |query: &str| json!({ "method": "PATCH", "path": "*/widgets/*", "query": query, "times": 2, "fault": unknown });
     stage::script(&plane, &json!([rule("*dryRun=All*"), rule("*force=false")]));
-    let applied = project.apply(&[]).expect_status(0);
+    let applied = project.apply(&["--parallelism", "1"]).expect_status(0);
     insta::assert_snapshot!("row_21_applied", applied.snapshot());
     assert_eq!(stage::struck(&plane), [2, 2]);
     assert_eq!(plane.get_json("widget", "home", "widget").unwrap()["spec"]["size"], 3);

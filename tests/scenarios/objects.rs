@@ -200,7 +200,8 @@ fn row_40_a_server_that_lies_is_not_believed() {
     shows(
         &failed,
         &[
-            "the API of ConfigMap ignores dryRun: the dry-run of ConfigMap default/arrplan-",
+            "ignores dryRun: the dry-run of",
+            "came back with resourceVersion",
             "It was made, and is yours to delete",
         ],
     );

@@ -166,7 +166,10 @@ fn row_38_a_secret_value_reaches_no_file_and_no_screen() {
         &plane,
         &json!([{ "method": "PATCH", "path": path, "query": stage::REAL, "times": 0, "fault": answer(422, "Invalid", &says) }]),
     );
-    let mut outputs = vec![with(canary, &["plan"]), with(canary, &["apply", "--yes"]).expect_status(1)];
+    let mut outputs = vec![
+        with(canary, &["plan"]),
+        with(canary, &["apply", "--yes", "--parallelism", "1"]).expect_status(1),
+    ];
     insta::assert_snapshot!("row_38_refused", outputs[1].snapshot());
     stage::calm(&plane);
     outputs.push(with(canary, &["apply", "--yes", "--json"]).expect_status(0));
