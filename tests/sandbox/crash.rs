@@ -237,6 +237,22 @@ impl Sandbox {
         Self { child, kubeconfig: kubeconfig.to_owned() }
     }
 
+    /// Starts `arrplan sandbox serve` of a program in a folder.
+    pub(crate) fn of_program(program: &Path, folder: &Path) -> Self {
+        let kubeconfig = folder.join("state/sandbox/kubeconfig");
+        // That of an earlier start would be taken for this one's.
+        drop(std::fs::remove_file(&kubeconfig));
+        std::fs::create_dir_all(folder).unwrap();
+        let child = Command::new(program)
+            .args(["sandbox", "serve", "--port", "0"])
+            .current_dir(folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child, kubeconfig }
+    }
+
     /// A client of it, once it serves.
     pub(crate) async fn client(&mut self) -> kube::Client {
         let begun = Instant::now();

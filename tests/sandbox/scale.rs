@@ -1,7 +1,9 @@
 //! Five thousand objects in the sandbox and in a kube-apiserver, one after the other, in one run: memory, and how fast they
-//! are applied and listed. Only with `ARRPLAN_SOAK=1`: it takes minutes, and says something only in a release build.
+//! are applied and listed. Only with `ARRPLAN_SOAK=1`: it takes minutes. `ARRPLAN_SCALE_PROGRAM=target/release/arrplan` measures
+//! the sandbox of that program instead of this build's.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,18 +43,24 @@ fn five_thousand_objects() {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    let mut child = Sandbox::start(&scratch.path().join("sandbox"), &scratch.path().join("kubeconfig"));
+    let program = std::env::var_os("ARRPLAN_SCALE_PROGRAM");
+    let start = |kubeconfig: &str| match &program {
+        Some(program) => Sandbox::of_program(Path::new(program), scratch.path()),
+        None => Sandbox::start(&scratch.path().join("sandbox"), &scratch.path().join(kubeconfig)),
+    };
+    let mut child = start("kubeconfig");
     let client = runtime.block_on(child.client());
     let pids = [("sandbox".to_owned(), child.id())].into();
     let sandbox = runtime.block_on(measure(&client, &pids));
     child.kill();
     let restarted = Instant::now();
-    let mut again = Sandbox::start(&scratch.path().join("sandbox"), &scratch.path().join("again"));
+    let mut again = start("again");
     let client = runtime.block_on(again.client());
     let restarted = restarted.elapsed();
     let reopened = memory(&[("sandbox".to_owned(), again.id())].into());
     drop((client, again));
-    println!("5,000 ConfigMaps of 8 keys, {PARALLEL} requests at a time, {} build", build());
+    let built = program.as_ref().map_or_else(|| "this build".into(), |program| program.to_string_lossy());
+    println!("5,000 ConfigMaps of 8 keys, {PARALLEL} requests at a time, the sandbox of {built}");
     print("sandbox (with its disk)", &sandbox);
     println!("sandbox opened again: {} ms to the first answer, {} MB", restarted.as_millis(), reopened >> 20);
     let Some(plane) = ControlPlane::own(&[]) else { return };
@@ -61,10 +69,6 @@ fn five_thousand_objects() {
     let real = runtime.block_on(measure(&client, &plane.processes()));
     print("kube-apiserver + etcd (etcd without fsync)", &real);
     assert!(sandbox.full < real.full, "the sandbox is the smaller one");
-}
-
-fn build() -> &'static str {
-    if cfg!(debug_assertions) { "debug" } else { "release" }
 }
 
 fn print(name: &str, measured: &Measured) {
