@@ -26,12 +26,8 @@ mod requests;
 #[path = "../live/runs.rs"]
 mod runs;
 #[cfg(test)]
-mod saved;
-#[cfg(test)]
 #[path = "../sandbox/serve.rs"]
 mod serve;
-#[cfg(test)]
-mod signals;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

@@ -1,1 +1,0 @@
-//! Rows about saved plans.

@@ -1,1 +1,0 @@
-//! Rows about the end of the process, and two at once.
