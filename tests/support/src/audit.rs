@@ -67,7 +67,8 @@ pub struct AuditRecord {
 }
 
 impl AuditRecord {
-    fn parse(line: &str) -> Self {
+    /// One line of an audit log.
+    pub fn parse(line: &str) -> Self {
         let event: Value =
             serde_json::from_str(line).unwrap_or_else(|error| panic!("audit log: {error}: {line}"));
         let text =

@@ -1,0 +1,121 @@
+//! The real program against a model of what it is for: random stacks, edits, drift, faults, crashes, a second process.
+//!
+//! A history begins with a random stack, takes some ten steps (see `generate.rs`) and ends with an undisturbed apply and an
+//! undisturbed destroy. Every command is a process of the real binary; the cluster is a sandbox of the history's own, seen
+//! through its audit log and its lists. After every command the invariants hold (`always.rs`); what an undisturbed one comes
+//! to is known to the last field (`oracle.rs`), whatever crashes lay before it, and a second apply writes nothing.
+//!
+//! `cargo test` runs a slice, `ARRPLAN_SOAK=1` 3,000 histories; `ARRPLAN_MACHINE_HISTORIES=N` as many as that. Each history
+//! has a number, which is its seed: numbers count up from a first one that is printed. `ARRPLAN_MACHINE_SEED=N` runs that one
+//! again. A failing history is made shorter before it is shown.
+
+#[cfg(test)]
+mod always;
+#[cfg(test)]
+mod drift;
+#[cfg(test)]
+mod generate;
+#[cfg(test)]
+mod intent;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod reached;
+#[cfg(test)]
+mod render;
+#[cfg(test)]
+mod system;
+#[cfg(test)]
+mod trouble;
+#[cfg(test)]
+mod world;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    use std::time::Instant;
+
+    use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+    use proptest_state_machine::{ReferenceStateMachine as _, StateMachineTest as _};
+
+    use crate::generate::Model;
+    use crate::reached;
+    use crate::system::System;
+
+    /// Histories of the slice, and of the soak run.
+    const SLICE: u64 = 40;
+    const SOAK: u64 = 3000;
+    /// Histories under way at once: most of a history's time is waiting.
+    const WORKERS: u64 = 4;
+
+    /// One history; the shortest that fails, and why, if it does.
+    fn history(seed: u64) -> Result<(), String> {
+        let config = Config {
+            cases: 1,
+            failure_persistence: None,
+            max_shrink_iters: 150,
+            max_shrink_time: 180_000,
+            ..Config::default()
+        };
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let mut runner = TestRunner::new_with_rng(config.clone(), rng);
+        let failed = runner.run(&Model::sequential_strategy(5..13), |(state, steps, seen)| {
+            System::test_sequential(config.clone(), state, steps, seen);
+            Ok(())
+        });
+        failed.map_err(|error| error.to_string())
+    }
+
+    fn number(variable: &str) -> Option<u64> {
+        let text = std::env::var(variable).ok()?;
+        Some(text.parse().unwrap_or_else(|error| panic!("{variable}={text}: {error}")))
+    }
+
+    #[test]
+    fn nothing_is_lost_in_any_history() {
+        if let Some(seed) = number("ARRPLAN_MACHINE_SEED") {
+            println!("history {seed}");
+            if let Err(error) = history(seed) {
+                panic!("history {seed}: {error}");
+            }
+            reached::tell();
+            return;
+        }
+        let soak = std::env::var_os("ARRPLAN_SOAK").is_some();
+        let histories = number("ARRPLAN_MACHINE_HISTORIES").unwrap_or(if soak { SOAK } else { SLICE });
+        let first = u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap() * 10_000;
+        println!("{histories} histories from seed {first}");
+        let begun = Instant::now();
+        let (next, ran) = (AtomicU64::new(0), AtomicU64::new(0));
+        let stop = AtomicBool::new(false);
+        let failures = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for _ in 0..WORKERS {
+                scope.spawn(|| {
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        if at >= histories || stop.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        match history(first + at) {
+                            Ok(()) => drop(ran.fetch_add(1, Ordering::Relaxed)),
+                            Err(error) => {
+                                stop.store(true, Ordering::Relaxed);
+                                failures.lock().unwrap().push(format!("history {}: {error}", first + at));
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        let (ran, failures) = (ran.into_inner(), failures.into_inner().unwrap());
+        println!("{ran} histories in {:.0} s", begun.elapsed().as_secs_f64());
+        let missing = reached::tell();
+        assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+        assert_eq!(ran, histories);
+        assert!(missing.is_empty(), "never reached: {missing:?}");
+    }
+}
