@@ -137,13 +137,11 @@ impl Unit<'_> {
             return failed(format!("{human} is suspended: resume it first"), [why]);
         }
         self.check_reach(live).await?;
-        if live.kind() == "Namespace" && live.api_version() == "v1" {
-            let held = self.run.survey().held(live.name(), &self.run.plan.stack, &self.run.kept).await;
-            let held = held.map_err(|error| super::write::headed("its content cannot be read", &error))?;
-            if !held.is_empty() {
-                let lines = held.iter().map(|item| format!("{}: {}", item.key.human(), item.why));
-                return failed(format!("{human} holds what must stay"), lines);
-            }
+        let held = self.run.survey().held(live, &self.run.plan.stack, &self.run.kept).await;
+        let held = held.map_err(|error| super::write::headed("what it holds cannot be read", &error))?;
+        if !held.is_empty() {
+            let lines = held.iter().map(|item| format!("{}: {}", item.key.human(), item.why));
+            return failed(format!("{human} holds what must stay"), lines);
         }
         Ok(())
     }

@@ -92,7 +92,7 @@ impl Remover<'_> {
                 Err(problem) => problems.push(*problem),
             }
         }
-        self.keep_namespaces(&mut changes).await?;
+        self.keep_holders(&mut changes).await?;
         self.add_reach(&mut changes).await?;
         for change in changes.iter().filter(|change| change.action == Action::Delete) {
             if let Some(problem) = self.controller_problem(change).await? {
@@ -197,18 +197,22 @@ impl Remover<'_> {
     }
 
     /// A namespace that holds anything kept, protected or of another stack is kept itself, whatever is
-    /// allowed: its delete would take all of that.
-    async fn keep_namespaces(&self, changes: &mut [Change]) -> Result<(), Error> {
+    /// allowed: its delete would take all of that. So is a definition with such an object of its kind.
+    async fn keep_holders(&self, changes: &mut [Change]) -> Result<(), Error> {
         let stays: BTreeSet<ObjectKey> =
             changes.iter().filter(|c| c.action == Action::Keep).map(|c| c.key.clone()).collect();
         let survey = Survey::new(self.input.reader, self.discovery, BTreeSet::new());
-        for change in changes.iter_mut().filter(|c| c.action == Action::Delete && is_namespace(&c.key)) {
-            let held = survey.held(&change.key.name, &self.input.state.stack, &stays).await?;
+        for change in changes.iter_mut().filter(|c| c.action == Action::Delete) {
+            let Ok(Some(holder)) = self.live.get(&change.key) else {
+                continue;
+            };
+            let held = survey.held(holder, &self.input.state.stack, &stays).await?;
             if let Some(first) = held.first() {
                 change.action = Action::Keep;
                 let more =
                     if held.len() > 1 { format!(", and {} more", held.len() - 1) } else { String::new() };
-                change.reason = Some(format!("it holds {}: {}{more}", first.key.human(), first.why));
+                let has = if change.key.kind == "Namespace" { "holds" } else { "defines" };
+                change.reason = Some(format!("it {has} {}: {}{more}", first.key.human(), first.why));
             }
         }
         Ok(())
@@ -294,8 +298,4 @@ pub(super) async fn add_reach(change: &mut Change, live: &Object, survey: &Surve
     change.reach = survey.reach(live).await?;
     change.risk = change.risk.max(reach::risk(live, &change.reach));
     Ok(())
-}
-
-fn is_namespace(key: &ObjectKey) -> bool {
-    key.group.is_empty() && key.kind == "Namespace"
 }

@@ -19,6 +19,8 @@ mod harness_selftest;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod lost;
+#[cfg(test)]
 mod main_job;
 #[cfg(test)]
 mod ownership;

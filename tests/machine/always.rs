@@ -21,8 +21,11 @@ pub(crate) struct Ran {
 
 impl Ran {
     pub(crate) fn new(line: String, output: RunOutput) -> Self {
+        let whole =
+            serde_json::from_str::<Value>(&output.stdout).ok().filter(|value| value["changes"].is_array());
         let lines = output.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let plan = lines.map(|mut line| line["plan"].take()).find(|plan| !plan.is_null()).unwrap_or_default();
+        let mut of_lines = lines.map(|line| line["plan"].clone()).filter(Value::is_object);
+        let plan = whole.or_else(|| of_lines.next()).unwrap_or_default();
         Self { line, output, plan }
     }
 
@@ -41,9 +44,25 @@ impl Ran {
         self.changes().filter(writes).map(|change| change["object"].as_str().unwrap()).collect()
     }
 
-    /// All it said, for a message.
+    /// What it said, for a message: of the plan only what it would do.
     pub(crate) fn told(&self) -> String {
-        format!("$ arrplan {}\n{}", self.line, self.output)
+        let changes = self.changes().map(|change| {
+            let text = |key: &str| change[key].as_str().unwrap_or_default();
+            let (action, address, object) = (text("action"), text("address"), text("object"));
+            format!("    {action} {address} {object} {}", text("reason"))
+        });
+        let changes: Vec<String> = changes.collect();
+        let rest: Vec<&str> =
+            self.output.stdout.lines().filter(|line| line.contains("\"elapsed_ms\":")).collect();
+        format!(
+            "$ arrplan {}\n  status {:?}\n{}\n  problems {}\n{}\n{}",
+            self.line,
+            self.output.status,
+            changes.join("\n"),
+            self.plan["problems"],
+            rest.join("\n"),
+            self.output.stderr
+        )
     }
 }
 
@@ -183,7 +202,9 @@ fn in_order(runs: &[Ran], records: &[AuditRecord], before: &Seen, told: &dyn Fn(
         let made: BTreeMap<&str, &Value> =
             ran.changes().filter(makes).map(|c| (c["address"].as_str().unwrap(), &c["object"])).collect();
         for change in ran.changes().filter(makes) {
-            let Some(first) = of(&change["object"]).into_iter().map(|record| &record.received).min() else { continue };
+            let Some(first) = of(&change["object"]).into_iter().map(|record| &record.received).min() else {
+                continue;
+            };
             for needed in change["depends_on"].as_object().into_iter().flatten().map(|(needed, _)| needed) {
                 let Some(object) = made.get(needed.as_str()) else { continue };
                 let last = of(object).into_iter().map(|record| &record.answered).max();
@@ -200,7 +221,8 @@ fn in_order(runs: &[Ran], records: &[AuditRecord], before: &Seen, told: &dyn Fn(
             let deletes = of(&change["object"]).into_iter().filter(|record| record.verb == "delete");
             let Some(first) = deletes.map(|record| &record.received).min() else { continue };
             for (dependent, resource) in before.state["resources"].as_object().into_iter().flatten() {
-                let needs = resource["depends_on"].as_array().is_some_and(|all| all.contains(&change["address"]));
+                let needs =
+                    resource["depends_on"].as_array().is_some_and(|all| all.contains(&change["address"]));
                 let going = |c: &&Value| {
                     c["address"] == **dependent
                         && c["former"] == false

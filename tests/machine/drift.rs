@@ -7,7 +7,7 @@ use crate::intent::{Decl, GEARS, Kind};
 use crate::world::World;
 
 /// The finalizer that others put on objects.
-const HOLD: &str = "machine.test/hold";
+pub(crate) const HOLD: &str = "machine.test/hold";
 
 /// Does it to the object of a declaration, as far as it is there to do it to. `number` makes values and managers that nobody
 /// had before. Returns the uid of an object that was restored with a mark that is not its own.
@@ -38,7 +38,8 @@ pub(crate) fn drift(world: &World, decl: &Decl, drift: Drift, number: u32) -> Op
         Drift::Restore if whole => {
             let mut copy = live.unwrap_or_default();
             let metadata = copy["metadata"].as_object_mut().unwrap();
-            for own in ["uid", "resourceVersion", "creationTimestamp", "managedFields", "finalizers", "generation"]
+            for own in
+                ["uid", "resourceVersion", "creationTimestamp", "managedFields", "finalizers", "generation"]
             {
                 metadata.remove(own);
             }

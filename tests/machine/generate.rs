@@ -56,6 +56,8 @@ pub(crate) enum Drift {
 pub(crate) enum Trouble {
     /// Faults of the sandbox's script: which requests, from which on, how many, what.
     Faults(Vec<Fault>),
+    /// The process ends at the so-manieth hit of one of the engine's failpoints.
+    Crash { point: u8, hit: u8 },
     /// SIGKILL as soon as the journal has so many announcements.
     KillAnnounced(u8),
     /// SIGKILL as soon as so many writes are answered.
@@ -93,16 +95,24 @@ pub(crate) enum What {
 /// One step of a history.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    Edit(Edit),
+    Edit(Vec<Edit>),
     /// `state mv`, with the same move in the stack.
-    MoveState { at: u8, local: u8 },
+    MoveState {
+        at: u8,
+        local: u8,
+    },
     /// Undisturbed: the outcome is known to the last field.
     Run(Run),
     /// Disturbed: whatever comes of it, nothing is lost and nothing is done that was not shown.
     Disturbed(Run, Trouble),
     /// Two applies at once.
-    Race { patient: bool },
-    Drift { at: u8, drift: Drift },
+    Race {
+        patient: bool,
+    },
+    Drift {
+        at: u8,
+        drift: Drift,
+    },
 }
 
 /// The stack as edits make it; everything else a history does is the system's.
@@ -114,15 +124,17 @@ impl ReferenceStateMachine for Model {
     type Transition = Step;
 
     fn init_state() -> BoxedStrategy<Intent> {
-        proptest::collection::vec(draft(), 2..6).prop_map(|drafts| Intent::of(&drafts)).boxed()
+        let drafts = proptest::collection::vec(draft(), 3..8);
+        (drafts, prop::bool::weighted(0.7)).prop_map(|(drafts, applied)| Intent::of(&drafts, applied)).boxed()
     }
 
     fn transitions(_state: &Intent) -> BoxedStrategy<Step> {
+        let edits = proptest::collection::vec(edit(), 1..4);
         prop_oneof![
-            6 => edit().prop_map(Step::Edit),
+            5 => edits.prop_map(Step::Edit),
             1 => (any::<u8>(), 0..6_u8).prop_map(|(at, local)| Step::MoveState { at, local }),
-            5 => run().prop_map(Step::Run),
-            6 => disturbed(),
+            4 => run().prop_map(Step::Run),
+            7 => disturbed(),
             1 => any::<bool>().prop_map(|patient| Step::Race { patient }),
             4 => (any::<u8>(), drift()).prop_map(|(at, drift)| Step::Drift { at, drift }),
         ]
@@ -131,7 +143,7 @@ impl ReferenceStateMachine for Model {
 
     fn apply(mut state: Intent, step: &Step) -> Intent {
         match step {
-            Step::Edit(edit) => state.edit(edit),
+            Step::Edit(edits) => edits.iter().for_each(|edit| state.edit(edit)),
             Step::MoveState { at, local } => state.edit(&Edit::Move { at: *at, local: *local }),
             _ => {}
         }
@@ -188,13 +200,13 @@ fn edit() -> impl Strategy<Value = Edit> {
 
 fn run() -> impl Strategy<Value = Run> {
     prop_oneof![
-        10 => Just(Run::Apply),
+        8 => Just(Run::Apply),
         1 => Just(Run::Destroy),
-        3 => any::<u8>().prop_map(Run::Rollback),
+        4 => any::<u8>().prop_map(Run::Rollback),
         2 => any::<u8>().prop_map(Run::Release),
-        1 => any::<u8>().prop_map(Run::Import),
+        2 => any::<u8>().prop_map(Run::Import),
         1 => any::<u8>().prop_map(Run::Target),
-        1 => any::<u8>().prop_map(Run::Replace),
+        2 => any::<u8>().prop_map(Run::Replace),
         1 => Just(Run::RefreshOnly),
         1 => Just(Run::Plan),
     ]
@@ -214,8 +226,9 @@ fn disturbed() -> impl Strategy<Value = Step> {
 fn trouble() -> impl Strategy<Value = Trouble> {
     prop_oneof![
         4 => proptest::collection::vec(fault(), 1..4).prop_map(Trouble::Faults),
-        3 => (1..8_u8).prop_map(Trouble::KillAnnounced),
-        4 => (1..7_u8).prop_map(Trouble::KillWritten),
+        6 => (any::<u8>(), 1..6_u8).prop_map(|(point, hit)| Trouble::Crash { point, hit }),
+        1 => (1..5_u8).prop_map(Trouble::KillAnnounced),
+        2 => (1..4_u8).prop_map(Trouble::KillWritten),
         2 => (0..4_u8, any::<u8>(), drift()).prop_map(|(after, at, drift)| Trouble::Meddle { after, at, drift }),
     ]
 }
@@ -234,8 +247,12 @@ fn fault() -> impl Strategy<Value = Fault> {
         Just(What::Truncate),
         Just(What::Delay),
     ];
-    (prop::bool::weighted(0.7), 1..8_u8, 1..3_u8, what)
-        .prop_map(|(writes, nth, times, what)| Fault { writes, nth, times, what })
+    (prop::bool::weighted(0.7), 1..8_u8, 1..3_u8, what).prop_map(|(writes, nth, times, what)| Fault {
+        writes,
+        nth,
+        times,
+        what,
+    })
 }
 
 fn drift() -> impl Strategy<Value = Drift> {

@@ -142,17 +142,42 @@ pub(crate) enum How {
 #[derive(Debug, Clone)]
 pub(crate) enum Edit {
     Add(Draft),
-    Change { at: u8, value: u8, keys: u8 },
-    Protect { at: u8, protect: bool },
-    Remove { at: u8, how: How },
-    Rename { at: u8, local: u8, how: How },
+    Change {
+        at: u8,
+        value: u8,
+        keys: u8,
+    },
+    Protect {
+        at: u8,
+        protect: bool,
+    },
+    Remove {
+        at: u8,
+        how: How,
+    },
+    Rename {
+        at: u8,
+        local: u8,
+        how: How,
+    },
     /// The same address, another object.
-    Exchange { at: u8, object: u8 },
+    Exchange {
+        at: u8,
+        object: u8,
+    },
     /// Two declarations of one kind change objects.
-    Swap { at: u8 },
-    Rewire { at: u8, needs: u8 },
+    Swap {
+        at: u8,
+    },
+    Rewire {
+        at: u8,
+        needs: u8,
+    },
     /// As `state mv` needs it: another name, and nothing said.
-    Move { at: u8, local: u8 },
+    Move {
+        at: u8,
+        local: u8,
+    },
 }
 
 /// The stack.
@@ -163,12 +188,14 @@ pub(crate) struct Intent {
     pub(crate) released: BTreeSet<String>,
     /// What the last [`Edit::Move`] renamed.
     pub(crate) last_move: Option<(String, String)>,
+    /// Whether the history begins with an apply.
+    pub(crate) begins_applied: bool,
     next_rank: u32,
 }
 
 impl Intent {
-    pub(crate) fn of(drafts: &[Draft]) -> Self {
-        let mut intent = Self::default();
+    pub(crate) fn of(drafts: &[Draft], begins_applied: bool) -> Self {
+        let mut intent = Self { begins_applied, ..Self::default() };
         for draft in drafts {
             intent.edit(&Edit::Add(draft.clone()));
         }
@@ -350,9 +377,8 @@ impl Intent {
 
     fn swap(&mut self, at: u8) {
         let Some(one) = self.nth(at).cloned() else { return };
-        let like = |other: &&Decl| {
-            other.kind == one.kind && other.extra == one.extra && other.local != one.local
-        };
+        let like =
+            |other: &&Decl| other.kind == one.kind && other.extra == one.extra && other.local != one.local;
         let Some(other) = self.decls.values().find(like).cloned() else { return };
         self.decls.insert(one.address(), Decl { object: other.object.clone(), ..one.clone() });
         self.decls.insert(other.address(), Decl { object: one.object, ..other });

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use crate::drift::base64;
 use crate::intent::{Decl, EXTRA, Edge, Intent, Kind};
+use crate::ledger::Entry;
 use crate::render;
-use crate::world::{Entry, Seen};
+use crate::world::Seen;
 
 /// What becomes of an object.
 #[derive(Debug)]
@@ -42,7 +43,10 @@ pub(crate) fn fates<'i>(intent: &'i Intent, before: &Seen) -> BTreeMap<String, F
     // What goes takes along all that is in it, unless something in it is protected.
     for (holder, inside) in [
         (format!("Namespace/{EXTRA}"), format!("/{EXTRA}/")),
-        (format!("CustomResourceDefinition.apiextensions.k8s.io/{}", crate::intent::GEARS), "Gear.".to_owned()),
+        (
+            format!("CustomResourceDefinition.apiextensions.k8s.io/{}", crate::intent::GEARS),
+            "Gear.".to_owned(),
+        ),
     ] {
         if !matches!(fates.get(&holder), Some(Fate::Gone)) {
             continue;
@@ -113,13 +117,20 @@ pub(crate) fn check(fates: &BTreeMap<String, Fate<'_>>, before: &Seen, after: &S
             (Fate::Gone, Some(_)) => Some("it is still there".to_owned()),
             (_, None) => Some("it is not there".to_owned()),
             (Fate::Declared(decl), Some(new)) => as_declared(decl, old, new, before, after),
-            (Fate::Kept, Some(new)) => same(old, new)
-                .or_else(|| (!after.is_marked(new)).then(|| "the mark is gone".to_owned())),
+            (Fate::Kept, Some(new)) => {
+                same(old, new).or_else(|| (!after.is_marked(new)).then(|| "the mark is gone".to_owned()))
+            }
             (Fate::Freed, Some(new)) => same_but_mark(old, new),
             (Fate::Untouched, Some(new)) => same(old, new),
         };
         if let Some(wrong) = wrong {
-            let show = |object: Option<&Value>| object.map_or("nothing".to_owned(), |object| format!("{object:#}"));
+            let show = |object: Option<&Value>| {
+                let Some(object) = object else { return "nothing".to_owned() };
+                let managers: Vec<String> = managers(object)
+                    .map(|entry| format!("{} {} {}", entry["manager"], entry["operation"], entry["fieldsV1"]))
+                    .collect();
+                format!("{}\n  {}", content(object), managers.join("\n  "))
+            };
             panic!("{what}: {key}, {fate:?}: {wrong}\nbefore: {}\nafter: {}", show(old), show(new));
         }
     }
@@ -230,7 +241,10 @@ fn as_declared(decl: &Decl, old: Option<&Value>, new: &Value, before: &Seen, aft
             if *edge == Edge::Uid { entry.uid } else { entry.key.rsplit('/').next().unwrap().to_owned() }
         });
         let found = &metadata["annotations"][&name];
-        must(found.as_str() == expected.as_deref(), &format!("annotation {name}: {found} is not {expected:?}"));
+        must(
+            found.as_str() == expected.as_deref(),
+            &format!("annotation {name}: {found} is not {expected:?}"),
+        );
     }
     let value = format!("v{}", decl.value);
     match decl.kind {
@@ -264,7 +278,9 @@ fn as_declared(decl: &Decl, old: Option<&Value>, new: &Value, before: &Seen, aft
             let others = (0..4).filter(|other| *other != decl.value).map(render::port);
             must(!others.into_iter().any(named), "another port of ours");
         }
-        Kind::Gear => must(new["spec"] == json!({"size": decl.value, "note": format!("v{}", decl.value)}), "spec"),
+        Kind::Gear => {
+            must(new["spec"] == json!({"size": decl.value, "note": format!("v{}", decl.value)}), "spec");
+        }
         _ => {}
     }
     if let Some(old) = old {

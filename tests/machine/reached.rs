@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use crate::always::Ran;
+
 static REACHED: Mutex<BTreeMap<&'static str, u64>> = Mutex::new(BTreeMap::new());
 
 /// What every run of the suite has to come to, the slice included.
-pub(crate) const CLASSES: [&str; 24] = [
+pub(crate) const CLASSES: [&str; 25] = [
     "adoption",
     "answer that never came",
     "claim let go by consent",
     "clean apply",
+    "crash at a failpoint",
     "crash before the first write",
     "crash between first and last write",
     "crash, and the journal settled",
@@ -41,11 +44,35 @@ pub(crate) fn reached(class: &'static str, times: u64) {
     }
 }
 
-/// Prints all counts; the classes that were never reached.
-pub(crate) fn tell() -> Vec<&'static str> {
+/// The classes that were not reached yet.
+pub(crate) fn missing() -> Vec<&'static str> {
     let counts = REACHED.lock().unwrap_or_else(PoisonError::into_inner);
-    for (class, count) in &*counts {
+    CLASSES.into_iter().filter(|class| !counts.contains_key(class)).collect()
+}
+
+/// Prints all counts.
+pub(crate) fn tell() {
+    for (class, count) in &*REACHED.lock().unwrap_or_else(PoisonError::into_inner) {
         println!("{count:>7}  {class}");
     }
-    CLASSES.into_iter().filter(|class| !counts.contains_key(class)).collect()
+}
+
+/// Counts what a plan was about.
+pub(crate) fn count(ran: &Ran) {
+    for (action, class) in [
+        ("adopt", "adoption"),
+        ("delete", "delete"),
+        ("forget", "forgotten"),
+        ("keep", "kept"),
+        ("replace", "replace"),
+        ("update", "update"),
+    ] {
+        reached(class, ran.count(action) as u64);
+    }
+    reached(
+        "implicit or said move",
+        ran.changes().filter(|change| change["moved_from"].is_string()).count() as u64,
+    );
+    let anew = ran.changes().filter(|change| change["reason"] == "deleted outside").count();
+    reached("made anew after a delete outside", anew as u64);
 }

@@ -113,8 +113,12 @@ fn declaration(text: &mut String, intent: &Intent, decl: &Decl) {
         }
         Kind::Service => {
             text.push_str("spec.selector = { app = \"machine\" }\n");
-            writeln!(text, "spec.ports = [{{ name = \"http\", port = {}, targetPort = 8080 }}]", port(*value))
-                .unwrap();
+            writeln!(
+                text,
+                "spec.ports = [{{ name = \"http\", port = {}, targetPort = 8080 }}]",
+                port(*value)
+            )
+            .unwrap();
         }
         Kind::Claim => {
             text.push_str("spec.accessModes = [\"ReadWriteOnce\"]\nspec.storageClassName = \"replicated\"\n");

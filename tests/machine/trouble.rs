@@ -20,8 +20,20 @@ pub(crate) fn run(system: &mut System, intent: &Intent, args: &[String], trouble
             system.world.script(&faults.iter().map(rule).collect());
             let ran = system.run(args);
             reached("fault that struck", system.world.end_script());
-            let lost = |fault: &&Fault| matches!(fault.what, What::ResetAfter | What::ResetMiddle | What::Truncate);
+            let lost =
+                |fault: &&Fault| matches!(fault.what, What::ResetAfter | What::ResetMiddle | What::Truncate);
             reached("answer that never came", faults.iter().filter(lost).count() as u64);
+            ran
+        }
+        Trouble::Crash { point, hit } => {
+            let points = points();
+            let point = points[usize::from(*point) % points.len()];
+            // Most are hit once or twice by a command.
+            let hit = if is_often(point) { *hit } else { 1 + hit % 2 };
+            let armed = system.world.arrplan(args).env("ARRPLAN_FAILPOINT", format!("{point}@{hit}=abort"));
+            let ran = Ran::new(format!("{} ({point}@{hit})", args.join(" ")), armed.run());
+            reached("crash at a failpoint", u64::from(ran.output.status.is_none()));
+            system.world.until_quiet();
             ran
         }
         Trouble::KillAnnounced(count) => {
@@ -48,6 +60,18 @@ pub(crate) fn run(system: &mut System, intent: &Intent, args: &[String], trouble
             ran
         }
     }
+}
+
+/// Every failpoint, those that many changes come by more often.
+fn points() -> Vec<&'static str> {
+    let all = arrplan::failpoint::ALL.iter().copied();
+    let many = all.clone().filter(|point| is_often(point));
+    all.chain(many.clone()).chain(many.clone()).chain(many).collect()
+}
+
+/// Whether each change comes by it.
+fn is_often(point: &str) -> bool {
+    ["request.", "record.", "end."].iter().any(|prefix| point.starts_with(prefix))
 }
 
 fn slow(system: &System) {

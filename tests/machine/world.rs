@@ -54,15 +54,20 @@ impl World {
     /// Starts a sandbox with the namespace [`MAIN`].
     pub(crate) fn start() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
-        let folder = support::scratch_dir().join(format!("machine-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
+        let folder =
+            support::scratch_dir().join(format!("machine-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
         let home = folder.join("home");
         for path in [folder.join("stacks"), home.clone()] {
             std::fs::create_dir_all(path).unwrap();
         }
         let audit = folder.join("audit.log");
         let users = ["arrplan", "admin"].map(|user| (format!("token-of-{user}"), user.to_owned()));
-        let options =
-            Options { controllers: true, audit: Some(audit.clone()), tokens: users.into(), ..Options::default() };
+        let options = Options {
+            controllers: true,
+            audit: Some(audit.clone()),
+            tokens: users.into(),
+            ..Options::default()
+        };
         let sandbox = runtime().block_on(sandbox::start(options)).unwrap();
         let mut kubeconfig: Value = serde_json::from_str(sandbox.kubeconfig()).unwrap();
         std::fs::write(folder.join("kubeconfig"), kubeconfig.to_string()).unwrap();
@@ -200,12 +205,16 @@ impl World {
         });
     }
 
+    /// The state file; null where there is none.
+    pub(crate) fn state(&self) -> Value {
+        let state = std::fs::read_to_string(self.state_path("json"));
+        state.map_or(Value::Null, |state| serde_json::from_str(&state).unwrap())
+    }
+
     /// State and objects as they are now.
     pub(crate) fn see(&self) -> Seen {
-        let read = |extension: &str| std::fs::read_to_string(self.state_path(extension)).unwrap_or_default();
-        let state = read("json");
-        let state = if state.is_empty() { Value::Null } else { serde_json::from_str(&state).unwrap() };
-        let journal = read("journal");
+        let state = self.state();
+        let journal = std::fs::read_to_string(self.state_path("journal")).unwrap_or_default();
         // The last line of an interrupted run may be half written.
         let journal = journal.lines().skip(1).filter_map(|line| serde_json::from_str(line).ok()).collect();
         let mut objects = BTreeMap::new();
@@ -221,7 +230,8 @@ impl World {
             }
         }
         let revisions = std::fs::read_dir(self.state_path("revisions")).into_iter().flatten();
-        let revisions = revisions.filter_map(|entry| entry.unwrap().path().file_stem()?.to_str()?.parse().ok());
+        let revisions =
+            revisions.filter_map(|entry| entry.unwrap().path().file_stem()?.to_str()?.parse().ok());
         Seen { state, journal, objects, revisions: revisions.collect() }
     }
 }
@@ -276,16 +286,6 @@ pub(crate) struct Seen {
     pub(crate) revisions: BTreeSet<u64>,
 }
 
-/// An object that the state owns.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) address: String,
-    pub(crate) key: String,
-    pub(crate) uid: String,
-    pub(crate) protect: bool,
-    pub(crate) former: bool,
-}
-
 impl Seen {
     pub(crate) fn lineage(&self) -> &str {
         self.state["lineage"].as_str().unwrap_or_default()
@@ -295,31 +295,6 @@ impl Seen {
         self.state["serial"].as_u64().unwrap_or_default()
     }
 
-    /// What the state file owns, former objects included.
-    pub(crate) fn owned(&self) -> Vec<Entry> {
-        let mut owned = Vec::new();
-        for (address, resource) in self.state["resources"].as_object().into_iter().flatten() {
-            let text = |value: &Value| value.as_str().unwrap().to_owned();
-            owned.push(Entry {
-                address: address.clone(),
-                key: text(&resource["key"]),
-                uid: text(&resource["uid"]),
-                protect: resource["protect"] == true,
-                former: false,
-            });
-            for former in resource["former"].as_array().into_iter().flatten() {
-                owned.push(Entry {
-                    address: address.clone(),
-                    key: text(&former["key"]),
-                    uid: text(&former["uid"]),
-                    protect: former["status"] == "kept",
-                    former: true,
-                });
-            }
-        }
-        owned
-    }
-
     pub(crate) fn uid(&self, key: &str) -> Option<&str> {
         self.objects.get(key)?["metadata"]["uid"].as_str()
     }
@@ -327,13 +302,9 @@ impl Seen {
     /// Whether a live object carries the mark of this state.
     pub(crate) fn is_marked(&self, object: &Value) -> bool {
         let metadata = &object["metadata"];
-        metadata["labels"]["arrplan.dev/stack"] == STACK
-            && !self.lineage_of(object).is_empty()
-            && (self.lineage().is_empty() || self.lineage_of(object) == self.lineage())
-    }
-
-    fn lineage_of<'v>(&self, object: &'v Value) -> &'v str {
-        object["metadata"]["annotations"]["arrplan.dev/lineage"].as_str().unwrap_or_default()
+        let lineage = metadata["annotations"]["arrplan.dev/lineage"].as_str();
+        let is_ours = lineage.is_some_and(|lineage| self.lineage().is_empty() || lineage == self.lineage());
+        metadata["labels"]["arrplan.dev/stack"] == STACK && is_ours
     }
 
     pub(crate) fn is_protected(&self, object: &Value) -> bool {

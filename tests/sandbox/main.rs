@@ -31,6 +31,9 @@ mod harness_selftest;
 #[path = "../live/kill.rs"]
 mod kill;
 #[cfg(test)]
+#[path = "../live/lost.rs"]
+mod lost;
+#[cfg(test)]
 #[path = "../live/main_job.rs"]
 mod main_job;
 #[cfg(test)]

@@ -28,12 +28,12 @@ pub struct Survey<'a> {
     content: Mutex<BTreeMap<String, Arc<OnceCell<Content>>>>,
 }
 
-/// What stands in the way of deleting a namespace.
+/// What stands in the way of deleting a namespace or a definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// The object.
     pub key: ObjectKey,
-    /// Why it holds the namespace.
+    /// Why what it lies in, or is defined by, has to stay.
     pub why: String,
 }
 
@@ -60,21 +60,38 @@ impl<'a> Survey<'a> {
         Ok(reach)
     }
 
-    /// What forbids the delete of namespace `name`: anything kept (`kept`), protected, or marked by another
-    /// stack than `stack`. A DELETE of the namespace would take it, protection or not (measured).
+    /// What forbids the delete of `holder`, a namespace or a definition: anything in it, or of its kind, that is
+    /// kept (`kept`), protected, or marked by another stack than `stack`. The delete would take that along,
+    /// protection or not (measured). Nothing else has anything in it.
     ///
     /// # Errors
-    /// When the cluster cannot be reached.
+    /// When the cluster cannot be reached. Objects that may not be read are left to the consent that
+    /// [`Reach::unreadable`] asks for.
     pub async fn held(
         &self,
-        name: &str,
+        holder: &Object,
         stack: &str,
         kept: &BTreeSet<ObjectKey>,
     ) -> Result<Vec<Held>, Error> {
-        let content = self.content(name).await?;
-        let content = content.get().map_or(&[][..], |c| &c.objects);
+        let content;
+        let defined;
+        let objects: &[Object] = match (holder.key().group.as_str(), holder.kind()) {
+            ("", "Namespace") => {
+                content = self.content(holder.name()).await?;
+                content.get().map_or(&[], |c| &c.objects)
+            }
+            ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+                defined = match self.defined_by(holder).await {
+                    Some(Ok(objects)) => objects,
+                    Some(Err(error)) if super::live::is_fatal(&error) => return Err(error),
+                    Some(Err(_)) | None => Vec::new(),
+                };
+                &defined
+            }
+            _ => &[],
+        };
         let mut held: Vec<Held> = Vec::new();
-        for object in content {
+        for object in objects {
             let key = object.key();
             let why = match object.mark() {
                 _ if kept.contains(&key) => "it is kept".to_owned(),
@@ -86,6 +103,13 @@ impl<'a> Survey<'a> {
         }
         held.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(held)
+    }
+
+    /// All objects of the kind that a definition defines; `None`: it is not served.
+    async fn defined_by(&self, definition: &Object) -> Option<Result<Vec<Object>, Error>> {
+        let (group, kind) = kind_of(definition);
+        let api = self.discovery.preferred(group, kind)?;
+        Some(self.reader.list(api, None, None).await)
     }
 
     async fn collect(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
@@ -134,12 +158,11 @@ impl<'a> Survey<'a> {
     }
 
     async fn definition(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
-        let text = |pointer: &str| object.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        let (group, kind) = (text("/spec/group"), text("/spec/names/kind"));
-        let Some(api) = self.discovery.preferred(group, kind) else {
+        let (group, kind) = kind_of(object);
+        let Some(objects) = self.defined_by(object).await else {
             return Ok(());
         };
-        match self.reader.list(api, None, None).await {
+        match objects {
             Ok(objects) => {
                 reach.items.extend(objects.iter().filter(|o| !self.going.contains(&o.key())).map(|o| {
                     let detail = format!("of kind {kind}, which goes with its definition");
@@ -150,6 +173,12 @@ impl<'a> Survey<'a> {
         }
         Ok(())
     }
+}
+
+/// Group and kind that a definition defines.
+fn kind_of(definition: &Object) -> (&str, &str) {
+    let text = |pointer: &str| definition.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    (text("/spec/group"), text("/spec/names/kind"))
 }
 
 /// The worst of an object's own risk and its reach.
