@@ -37,7 +37,7 @@ impl Seen {
             } else if let Some(begin) = open.remove(&seq) {
                 match record["outcome"]["is"].as_str().unwrap() {
                     "owned" => {
-                        put(&mut owned, entry(&text(&begin["address"]), &record["outcome"]["object"], None))
+                        put(&mut owned, entry(&text(&begin["address"]), &record["outcome"]["object"], None));
                     }
                     "gone" => remove(&mut owned, begin),
                     _ => {}
@@ -61,10 +61,8 @@ impl Seen {
         let uid = live.map(|live| text(&live["metadata"]["uid"]));
         let same = uid.is_some() && uid.as_deref() == begin["uid"].as_str();
         match begin["operation"].as_str().unwrap() {
-            "create" | "adopt" => {
-                if live.is_some_and(|live| self.is_marked(live)) {
-                    put(owned, entry(&text(&begin["address"]), begin, uid));
-                }
+            "create" | "adopt" if live.is_some_and(|live| self.is_marked(live)) => {
+                put(owned, entry(&text(&begin["address"]), begin, uid));
             }
             "delete" if !same => remove(owned, begin),
             "forget" => {
