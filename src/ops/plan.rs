@@ -96,7 +96,8 @@ async fn outcome(
     let mut snapshot = store.open_read(world.lineage).await?;
     settle::in_memory(&mut snapshot, reader).await?;
     let mut secrets = self::secrets(&desired, request.options.skip_secrets, world).await?;
-    let basis = rollback::Basis { store: &store, state: &snapshot.state, key: &snapshot.key, reader };
+    let basis =
+        rollback::Basis { store: &store, state: &snapshot.state, key: &snapshot.key, died: None, reader };
     let back = rollback::back(request.to, &mut desired, &mut secrets, &basis, world).await?;
     let redactor = secrets.redactor();
     let input = PlanInput {

@@ -146,6 +146,8 @@ pub(super) fn keep_previous(path: &Path, previous: &Path) -> Result<(), Error> {
     }
     fs::rename(&temporary, previous).map_err(failed("replace", previous))?;
     failpoint::file(Step::Renamed, previous);
+    // Two names of one file are not renamed: `previous` was this content already, from a run that ended here.
+    remove(&temporary)?;
     Ok(())
 }
 
@@ -205,6 +207,10 @@ mod tests {
         }
         assert_eq!(read(&path).unwrap().unwrap(), b"three");
         assert_eq!(read(&previous).unwrap().unwrap(), b"two");
+        for _ in 0..2 {
+            keep_previous(&path, &previous).unwrap();
+            assert!(!temporary(&previous).exists());
+        }
     }
 
     #[test]

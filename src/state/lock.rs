@@ -88,6 +88,7 @@ pub struct LockWait<'a> {
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    died: Option<Holder>,
 }
 
 impl Lock {
@@ -103,7 +104,7 @@ impl Lock {
             let file = files::open_or_create(path)?;
             match file.try_lock() {
                 Ok(()) if is_at(&file, path) => {
-                    let mut lock = Self { file };
+                    let mut lock = Self { file, died: read_holder(path) };
                     lock.introduce(holder).map_err(files::failed("write", path))?;
                     failpoint::hit("lock.taken");
                     return Ok(lock);
@@ -127,6 +128,12 @@ impl Lock {
             }
             tokio::time::sleep(RETRY).await;
         }
+    }
+
+    /// Who held it before and never let go of it: a process that was killed.
+    #[must_use]
+    pub fn died(&self) -> Option<&Holder> {
+        self.died.as_ref()
     }
 
     fn introduce(&mut self, holder: &Holder) -> std::io::Result<()> {
@@ -290,6 +297,10 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(probe(&path), None, "the dead holder's name alone is no lock");
-        take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
+        let lock = take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
+        assert_eq!(lock.died(), Some(&holder("apply")));
+        drop(lock);
+        let lock = take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
+        assert_eq!(lock.died(), None, "who let go did not die");
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn run(args: &Plan, host: &mut Host) -> Result<Exit, Failed> {
     };
     let outcome = block_on(async {
         let cancel =
-            signal::watch().map_err(|error| Failed::error(format!("cannot watch for signals: {error}")))?;
+            signal::watch("").map_err(|error| Failed::error(format!("cannot watch for signals: {error}")))?;
         Ok::<_, Failed>(Box::pin(ops::plan(&request, &world(host, cancel))).await?)
     })??;
     beside(&outcome, host);

@@ -99,6 +99,32 @@ pub(super) fn load_key(location: &Location, notes: &mut Vec<String>) -> Result<O
     Ok(HashKey::from_bytes(&bytes))
 }
 
+/// A new key, in its file.
+pub(super) fn make_key(location: &Location) -> Result<HashKey, Error> {
+    let key = HashKey::generate().map_err(Error::Random)?;
+    files::replace(&location.key(), key.bytes(), None)?;
+    files::sync_folder(location.folder())?;
+    Ok(key)
+}
+
+/// Makes sure that what is about to be written holds together, and is the same state.
+pub(super) fn check_edit(location: &Location, base: &State, edited: &State) -> Result<(), Error> {
+    let path = &location.state;
+    if edited.lineage != base.lineage {
+        return Err(Error::OtherLineage {
+            path: path.clone(),
+            found: edited.lineage.clone(),
+            expected: base.lineage.clone(),
+        });
+    }
+    edited.check().map_err(|reason| Error::Corrupt {
+        what: "new content of state file",
+        path: path.clone(),
+        reason,
+        previous: None,
+    })
+}
+
 pub(super) fn load(
     location: &Location,
     stack: &str,
