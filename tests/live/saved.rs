@@ -537,7 +537,7 @@ fn a_generated_secret_is_drawn_when_the_plan_is_applied_and_stays() {
         format!(
             "[stack]\nname = \"saved-drawn\"\n\n[defaults]\nnamespace = \"{ns}\"\n\n[variables.drawn]\nsecret = true\n\
              from = {{ generate = {{ length = 24, charset = \"hex\" }} }}\n\n[secret.home]\nstringData.token = \"${{var.drawn}}\"\n\n\
-             [secret.user]\ndepends_on = [\"secret.home\"]\nstringData.url = \"{text}-${{var.drawn}}\"\n"
+             [secret.user]\nstringData.url = \"{text}-${{var.drawn}}\"\n"
         )
     };
     let project = Project::new(plane, "saved-drawn", &stack("one"));
