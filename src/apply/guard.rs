@@ -7,7 +7,7 @@ use super::unit::{Step, Stop, Unit, failed, guarded};
 use crate::cluster::{Api, Error, FieldConflict};
 use crate::object::Object;
 use crate::path::{FieldPath, Segment};
-use crate::plan::{Guard, Take, guard};
+use crate::plan::{self, Guard, Take, guard};
 use crate::state::{BeginId, Outcome};
 
 /// How often a write is sent again because only the resourceVersion had moved.
@@ -203,40 +203,9 @@ impl Unit<'_> {
         key.field(&self.change.address, &take.path, value).0 == take.digest
     }
 
-    /// What differs in our fields from what the plan showed.
+    /// What differs in the fields that decided the plan.
     pub(super) fn difference(&self, live: &Object) -> Vec<String> {
-        const MOST: usize = 10;
-        let Some(prior) = self.run.before.resources.get(&self.change.address) else {
-            return Vec::new();
-        };
-        let key = self.run.store.key();
-        let mut lines = Vec::new();
-        for (path, digest) in &prior.owned {
-            let now = path.get(&live.0);
-            let digest_now = now.map(|value| key.field(&self.change.address, path, value));
-            let shown_at_plan = self.change.fields.iter().any(|field| field.path == *path);
-            if digest_now == *digest || digest.is_none() || shown_at_plan {
-                continue;
-            }
-            lines.push(match now {
-                None => format!("{path} was removed"),
-                Some(_) if self.is_secret(path) => format!("{path} is another secret now"),
-                Some(value) => format!("{path} is now {value}"),
-            });
-        }
-        if lines.len() > MOST {
-            let more = lines.len() - MOST;
-            lines.truncate(MOST);
-            lines.push(format!("and {more} more"));
-        }
-        lines
-    }
-
-    fn is_secret(&self, path: &FieldPath) -> bool {
-        let key = &self.change.key;
-        let secret = self.change.write.as_ref().map(|write| &write.secret);
-        key.kind == "Secret" && key.group.is_empty()
-            || secret.into_iter().flatten().any(|secret| path.starts_with(secret) || secret.starts_with(path))
+        plan::differences(self.change, self.run.store.key(), live)
     }
 }
 

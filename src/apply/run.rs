@@ -78,7 +78,7 @@ impl Run<'_> {
 /// Whether a change is worth events: there is something to do, or to wait for.
 pub(super) fn is_active(change: &Change) -> bool {
     match change.action {
-        Action::NoOp => change.not_ready.is_some(),
+        Action::NoOp => change.not_ready.is_some() || change.broken.is_some(),
         Action::Keep => false,
         _ => true,
     }
@@ -168,7 +168,8 @@ impl<'a> Books<'a> {
             }
         }
         for (node, change) in run.plan.changes.iter().enumerate() {
-            if change.action == Action::NoOp && self.results[node].end != End::Skipped {
+            let followed = self.results[node].end != End::Skipped && change.broken.is_none();
+            if change.action == Action::NoOp && followed {
                 self.follow(&mut state, change);
             }
         }

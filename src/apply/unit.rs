@@ -153,6 +153,9 @@ impl<'a> Unit<'a> {
     }
 
     async fn act(&mut self) -> Step<Done> {
+        if let Some(lines) = &self.change.broken {
+            return Err(Stop::Failed(lines.clone()));
+        }
         match self.change.action {
             Action::Keep => Ok(Done::default()),
             Action::NoOp => self.unchanged().await,

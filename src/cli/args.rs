@@ -266,6 +266,9 @@ pub(super) struct Plan {
     /// Do not read secret values: run no command, ask for no file or variable
     #[arg(long)]
     pub(super) skip_secrets: bool,
+    /// Write the plan to a file, which `arrplan apply FILE` does later, and nothing else
+    #[arg(long, value_name = "FILE", conflicts_with = "skip_secrets")]
+    pub(super) out: Option<PathBuf>,
     /// End with 2 if there are changes, 3 if some of them delete something
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
@@ -276,8 +279,13 @@ pub(super) struct Plan {
 
 #[derive(Debug, Args)]
 pub(super) struct Apply {
-    #[command(flatten)]
-    pub(super) stack: StackArg,
+    /// A stack file, the name of one in ./stacks, or a plan saved by `plan --out`; may be left out where there
+    /// is only one stack
+    #[arg(value_name = "STACK or PLAN")]
+    pub(super) stack: Option<String>,
+    /// Of a saved plan: plan again what the cluster has moved on from, and ask for that part
+    #[arg(long)]
+    pub(super) replan_stale: bool,
     #[command(flatten)]
     pub(super) applying: Applying,
     #[command(flatten)]
@@ -302,6 +310,12 @@ pub(super) struct Destroy {
     pub(super) vars: Vars,
     #[command(flatten)]
     pub(super) cluster: Cluster,
+    /// Only this resource and what needs it; may be given more than once
+    #[arg(long, value_name = "ADDRESS", help_heading = "Planning")]
+    pub(super) target: Vec<Address>,
+    /// Everything but this resource and what it needs; may be given more than once
+    #[arg(long, value_name = "ADDRESS", help_heading = "Planning")]
+    pub(super) exclude: Vec<Address>,
     /// Show everything that goes
     #[arg(long)]
     pub(super) full: bool,
@@ -349,6 +363,8 @@ pub(super) enum SchemaOf {
     Plan,
     /// A line of `apply --json` and `destroy --json`
     Events,
+    /// What `plan --out` writes
+    SavedPlan,
 }
 
 #[derive(Debug, Args)]

@@ -160,6 +160,41 @@ pub(super) const ENGINE: &[Code] = &[
         text: "Revisions hold no secret values. A rollback takes each value from its variable as it is today, and where today's value is another one, it keeps the one in the cluster. Here there is neither: the stack has no such variable any more, and the object, or its key, is gone. Declare the variable again.",
     },
     Code {
+        code: "E420",
+        title: "a file that a plan would overwrite",
+        text: "`plan --out FILE` writes over a plan it saved before, and over nothing else. Name another file, or move this one away.",
+    },
+    Code {
+        code: "E421",
+        title: "a saved plan is damaged",
+        text: "The file begins like a saved plan, and does not match its checksum or is not whole. Nothing was done. Plan again: `arrplan plan --out FILE`.",
+    },
+    Code {
+        code: "E422",
+        title: "a saved plan of a newer version",
+        text: "The file was written by a newer version of arrplan, in a format that this one does not know. Apply it with that version, or plan again with this one.",
+    },
+    Code {
+        code: "E423",
+        title: "a saved plan for another cluster",
+        text: "A saved plan is applied to the cluster it was made for, told by the uid of its namespace `kube-system`; or, where that may not be read, by its URL and certificate. Choose that cluster with `--context`, or plan again for this one.",
+    },
+    Code {
+        code: "E424",
+        title: "a saved plan of another state",
+        text: "A saved plan belongs to the state it was made with: to its lineage, and to the key that its digests were made with. `--env` and `--state` are part of it. Apply it in the project it was made in, or plan again.",
+    },
+    Code {
+        code: "E425",
+        title: "a saved plan that is out of date",
+        text: "The state changed since the plan was made: something was applied, moved or let go of; the message says what. Approving a plan approves it for what was there then. Plan again.",
+    },
+    Code {
+        code: "E426",
+        title: "a saved plan of other files or variables",
+        text: "A saved plan holds what was decided, and no manifests: they are compiled again from the same files and the same values of variables. The message names each file and variable that is another one now. Secrets are compared by keyed digests. Put them back, or plan again.",
+    },
+    Code {
         code: "E501",
         title: "the state cannot be read or written",
         text: "The file system refused: no right, a full or read-only disk, a folder where a file is meant. Space for a whole run is set aside before the first change, so a full disk shows before anything is written to the cluster. If it happens in the middle, what was done is in the journal beside the state; run the same command again once the disk works.",

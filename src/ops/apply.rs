@@ -10,7 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::plan::{Connection, connect, interruptible, secrets};
 use super::sandbox::Purpose;
-use super::{Error, PlanOutcome, PlanRequest, World, missing_consents, revision, rollback, settle, store};
+use super::{
+    Error, PlanOutcome, PlanRequest, SavedFile, World, missing_consents, revision, rollback, saved, settle,
+    store,
+};
 use crate::address::Address;
 use crate::apply::{self, ApplyInput, Event, Summary};
 use crate::diag::Severity;
@@ -23,6 +26,8 @@ use crate::state::{Holder, LockWait, LockedStore, Revision, Store};
 pub struct Prepared {
     /// The plan, to be shown.
     pub outcome: PlanOutcome,
+    /// Of a saved plan: how many of its changes were planned again, and do something.
+    pub again: usize,
     place: Store,
     store: LockedStore,
     back: Option<rollback::Back>,
@@ -54,6 +59,44 @@ pub async fn prepare(
     waiting: &mut (dyn FnMut(&Holder) + Send),
     world: &World,
 ) -> Result<Prepared, Error> {
+    prepared(request, None, operation, patience, waiting, world).await
+}
+
+/// As [`prepare`], for a plan that was made before and approved by being applied. `given` says how the cluster
+/// is reached, where that was said, and how it is applied. With `again`, what the cluster has moved on from is
+/// planned again.
+///
+/// # Errors
+/// As [`prepare`]; a plan for another cluster, of another state or an earlier moment of it, from other files
+/// or variables.
+pub async fn prepare_saved(
+    file: &SavedFile,
+    given: &PlanRequest,
+    again: bool,
+    patience: Duration,
+    waiting: &mut (dyn FnMut(&Holder) + Send),
+    world: &World,
+) -> Result<Prepared, Error> {
+    saved::stack_missing(&file.document, world)?;
+    let request = file.document.request(given);
+    let approved = Approved { document: &file.document, again };
+    prepared(&request, Some(&approved), file.operation(), patience, waiting, world).await
+}
+
+/// A saved plan to be applied.
+struct Approved<'a> {
+    document: &'a saved::Document,
+    again: bool,
+}
+
+async fn prepared(
+    request: &PlanRequest,
+    approved: Option<&Approved<'_>>,
+    operation: &str,
+    patience: Duration,
+    waiting: &mut (dyn FnMut(&Holder) + Send),
+    world: &World,
+) -> Result<Prepared, Error> {
     let mut desired = rollback::load(request, world)?;
     let wait = LockWait { timeout: patience, waiting: &mut *waiting };
     let purpose = Purpose { operation, writes: true, wait };
@@ -62,7 +105,11 @@ pub async fn prepare(
     let wait = LockWait { timeout: patience, waiting };
     let holder = Holder::this_process(operation, (world.now)());
     let store = store::of_head(&desired.head, &request.state, world)?;
-    let locked = interruptible(world, store.open_locked(&holder, wait, world.lineage)).await??;
+    let lineage = || approved.map_or_else(world.lineage, |saved| saved.document.plan.lineage.clone());
+    let locked = interruptible(world, store.open_locked(&holder, wait, lineage)).await??;
+    if let Some(Approved { document, .. }) = approved {
+        interruptible(world, saved::state_differs(document, &store, &locked, reader)).await??;
+    }
     settle::for_good(&locked, reader).await?;
     let mut options = request.options.clone();
     if let Some(import) = &request.import {
@@ -70,6 +117,9 @@ pub async fn prepare(
         options = import.confine(&options);
     }
     let mut secrets = self::secrets(&desired, false, world).await?;
+    if let Some(Approved { document, .. }) = approved {
+        saved::inputs_differ(document, saved::Inputs::of(&desired, &secrets, locked.key()).as_ref())?;
+    }
     let state = locked.state();
     let basis = rollback::Basis { store: &store, state: &state, key: locked.key(), reader };
     let back = rollback::back(request.to, &mut desired, &mut secrets, &basis, world).await?;
@@ -84,11 +134,17 @@ pub async fn prepare(
         redactor: &redactor,
         options: &options,
     };
-    let mut plan = interruptible(world, Box::pin(plan::build(&input))).await??;
+    let plan::Restored { mut plan, again } = if let Some(Approved { document, again }) = approved {
+        interruptible(world, Box::pin(plan::restore(&input, &document.plan, *again))).await??
+    } else {
+        let plan = interruptible(world, Box::pin(plan::build(&input))).await??;
+        plan::Restored { plan, again: 0 }
+    };
     if let Some(import) = &request.import {
         import.confirm(&plan)?;
     }
     let mut notes = locked.notes().to_vec();
+    notes.extend(approved.into_iter().flat_map(|saved| saved.document.plan.warnings.iter().cloned()));
     let still = rollback::direction(&mut plan, back.as_ref(), &store, &mut notes).await;
     Ok(Prepared {
         outcome: PlanOutcome {
@@ -100,6 +156,7 @@ pub async fn prepare(
             sources: connection.sources(),
             still,
         },
+        again,
         place: store,
         store: locked,
         back,

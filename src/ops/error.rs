@@ -69,6 +69,17 @@ pub enum Error {
         /// What there is.
         choices: Vec<String>,
     },
+    /// A saved plan that is not applied, or not written.
+    #[error("{}", .0.message)]
+    Saved(Box<Diagnostic>),
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A file cannot be made.
     #[error("cannot write {}", path.display())]
     Write {

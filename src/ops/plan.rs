@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::rollback::{self, Return, StillSays};
 use super::sandbox::{Purpose, Session, Sources};
-use super::{Error, Import, StackRequest, StateRequest, World, settle, stack, store};
+use super::{Error, Import, StackRequest, StateRequest, World, saved, settle, stack, store};
 use crate::cluster::{self, ConnectOptions, Reader, Writer};
 use crate::diag::Diagnostics;
 use crate::plan::{self, Options, Plan, PlanInput};
@@ -76,11 +76,25 @@ pub struct PlanOutcome {
 /// An invalid stack, no cluster, a state that cannot be read, secrets that cannot be resolved. Problems of
 /// single resources are in the plan.
 pub async fn plan(request: &PlanRequest, world: &World) -> Result<PlanOutcome, Error> {
+    planned(request, None, world).await
+}
+
+/// Plans, and writes the plan to the file `out`, to be applied later. A plan with errors is not written.
+///
+/// # Errors
+/// As [`plan()`]; a file there that is no saved plan, or one that cannot be written.
+pub async fn plan_into(request: &PlanRequest, out: &Path, world: &World) -> Result<PlanOutcome, Error> {
+    let out = world.cwd.join(out);
+    saved::may_write(&out)?;
+    planned(request, Some(&out), world).await
+}
+
+async fn planned(request: &PlanRequest, out: Option<&Path>, world: &World) -> Result<PlanOutcome, Error> {
     let desired = rollback::load(request, world)?;
     let wait = LockWait { timeout: Duration::ZERO, waiting: &mut |_| {} };
     let purpose = Purpose { operation: "plan", writes: false, wait };
     let connection = connect(&desired, &request.cluster, purpose, world).await?;
-    let outcome = outcome(desired, request, &connection, world).await;
+    let outcome = outcome(desired, request, out, &connection, world).await;
     connection.close().await;
     outcome
 }
@@ -88,14 +102,20 @@ pub async fn plan(request: &PlanRequest, world: &World) -> Result<PlanOutcome, E
 async fn outcome(
     mut desired: stack::Desired,
     request: &PlanRequest,
+    out: Option<&Path>,
     connection: &Connection,
     world: &World,
 ) -> Result<PlanOutcome, Error> {
     let reader = &connection.reader;
     let store = store::of_head(&desired.head, &request.state, world)?;
+    if out.is_some() {
+        // Its digests must mean something to the apply.
+        store.keep_key(&Holder::this_process("plan", (world.now)())).await?;
+    }
     let mut snapshot = store.open_read(world.lineage).await?;
     settle::in_memory(&mut snapshot, reader).await?;
     let mut secrets = self::secrets(&desired, request.options.skip_secrets, world).await?;
+    let inputs = out.and_then(|_| saved::Inputs::of(&desired, &secrets, &snapshot.key));
     let basis = rollback::Basis { store: &store, state: &snapshot.state, key: &snapshot.key, reader };
     let back = rollback::back(request.to, &mut desired, &mut secrets, &basis, world).await?;
     let redactor = secrets.redactor();
@@ -112,6 +132,9 @@ async fn outcome(
     let mut plan = interruptible(world, Box::pin(plan::build(&input))).await??;
     let mut notes = snapshot.notes;
     let still = rollback::direction(&mut plan, back.as_ref(), &store, &mut notes).await;
+    if let Some(out) = out.filter(|_| !plan.problems.has_errors()) {
+        saved::write(out, &saved::Document::of(request, inputs, &plan, &snapshot.key))?;
+    }
     Ok(PlanOutcome {
         plan,
         stack: desired.stack,

@@ -7,11 +7,14 @@ use crate::address::{ObjectKey, split_api_version};
 use crate::cluster::{self, Discovery, Reader};
 use crate::failpoint;
 use crate::object::Object;
-use crate::state::{LockedStore, OpenBegin, Snapshot, settle};
+use crate::state::{LockedStore, OpenBegin, Snapshot, State, settle};
 
 /// Settles in memory.
 pub(super) async fn in_memory(snapshot: &mut Snapshot, reader: &Reader) -> Result<(), Error> {
     let open = snapshot.open.clone();
+    if !is_here(&open, &snapshot.state, reader).await? {
+        return Ok(());
+    }
     for (one, live) in live(&open, reader).await? {
         let outcome = settle(&one.begin, &snapshot.state, live.as_ref());
         snapshot.settle(one.id, &outcome);
@@ -22,6 +25,9 @@ pub(super) async fn in_memory(snapshot: &mut Snapshot, reader: &Reader) -> Resul
 /// Settles for good, in the journal.
 pub(super) async fn for_good(store: &LockedStore, reader: &Reader) -> Result<(), Error> {
     let open = store.open_begins();
+    if !is_here(&open, &store.state(), reader).await? {
+        return Ok(());
+    }
     for (one, live) in live(&open, reader).await? {
         failpoint::hit("settle.read");
         let outcome = settle(&one.begin, &store.state(), live.as_ref());
@@ -29,6 +35,16 @@ pub(super) async fn for_good(store: &LockedStore, reader: &Reader) -> Result<(),
         failpoint::hit("settle.recorded");
     }
     Ok(())
+}
+
+/// Whether this is the cluster that the state is about. What another one holds settles nothing: the records
+/// stay open, and the plan says that it is another.
+async fn is_here(open: &[OpenBegin], state: &State, reader: &Reader) -> Result<bool, Error> {
+    let Some(recorded) = state.cluster.as_ref().filter(|_| !open.is_empty()) else {
+        return Ok(true);
+    };
+    let here = reader.identity().await?;
+    Ok(recorded.kind != here.kind || recorded.id == here.id)
 }
 
 /// The live object of each; `None` where its absence is proven.

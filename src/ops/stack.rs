@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Error, World};
 use crate::diag::Diagnostics;
 use crate::stack::{self, Head, LoadRequest, Stack};
 
 /// Which stack is meant, and the values of its variables.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackRequest {
     /// A path, or the name of a file in `./stacks`; may be left out where there is only one.
     pub stack: Option<String>,

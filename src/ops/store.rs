@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Error, World};
 use crate::stack::Head;
 use crate::state::{Store, locate, locate_in_sandbox};
 
 /// Which state is meant.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateRequest {
     /// `--state`.
     pub file: Option<PathBuf>,

@@ -94,7 +94,7 @@ impl Assessor<'_> {
 
     /// Two stacks never own one object: with one field manager they would not even conflict, and each apply
     /// would remove the other's fields (measured).
-    fn foreign_stack(&self, resource: &Resource, live: &Object) -> Option<Diagnostic> {
+    pub(super) fn foreign_stack(&self, resource: &Resource, live: &Object) -> Option<Diagnostic> {
         let mark = live.mark()?;
         if mark.stack != self.mark.stack {
             return Some(refuse::other_stack(resource, &mark));
@@ -166,7 +166,12 @@ impl Assessor<'_> {
     }
 
     /// What state does not know of an object that is as desired: an interrupted run wrote it, or it moved.
-    fn record(&self, subject: &Subject<'_>, live: &Object, desired_hash: Digest) -> Option<Record> {
+    pub(super) fn record(
+        &self,
+        subject: &Subject<'_>,
+        live: &Object,
+        desired_hash: Digest,
+    ) -> Option<Record> {
         let recorded = subject.prior.and_then(|prior| prior.desired_hash.as_ref());
         let known = recorded == Some(&desired_hash);
         if known && subject.moved_from.is_none() {

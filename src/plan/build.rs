@@ -74,7 +74,7 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(input: &'a PlanInput<'a>) -> Self {
+    pub(super) fn new(input: &'a PlanInput<'a>) -> Self {
         let mark = Mark { stack: input.state.stack.clone(), lineage: input.state.lineage.clone() };
         let (owned, moved) = moves::apply(&input.state.resources, input.stack);
         Self { input, mark, owned, moved }
@@ -95,7 +95,9 @@ impl<'a> Builder<'a> {
         leaving.retain(|item| scope.has(&item.address));
         let discovery = self.input.reader.discover(&self.kinds(&resources, &leaving)).await?;
         let wanted = self.wanted(&resources, &leaving, &discovery);
-        let live = Live::read(self.input.reader, &discovery, &self.input.state.stack, &wanted).await?;
+        let live =
+            Live::read(self.input.reader, &discovery, &self.input.state.stack, &wanted, &BTreeSet::new())
+                .await?;
 
         if !refresh {
             plan.problems.extend(self.existing(&live));
@@ -229,7 +231,7 @@ impl<'a> Builder<'a> {
     }
 
     /// A replace deletes, and a reinstall uninstalls: both take along what a delete would.
-    async fn reach_of_replacements(
+    pub(super) async fn reach_of_replacements(
         &self,
         changes: &mut [Change],
         discovery: &Discovery,
@@ -268,7 +270,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn outputs(stack: &Stack, live: &Live, changes: &[Change]) -> BTreeMap<String, Shown> {
+    pub(super) fn outputs(stack: &Stack, live: &Live, changes: &[Change]) -> BTreeMap<String, Shown> {
         let by_address: BTreeMap<Address, Change> =
             changes.iter().filter(|c| !c.former).map(|c| (c.address.clone(), c.clone())).collect();
         let fields = |field: &FieldRef| Self::field(stack, field, live, &by_address);
@@ -290,7 +292,7 @@ fn refers(val: &Val) -> bool {
 }
 
 /// Resources that depend, directly or not, on something that installs kinds or makes namespaces.
-fn after_installer(stack: &Stack) -> BTreeSet<Address> {
+pub(super) fn after_installer(stack: &Stack) -> BTreeSet<Address> {
     let installs = |r: &&Resource| {
         matches!(r.kind.as_str(), "HelmRelease" | "Kustomization" | "ApplicationDefinition" | "Tenant")
     };
@@ -338,7 +340,7 @@ fn left_behind(changes: &[Change]) -> Vec<String> {
     left.into_iter().collect()
 }
 
-fn empty_graph() -> Graph<Address> {
+pub(super) fn empty_graph() -> Graph<Address> {
     Graph::new([], []).unwrap_or_else(|_| unreachable!("a graph without nodes has no cycle"))
 }
 

@@ -16,6 +16,18 @@ use crate::state::HashKey;
 /// our entry. An API that keeps no managedFields tells nobody's fields apart: there every field counts.
 #[must_use]
 pub fn digest(key: &HashKey, address: &Address, live: &Object, force: &[Take]) -> String {
+    let values: BTreeMap<String, Value> = deciding(live, force)
+        .iter()
+        .map(|path| (path.to_string(), path.get(&live.0).cloned().unwrap_or(Value::Null)))
+        .collect();
+    let all = Value::Array(
+        values.into_iter().map(|(path, value)| Value::Array(vec![path.into(), value])).collect(),
+    );
+    key.manifest(address, &all).0
+}
+
+/// The fields of `live` that decide about a change.
+pub(super) fn deciding(live: &Object, force: &[Take]) -> BTreeSet<FieldPath> {
     let mut paths: BTreeSet<FieldPath> = if fields::is_untracked(live) {
         let fields = live.0.as_object().into_iter().flat_map(Map::keys);
         fields
@@ -26,12 +38,5 @@ pub fn digest(key: &HashKey, address: &Address, live: &Object, force: &[Take]) -
         owned::ours(live)
     };
     paths.extend(force.iter().map(|take| take.path.clone()));
-    let values: BTreeMap<String, Value> = paths
-        .iter()
-        .map(|path| (path.to_string(), path.get(&live.0).cloned().unwrap_or(Value::Null)))
-        .collect();
-    let all = Value::Array(
-        values.into_iter().map(|(path, value)| Value::Array(vec![path.into(), value])).collect(),
-    );
-    key.manifest(address, &all).0
+    paths
 }

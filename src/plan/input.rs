@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::address::Address;
 use crate::cluster::{Reader, Target};
 use crate::manifest::{Lookup, SecretValue};
@@ -33,7 +35,8 @@ pub struct PlanInput<'a> {
 }
 
 /// What was asked for on the command line.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Options {
     /// `--take ADDRESS[.path]`.
     pub take: Vec<Take>,
@@ -60,7 +63,7 @@ pub struct Options {
 }
 
 /// One `--take`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Take {
     /// The resource.
     pub address: Address,

@@ -42,7 +42,7 @@ pub(super) struct Wanted<'a> {
 impl Live {
     /// Reads all of `wanted`, and the namespaces they lie in. Objects that carry the stack's label come from
     /// one LIST where there are several of a kind; whatever a LIST lacks is asked for by name, so that an
-    /// absence is always a typed 404 of that very object.
+    /// absence is always a typed 404 of that very object; but not for `unasked`, which are absent where a LIST lacks them.
     ///
     /// # Errors
     /// When the cluster does not answer. A refusal to read one object is that object's.
@@ -51,30 +51,41 @@ impl Live {
         discovery: &Discovery,
         stack: &str,
         wanted: &BTreeSet<Wanted<'_>>,
+        unasked: &BTreeSet<&ObjectKey>,
     ) -> Result<Self, Error> {
         let mut groups: BTreeMap<(&Api, Option<&str>), Vec<&ObjectKey>> = BTreeMap::new();
         for Wanted { api, key } in wanted {
             groups.entry((*api, key.namespace.as_deref())).or_default().push(key);
         }
-        let selector = format!("{STACK_LABEL}={stack}");
+        let selector = &*format!("{STACK_LABEL}={stack}");
         let listed = futures::stream::iter(groups.iter().filter(|(_, keys)| keys.len() >= LIST_FROM))
-            .map(|((api, namespace), _)| reader.list(api, *namespace, Some(&selector)))
+            .map(|(&(api, namespace), _)| async move {
+                ((api, namespace), reader.list(api, namespace, Some(selector)).await)
+            })
             .buffer_unordered(CONCURRENCY)
             .collect::<Vec<_>>()
             .await;
         let mut objects: BTreeMap<ObjectKey, Result<Option<Object>, Error>> = BTreeMap::new();
         let keys: BTreeSet<&ObjectKey> = wanted.iter().map(|w| &w.key).collect();
-        for list in listed {
+        let mut whole = BTreeSet::new();
+        for (group, list) in listed {
             match list {
-                Ok(list) => objects.extend(
-                    list.into_iter().filter(|o| keys.contains(&o.key())).map(|o| (o.key(), Ok(Some(o)))),
-                ),
+                Ok(list) => {
+                    whole.insert(group);
+                    objects.extend(
+                        list.into_iter().filter(|o| keys.contains(&o.key())).map(|o| (o.key(), Ok(Some(o)))),
+                    );
+                }
                 Err(error) if is_fatal(&error) => return Err(error),
                 // Without the right to list, each is asked for by name.
                 Err(_) => {}
             }
         }
-        let missing: Vec<&Wanted<'_>> = wanted.iter().filter(|w| !objects.contains_key(&w.key)).collect();
+        let unknown = |w: &&Wanted<'_>| {
+            let listed = whole.contains(&(w.api, w.key.namespace.as_deref()));
+            !(objects.contains_key(&w.key) || listed && unasked.contains(&w.key))
+        };
+        let missing: Vec<&Wanted<'_>> = wanted.iter().filter(unknown).collect();
         let got = futures::stream::iter(missing)
             .map(
                 |w| async move { (&w.key, reader.get(w.api, w.key.namespace.as_deref(), &w.key.name).await) },

@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::seen::Seen;
 use super::write::Write;
 use crate::address::{Address, ObjectKey};
 use crate::cluster::{Api, ClusterIdentity};
@@ -17,7 +18,7 @@ use crate::stack::Wait;
 use crate::state::Digest;
 
 /// What one step does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// The object is made.
@@ -39,7 +40,7 @@ pub enum Action {
 }
 
 /// What can be lost by a change; the worst of all that goes with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Risk {
     /// Nothing.
@@ -53,7 +54,7 @@ pub enum Risk {
 }
 
 /// How far a change was checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fidelity {
     /// Not checked by anything but the stack's own rules.
@@ -68,7 +69,7 @@ pub enum Fidelity {
 }
 
 /// One field that differs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FieldChange {
     /// Where.
     pub path: FieldPath,
@@ -81,7 +82,7 @@ pub struct FieldChange {
 }
 
 /// A value as it may be shown.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "is", content = "value")]
 pub enum Shown {
     /// No such field.
@@ -97,7 +98,7 @@ pub enum Shown {
 }
 
 /// Why a field differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "is")]
 pub enum FieldCause {
     /// The stack says something else now.
@@ -133,7 +134,7 @@ pub enum FieldCause {
 }
 
 /// What must still hold when the change is written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "is")]
 pub enum Guard {
     /// There is no such object.
@@ -155,7 +156,7 @@ pub enum Guard {
 }
 
 /// One thing that goes with a delete, replace or uninstall.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ReachItem {
     /// The object.
     pub key: ObjectKey,
@@ -168,7 +169,7 @@ pub struct ReachItem {
 }
 
 /// Everything that goes with a delete.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reach {
     /// What goes, sorted.
     pub items: Vec<ReachItem>,
@@ -179,7 +180,7 @@ pub struct Reach {
 }
 
 /// A field of our object that another manager added and that this plan leaves alone.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NotOurs {
     /// Whose object.
     pub address: Address,
@@ -196,7 +197,7 @@ pub struct NotOurs {
 }
 
 /// Why something does not work, down to the object at fault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotReady {
     /// The kind of state, e.g. `SourceNotReady`.
     pub reason: String,
@@ -274,6 +275,10 @@ pub struct Change {
     pub former: bool,
     /// Where it is declared: `path:line`.
     pub location: Option<String>,
+    /// The live fields that decided it, as they were read; of changes to an object that is there.
+    pub seen: BTreeMap<FieldPath, Seen>,
+    /// Of a saved plan: why this change is not made any more, the headline first.
+    pub broken: Option<Vec<String>>,
 }
 
 impl Change {
@@ -306,12 +311,14 @@ impl Change {
             after: BTreeSet::new(),
             former: false,
             location: None,
+            seen: BTreeMap::new(),
+            broken: None,
         }
     }
 }
 
 /// Which cluster, by all its names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetCluster {
     /// Context of the kubeconfig, if one was used.
     pub context: Option<String>,
@@ -326,7 +333,7 @@ pub struct TargetCluster {
 }
 
 /// What a plan is confined to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "is")]
 pub enum Only {
     /// `state rm`: the resources named are let go of.

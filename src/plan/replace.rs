@@ -129,6 +129,7 @@ impl Assessor<'_> {
         };
         change.write = Some(Self::write(subject, subject.desired.body.clone()));
         change.guard = self.guard(&resource.address, live, &[]);
+        change.seen = self.seen(subject, live, &[]);
         change.api = Some(api.clone());
         Ok(Assessed { change: Some(change), problems: Vec::new(), not_ours: Vec::new() })
     }

@@ -70,6 +70,7 @@ impl Assessor<'_> {
         change.fields = self.field_changes(subject, live, &checked);
         let force = self.forced(subject, live, &checked.verdicts);
         change.guard = self.guard(&subject.resource.address, live, &force);
+        change.seen = self.seen(subject, live, &force);
         if let Some(write) = &mut change.write {
             write.force = force;
         }
@@ -87,7 +88,7 @@ impl Assessor<'_> {
 
     /// The manifest less what is left to others: an ignored field is sent with its live value while it is
     /// still ours, since leaving it out then would reset it (measured), and not at all once it is not.
-    fn without_ignored(subject: &Subject<'_>, live: &Object) -> Value {
+    pub(super) fn without_ignored(subject: &Subject<'_>, live: &Object) -> Value {
         let mut body = subject.desired.body.clone();
         if subject.resource.ignore.is_empty() {
             return body;
@@ -149,6 +150,7 @@ impl Assessor<'_> {
         change.fidelity = fidelity;
         change.fidelity_reason = Some(no_dry_run(api));
         change.guard = self.guard(&subject.resource.address, live, &[]);
+        change.seen = self.seen(subject, live, &[]);
         change.write = Some(Self::write(subject, body));
         Ok(Assessed { change: problems.is_empty().then_some(change), problems, not_ours: Vec::new() })
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::path::FieldPath;
@@ -36,7 +36,7 @@ impl std::fmt::Debug for Write {
 }
 
 /// A field that this plan takes by force, as it was shown.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Take {
     /// The field.
     pub path: FieldPath,

@@ -6,10 +6,11 @@ use crate::address::{Address, ObjectKey, split_api_version};
 use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span};
 use crate::graph::{Cycle, Edge, Graph, Reason, ReasonKind};
 
+use super::cell::Cell;
 use super::compile::Output;
 use super::edges::{Edges, Index};
 use super::eval::{Use, World};
-use super::model::{SecretSource, Target, Variable, VariableValue};
+use super::model::{Part, SecretSource, Target, Variable, VariableValue};
 use super::objects::{near_resource, without_index};
 use super::secret;
 use super::variables::{Given, Source};
@@ -76,8 +77,10 @@ pub(super) fn edges(output: &Output, diags: &mut Diagnostics) -> Vec<Edge<Addres
     let objects = output.compiled.iter().map(|(address, c)| (address, &c.identity));
     let index =
         Index::new(objects.chain(output.world.existing.iter().filter_map(|(a, i)| Some((a, i.as_ref()?)))));
+    let homes = generated_homes(output);
     for (address, compiled) in &output.compiled {
         uses(address, &compiled.uses, &mut edges);
+        drawn(address, &compiled.identity.manifest, &homes, &mut edges);
         for (target, span) in &compiled.arguments.depends_on {
             if let Some(to) = dependency(&output.world, address, target, span, diags) {
                 edges.push(Edge {
@@ -100,6 +103,46 @@ pub(super) fn edges(output: &Output, diags: &mut Diagnostics) -> Vec<Edge<Addres
         uses(address, used, &mut edges);
     }
     edges
+}
+
+/// Where each generated value is kept, as far as that is one place.
+fn generated_homes(output: &Output) -> BTreeMap<String, Address> {
+    let generated = |name: &String| {
+        let declared = output.world.variables.get(name).map(|declared| &declared.value);
+        matches!(declared, Some(Given::Secret(Source::Generate(..))))
+    };
+    let mut homes = BTreeMap::new();
+    for (address, compiled) in &output.compiled {
+        if compiled.identity.kind == "Secret" && compiled.identity.api_version == "v1" {
+            let found = secret::homes(&compiled.identity.manifest).into_iter();
+            homes
+                .extend(found.filter(|(name, ..)| generated(name)).map(|(name, ..)| (name, address.clone())));
+        }
+    }
+    homes
+}
+
+/// A generated value is drawn with its home: what else uses it waits for that.
+fn drawn(from: &Address, manifest: &Cell, homes: &BTreeMap<String, Address>, edges: &mut Vec<Edge<Address>>) {
+    if homes.is_empty() {
+        return;
+    }
+    manifest.lates(&mut |cell, late| {
+        for part in &late.parts {
+            if let Part::Secret(name) = part
+                && let Some(home) = homes.get(name).filter(|home| *home != from)
+            {
+                edges.push(Edge {
+                    from: from.clone(),
+                    to: home.clone(),
+                    reason: Reason {
+                        kind: ReasonKind::Reference(format!("var.{name}")),
+                        span: Some(cell.span.clone()),
+                    },
+                });
+            }
+        }
+    });
 }
 
 fn uses(from: &Address, uses: &[Use], edges: &mut Vec<Edge<Address>>) {

@@ -33,7 +33,7 @@ pub fn head(request: &LoadRequest) -> (Option<Head>, Diagnostics, SourceMap) {
         Err(refused) => {
             let (files, diagnostic) = *refused;
             diags.push(diagnostic);
-            return (None, diags, files.finish().1);
+            return (None, diags, files.finish().2);
         }
     };
     let text = files.sources.shared_text(main);
@@ -46,7 +46,7 @@ pub fn head(request: &LoadRequest) -> (Option<Head>, Diagnostics, SourceMap) {
     let stack = settings::stack(&document, main, false, &mut diags);
     let cluster = settings::cluster(&document, &mut diags);
     let state = settings::state(&document, &files, &mut diags);
-    let sources = files.finish().1;
+    let sources = files.finish().2;
     if diags.has_errors() {
         // What looks absent may stand in a part that cannot be read: that is then the mistake to mend.
         diags.extend(elsewhere);

@@ -98,20 +98,21 @@ pub fn load(request: &LoadRequest) -> (Option<Stack>, Diagnostics, SourceMap) {
         Err(refused) => {
             let (files, diagnostic) = *refused;
             diags.push(diagnostic);
-            return (None, diags, files.finish().1);
+            return (None, diags, files.finish().2);
         }
     };
     let mut loader = Loader { request, files, diags, damage: BTreeMap::new(), literal: Vec::new() };
     let document = loader.documents(main);
     let stack = loader.stack(&document, main);
     let Loader { files, diags, damage, .. } = loader;
-    let (digest, sources) = files.finish();
+    let (digest, files, sources) = files.finish();
     let quiet = without_noise(&diags, &damage);
     // An error is never without a word, whatever was taken for noise.
     let diags = if quiet.has_errors() || !diags.has_errors() { quiet } else { diags };
     let diags = diags.sorted();
     let stack = stack.filter(|_| !diags.has_errors()).map(|stack| Stack {
         digest,
+        files,
         sources_map: sources.clone(),
         ..stack
     });
@@ -274,6 +275,7 @@ impl Loader<'_> {
             sources,
             graph,
             digest: String::new(),
+            files: BTreeMap::new(),
             sources_map: SourceMap::default(),
         })
     }

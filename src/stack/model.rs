@@ -48,6 +48,8 @@ pub struct Stack {
     pub graph: Graph<Address>,
     /// Hex SHA-256 over the content of every file read, in order of reading, with their paths.
     pub digest: String,
+    /// Every file read, by its path below the stack's folder, with the hex SHA-256 of its text.
+    pub files: BTreeMap<String, String>,
     /// The texts that the spans point into.
     pub sources_map: SourceMap,
 }

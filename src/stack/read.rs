@@ -31,6 +31,8 @@ pub(super) struct Files {
     shown: PathBuf,
     pub sources: SourceMap,
     digest: Sha256,
+    /// Each file in the digest by its path below the folder, with the digest of its own text.
+    each: BTreeMap<String, String>,
     total: u64,
     contents: BTreeMap<String, Arc<str>>,
 }
@@ -77,6 +79,7 @@ impl Files {
             shown: shown.clone(),
             sources: SourceMap::default(),
             digest: Sha256::new(),
+            each: BTreeMap::new(),
             total: 0,
             contents: BTreeMap::new(),
         };
@@ -91,7 +94,7 @@ impl Files {
         match result {
             Ok(text) => {
                 let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                files.digest(&name, &text);
+                files.digest_file(&name, &text);
                 let id = files.sources.add(file.to_path_buf(), text);
                 Ok((files, id))
             }
@@ -146,7 +149,7 @@ impl Files {
                 problem
             })?
             .into();
-        self.digest(relative, &text);
+        self.digest_file(relative, &text);
         self.contents.insert(relative.to_owned(), Arc::clone(&text));
         Ok(text)
     }
@@ -206,6 +209,11 @@ impl Files {
         String::from_utf8(bytes).map_err(|error| not_utf8(shown, &error))
     }
 
+    fn digest_file(&mut self, name: &str, text: &str) {
+        self.digest(name, text);
+        self.each.insert(name.to_owned(), hex(&Sha256::digest(text.as_bytes())));
+    }
+
     fn digest(&mut self, name: &str, text: &str) {
         for part in [name, text] {
             self.digest.update((part.len() as u64).to_le_bytes());
@@ -218,14 +226,9 @@ impl Files {
         self.digest(name, &value.to_string());
     }
 
-    /// The digest of everything read, and the texts.
-    pub(super) fn finish(self) -> (String, SourceMap) {
-        let mut hex = String::with_capacity(64);
-        for byte in self.digest.finalize() {
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-        }
-        (hex, self.sources)
+    /// The digest of everything read, that of each file, and the texts.
+    pub(super) fn finish(self) -> (String, BTreeMap<String, String>, SourceMap) {
+        (hex(&self.digest.finalize()), self.each, self.sources)
     }
 
     /// What to say about a file that is not there: one beside it with a name like it.
@@ -287,6 +290,15 @@ impl Files {
         }
         Ok(found)
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut hex = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 /// Whether `name` matches `pattern`; linear but for the stars, each of which is tried once per position.

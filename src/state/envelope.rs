@@ -15,7 +15,8 @@ const LINE_END: &str = "\"}";
 const LINE_SUM_BYTES: usize = 8;
 
 /// Adds the checksum to a pretty-printed, non-empty JSON object.
-pub(super) fn seal(pretty: &str) -> String {
+#[must_use]
+pub fn seal(pretty: &str) -> String {
     let body = pretty.strip_suffix("\n}").unwrap_or(pretty);
     let sum = hex(&Sha256::digest(body.as_bytes()));
     format!("{body}{DOCUMENT_MEMBER}{sum}{DOCUMENT_END}")
@@ -25,7 +26,7 @@ pub(super) fn seal(pretty: &str) -> String {
 ///
 /// # Errors
 /// What is wrong with the bytes.
-pub(super) fn unseal(bytes: &[u8]) -> Result<String, &'static str> {
+pub fn unseal(bytes: &[u8]) -> Result<String, &'static str> {
     if bytes.is_empty() {
         return Err("it is empty");
     }

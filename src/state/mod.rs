@@ -26,6 +26,7 @@ mod revision;
 mod settle;
 mod store;
 
+pub use envelope::{seal, unseal};
 pub use error::Error;
 pub use journal::{Begin, BeginId, OpenBegin, Operation, Outcome, replay};
 pub use key::{Digest, HashKey};

@@ -53,6 +53,21 @@ impl Store {
         self.location.previous().display().to_string()
     }
 
+    /// Makes the key of the state's digests if there is none yet, so that digests made by a reader are known to
+    /// whoever writes the state later.
+    ///
+    /// # Errors
+    /// As [`Self::open_locked`]: whoever opens the state for writing makes the key.
+    pub async fn keep_key(&self, holder: &Holder) -> Result<(), Error> {
+        if load::has_key(&self.location)? {
+            return Ok(());
+        }
+        match self.open_locked_now(holder, String::new).await {
+            Err(Error::Locked { .. }) if load::has_key(&self.location)? => Ok(()),
+            opened => opened.map(drop),
+        }
+    }
+
     /// Reads the state with what its journal adds. Writes nothing and takes no lock; a writer may be at work.
     /// `lineage` makes the lineage of a state that does not exist yet.
     ///

@@ -33,6 +33,8 @@ mod rollback;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]
+mod saved;
+#[cfg(test)]
 mod status;
 #[cfg(test)]
 mod structure;

@@ -56,6 +56,9 @@ mod rollback;
 #[path = "../live/runs.rs"]
 mod runs;
 #[cfg(test)]
+#[path = "../live/saved.rs"]
+mod saved;
+#[cfg(test)]
 mod scale;
 #[cfg(test)]
 mod serve;

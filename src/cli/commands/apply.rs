@@ -1,35 +1,45 @@
 //! `arrplan apply` and `arrplan destroy`
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
 use super::plan::{beside, options, show};
+use super::typed::{Flags, word};
+use super::watch::{view, watch};
 use super::{
-    block_on, cluster_request, failure, of_env, of_stack, sandbox_flag, stack_request, state_request, world,
+    block_on, cluster_request, failure, of_env, of_stack, saved, stack_request, state_request, world,
 };
 use crate::address::Address;
-use crate::apply::Event;
 use crate::cli::args::{Apply, Applying, Destroy, Import, Rm, Rollback};
 use crate::cli::error::{Exit, Failed};
 use crate::cli::host::{Host, Stdin};
 use crate::cli::{prompt, signal};
-use crate::ops::{self, PlanRequest, Prepared, Return};
-use crate::plan::{Action, Options, Plan};
+use crate::ops::{self, PlanRequest, Prepared, Return, SavedFile};
+use crate::plan::{Action, Change, Options, Plan};
 use crate::state::Holder;
 use crate::views::page::{Layout, Page, Text, Tone, count};
 use crate::views::problem::Failure;
-use crate::views::progress::{ApplyView, JsonLines, Lines, Live};
 use crate::views::{json, outputs, still_says, stood_in};
 
-/// How often a view is told what time it is.
-const TICK: Duration = Duration::from_millis(100);
+/// What a run starts from.
+enum Source<'a> {
+    /// A plan that is yet to be made.
+    Request(&'a PlanRequest),
+    /// One that was made and kept; whether what the cluster moved on from is planned again.
+    Saved(&'a SavedFile, &'a PlanRequest, bool),
+}
 
 pub(super) fn run(args: &Apply, host: &mut Host) -> Result<Exit, Failed> {
+    if let Some(file) = saved::find(args, host)? {
+        return from_file(args, &file, host);
+    }
+    if args.replan_stale {
+        return saved::only_for_plans();
+    }
     let request = PlanRequest {
-        stack: of_stack(&args.stack, &args.vars),
+        stack: stack_request(args.stack.as_deref(), Some(&args.vars)),
         state: state_request(&args.state),
         cluster: cluster_request(&args.cluster, &args.state, args.applying.parallelism),
         destroy: false,
@@ -39,8 +49,27 @@ pub(super) fn run(args: &Apply, host: &mut Host) -> Result<Exit, Failed> {
         timeout: args.applying.timeout,
     };
     let full = args.planning.full;
-    let typed = Typed::new("apply", args.stack.stack.as_deref(), args.state.sandbox, full, &args.applying);
-    execute(&request, &typed, host)
+    let flags = Flags::about(&args.state, Some(&args.vars), &args.cluster).planned(&args.planning);
+    let typed = Typed::new("apply", args.stack.as_deref(), &flags, full, &args.applying);
+    execute(&Source::Request(&request), &typed, host)
+}
+
+fn from_file(args: &Apply, file: &SavedFile, host: &mut Host) -> Result<Exit, Failed> {
+    let request = saved::request(args, file)?;
+    let full = args.planning.full;
+    let mut typed = Typed::new(file.operation(), file.stack(), &Flags::default(), full, &args.applying);
+    let given = args.applying.allow.iter().map(|(_, address)| address.clone()).collect::<Vec<_>>();
+    let again = if args.replan_stale { " --replan-stale" } else { "" };
+    typed.line = format!("apply {}{again}{}", word(&file.path.to_string_lossy()), allowances(&given));
+    typed.approved = !args.replan_stale;
+    execute(&Source::Saved(file, &request, args.replan_stale), &typed, host)
+}
+
+/// ` --allow RISK=ADDRESS` of each.
+fn allowances(addresses: &[Address]) -> String {
+    let flag =
+        |address: &Address| format!(" --allow {}", crate::views::plan::data_loss(&address.to_string()));
+    addresses.iter().map(flag).collect()
 }
 
 pub(super) fn destroy(args: &Destroy, host: &mut Host) -> Result<Exit, Failed> {
@@ -51,12 +80,18 @@ pub(super) fn destroy(args: &Destroy, host: &mut Host) -> Result<Exit, Failed> {
         destroy: true,
         to: None,
         import: None,
-        options: Options::default(),
+        options: Options {
+            target: args.target.iter().cloned().collect(),
+            exclude: args.exclude.iter().cloned().collect(),
+            ..Options::default()
+        },
         timeout: args.applying.timeout,
     };
-    let sandbox = args.state.sandbox;
-    let typed = Typed::new("destroy", args.stack.stack.as_deref(), sandbox, args.full, &args.applying);
-    execute(&request, &typed, host)
+    let mut flags = Flags::about(&args.state, Some(&args.vars), &args.cluster);
+    args.target.iter().for_each(|address| flags.one("--target", &address.to_string()));
+    args.exclude.iter().for_each(|address| flags.one("--exclude", &address.to_string()));
+    let typed = Typed::new("destroy", args.stack.stack.as_deref(), &flags, args.full, &args.applying);
+    execute(&Source::Request(&request), &typed, host)
 }
 
 pub(super) fn rollback(args: &Rollback, host: &mut Host) -> Result<Exit, Failed> {
@@ -71,12 +106,12 @@ pub(super) fn rollback(args: &Rollback, host: &mut Host) -> Result<Exit, Failed>
         timeout: args.applying.timeout,
     };
     let (stack, full) = (args.stack.stack.as_deref(), args.planning.full);
-    let mut typed = Typed::new("rollback", stack, args.state.sandbox, full, &args.applying);
+    let mut flags = Flags::about(&args.state, Some(&args.vars), &args.cluster).planned(&args.planning);
     if let Some(serial) = args.to {
-        typed.line.push_str(" --to ");
-        typed.line.push_str(&serial.to_string());
+        flags.one("--to", &serial.to_string());
     }
-    execute(&request, &typed, host)
+    let typed = Typed::new("rollback", stack, &flags, full, &args.applying);
+    execute(&Source::Request(&request), &typed, host)
 }
 
 pub(super) fn import(args: &Import, host: &mut Host) -> Result<Exit, Failed> {
@@ -90,9 +125,15 @@ pub(super) fn import(args: &Import, host: &mut Host) -> Result<Exit, Failed> {
         options: options(&args.planning, false),
         timeout: args.applying.timeout,
     };
-    let mut typed = Typed::new("import", None, args.state.sandbox, args.planning.full, &args.applying);
-    typed.line = format!("import '{}' {}", args.address, args.object);
-    execute(&request, &typed, host)
+    let mut flags = Flags::default();
+    if let Some(stack) = &args.stack {
+        flags.one("--stack", stack);
+    }
+    let about = Flags::about(&args.state, Some(&args.vars), &args.cluster).planned(&args.planning);
+    let mut typed = Typed::new("import", None, &Flags::default(), args.planning.full, &args.applying);
+    let (address, object) = (word(&args.address.to_string()), word(&args.object.to_string()));
+    typed.line = format!("import {address} {object}{flags}{about}");
+    execute(&Source::Request(&request), &typed, host)
 }
 
 /// `state rm`: a plan that lets go of some resources and does nothing else.
@@ -108,11 +149,14 @@ pub(super) fn release(args: &Rm, host: &mut Host) -> Result<Exit, Failed> {
         options: Options { release, ..Options::default() },
         timeout: args.applying.timeout,
     };
-    let mut typed = Typed::new("state rm", None, args.state.sandbox, false, &args.applying);
+    let mut flags = Flags::about(&args.state, None, &args.cluster);
+    args.stack.iter().for_each(|stack| flags.one("--stack", stack));
+    args.env.iter().for_each(|env| flags.one("--env", env));
+    let mut typed = Typed::new("state rm", None, &flags, false, &args.applying);
     for address in &args.addresses {
-        typed.line.extend([" '", &address.to_string(), "'"]);
+        typed.line.extend([" ", &word(&address.to_string())]);
     }
-    execute(&request, &typed, host)
+    execute(&Source::Request(&request), &typed, host)
 }
 
 /// What was typed, as far as it is not about the plan.
@@ -123,6 +167,8 @@ struct Typed<'a> {
     /// The command as it was typed, for hints.
     line: String,
     full: bool,
+    /// The plan was approved before: nothing is asked.
+    approved: bool,
     applying: &'a Applying,
     allowed: BTreeSet<Address>,
 }
@@ -131,29 +177,28 @@ impl<'a> Typed<'a> {
     fn new(
         command: &'static str,
         stack: Option<&str>,
-        sandbox: bool,
+        flags: &Flags,
         full: bool,
         applying: &'a Applying,
     ) -> Self {
-        let stack = stack.map(|stack| format!(" {stack}")).unwrap_or_default();
-        let mut line = format!("{command}{stack}{}", sandbox_flag(sandbox));
-        for (_, address) in &applying.allow {
-            line.push_str(" --allow ");
-            line.push_str(&crate::views::plan::data_loss(&address.to_string()));
-        }
+        let stack = stack.map(|stack| format!(" {}", word(stack))).unwrap_or_default();
+        let mut line = format!("{command}{stack}{flags}");
+        let given: Vec<Address> = applying.allow.iter().map(|(_, address)| address.clone()).collect();
+        line.push_str(&allowances(&given));
         Self {
             command,
             stack,
             line,
             full,
+            approved: false,
             applying,
             allowed: applying.allow.iter().map(|(_, address)| address.clone()).collect(),
         }
     }
 }
 
-fn execute(request: &PlanRequest, typed: &Typed<'_>, host: &mut Host) -> Result<Exit, Failed> {
-    if typed.applying.json && !typed.applying.yes {
+fn execute(source: &Source<'_>, typed: &Typed<'_>, host: &mut Host) -> Result<Exit, Failed> {
+    if typed.applying.json && !typed.applying.yes && !typed.approved {
         let hint = format!("arrplan {} --json --yes", typed.line);
         return Err(Failed::Usage(Failure::new("--json asks nothing, so it needs --yes").hint(hint)));
     }
@@ -168,15 +213,27 @@ fn execute(request: &PlanRequest, typed: &Typed<'_>, host: &mut Host) -> Result<
             host.say(&page.finish());
         };
         let patience = typed.applying.lock_timeout;
-        let prepared = ops::prepare(request, typed.command, patience, &mut waiting, &world);
-        let prepared = Box::pin(prepared).await?;
-        Box::pin(approved(prepared, typed, host, &cancel)).await
+        let waiting = &mut waiting;
+        let prepared = match source {
+            Source::Request(request) => {
+                Box::pin(ops::prepare(request, typed.command, patience, waiting, &world)).await?
+            }
+            Source::Saved(file, given, again) => {
+                Box::pin(ops::prepare_saved(file, given, *again, patience, waiting, &world)).await?
+            }
+        };
+        let unapproved = match source {
+            Source::Request(_) => prepared.outcome.plan.has_changes(),
+            Source::Saved(..) => prepared.again > 0,
+        };
+        Box::pin(approved(prepared, unapproved, typed, host, &cancel)).await
     })?
 }
 
 /// From a plan under lock to its end.
 async fn approved(
     prepared: Prepared,
+    unapproved: bool,
     typed: &Typed<'_>,
     host: &mut Host,
     cancel: &CancellationToken,
@@ -197,20 +254,22 @@ async fn approved(
         Some(error) => return Err(error.into()),
         None => {}
     }
-    if plan.has_changes() && !typed.applying.yes {
-        ask(plan, typed, host, cancel).await?;
+    if unapproved && !typed.applying.yes {
+        ask(plan, prepared.again, typed, host, cancel).await?;
     }
     if cancel.is_cancelled() {
         return Err(Failed::Interrupted);
     }
-    let quiet = !plan.has_changes() && plan.changes.iter().all(|change| change.not_ready.is_none());
-    let destroy = plan.destroy;
+    let calm = |change: &Change| change.not_ready.is_none() && change.broken.is_none();
+    let quiet = !plan.has_changes() && plan.changes.iter().all(calm);
+    let (destroy, serial) = (plan.destroy, plan.serial);
+    let broken = plan.changes.iter().any(|change| change.broken.is_some());
     let practice =
         prepared.outcome.sources.as_ref().map(|sources| stood_in(plan, sources, host.err_layout()));
     let still = prepared.outcome.still.clone();
     let (events, heard) = unbounded_channel();
     let (applied, ()) = {
-        let view = view(typed, quiet, destroy, host);
+        let view = view(typed.applying.json, quiet, destroy, host);
         let run =
             prepared.run(&typed.allowed, usize::from(typed.applying.parallelism), events, cancel.clone());
         tokio::join!(run, watch(heard, view))
@@ -218,6 +277,12 @@ async fn approved(
     let applied = applied?;
     host.say(&still_says(&still, host.err_layout()));
     let exit = finish(&applied, typed, host)?;
+    if broken && !typed.applying.json {
+        let unmoved = applied.summary.serial == serial;
+        let sandbox = if practice.is_some() { " --sandbox" } else { "" };
+        let plan = format!("plan{}{sandbox}", typed.stack);
+        host.say(&saved::after_stop(unmoved.then_some(typed.line.as_str()), &plan));
+    }
     if let Some(stood_in) = practice.filter(|_| !typed.applying.json) {
         if !stood_in.is_empty() {
             host.say(&format!("\n{stood_in}"));
@@ -274,48 +339,20 @@ fn finish(applied: &ops::Applied, typed: &Typed<'_>, host: &mut Host) -> Result<
     Ok(Exit::Done)
 }
 
-/// Shows the run: JSON lines on standard output, else live or line by line on standard error. A run that
-/// has nothing to do has nothing to show.
-fn view<'h>(typed: &Typed<'_>, quiet: bool, destroy: bool, host: &'h mut Host) -> Box<dyn ApplyView + 'h> {
-    let layout = host.err_layout();
-    if typed.applying.json {
-        Box::new(JsonLines::new(host.out()))
-    } else if quiet {
-        Box::new(Lines::new(std::io::sink(), layout, destroy))
-    } else if host.is_live() {
-        host.say("\n");
-        Box::new(Live::new(layout, destroy))
-    } else {
-        host.say("\n");
-        Box::new(Lines::new(host.err(), layout, destroy))
-    }
-}
-
-/// Feeds the view until the run is over.
-async fn watch(mut events: UnboundedReceiver<Event>, mut view: Box<dyn ApplyView + '_>) {
-    let start = Instant::now();
-    let mut tick = tokio::time::interval(TICK);
-    loop {
-        tokio::select! {
-            event = events.recv() => match event {
-                Some(event) => view.event(&event),
-                None => return,
-            },
-            _ = tick.tick() => view.tick(start.elapsed()),
-        }
-    }
-}
-
 /// The question, naming what it is about. Without somebody to answer it is a refusal.
 async fn ask(
     plan: &Plan,
+    again: usize,
     typed: &Typed<'_>,
     host: &mut Host,
     cancel: &CancellationToken,
 ) -> Result<(), Failed> {
     let changes =
         plan.changes.iter().filter(|change| !matches!(change.action, Action::NoOp | Action::Keep)).count();
-    let changes = count(changes, "change", "changes");
+    let changes = match again {
+        0 => count(changes, "change", "changes"),
+        again => format!("{}, planned again,", count(again, "change", "changes")),
+    };
     let cluster = match &plan.cluster.context {
         _ if plan.cluster.sandbox => "the sandbox".to_owned(),
         Some(context) => format!("context {context} ({})", plan.cluster.server),

@@ -11,9 +11,12 @@ mod output;
 mod plan;
 mod render;
 mod sandbox;
+mod saved;
 mod schema;
 mod state;
+mod typed;
 mod validate;
+mod watch;
 
 use std::future::Future;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -117,11 +120,6 @@ fn cluster_request(cluster: &Cluster, state: &StateArg, parallelism: u16) -> Clu
         parallelism: usize::from(parallelism),
         request_timeout: cluster.request_timeout,
     }
-}
-
-/// ` --sandbox`, where it was typed.
-fn sandbox_flag(sandbox: bool) -> &'static str {
-    if sandbox { " --sandbox" } else { "" }
 }
 
 /// Says of which state a text on standard output is, where it is not the ordinary one.

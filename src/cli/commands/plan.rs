@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{block_on, cluster_request, of_stack, sandbox_flag, state_request, world};
+use super::typed::{Flags, word};
+use super::{block_on, cluster_request, of_stack, saved, state_request, world};
 use crate::address::Address;
 use crate::cli::args::{Plan, Planning};
 use crate::cli::error::{Exit, Failed};
@@ -28,7 +29,11 @@ pub(super) fn run(args: &Plan, host: &mut Host) -> Result<Exit, Failed> {
     let outcome = block_on(async {
         let cancel =
             signal::watch().map_err(|error| Failed::error(format!("cannot watch for signals: {error}")))?;
-        Ok::<_, Failed>(Box::pin(ops::plan(&request, &world(host, cancel))).await?)
+        let world = world(host, cancel);
+        Ok::<_, Failed>(match &args.out {
+            Some(out) => Box::pin(ops::plan_into(&request, out, &world)).await?,
+            None => Box::pin(ops::plan(&request, &world)).await?,
+        })
     })??;
     beside(&outcome, host);
     let plan = &outcome.plan;
@@ -38,15 +43,28 @@ pub(super) fn run(args: &Plan, host: &mut Host) -> Result<Exit, Failed> {
     } else {
         let text = show(&outcome, args.planning.full, &BTreeSet::new(), host);
         host.print(&text)?;
-        if plan.has_changes() && !plan.problems.has_errors() {
+        if plan.has_changes() && !plan.problems.has_errors() && args.out.is_none() {
             let command = match args.to {
                 _ if args.destroy => "destroy".to_owned(),
                 Some(serial) => format!("rollback --to {serial}"),
                 None => "apply".to_owned(),
             };
-            next(&command, args.stack.stack.as_deref(), args.state.sandbox, host);
+            let vars = (!args.destroy).then_some(&args.vars);
+            let mut flags = Flags::about(&args.state, vars, &args.cluster);
+            flags = if args.destroy {
+                if let Some(env) = &args.vars.env {
+                    flags.one("--env", env);
+                }
+                flags.part(&args.planning)
+            } else {
+                flags.planned(&args.planning)
+            };
+            next(&command, args.stack.stack.as_deref(), &flags, host);
         }
         host.say(&still_says(&outcome.still, host.err_layout()));
+    }
+    if let Some(out) = &args.out {
+        saved::after_plan(out, plan.problems.has_errors(), host);
     }
     Ok(if plan.problems.has_errors() {
         Exit::Error
@@ -106,10 +124,10 @@ pub(super) fn beside(outcome: &PlanOutcome, host: &mut Host) {
     host.say(&page.finish());
 }
 
-fn next(command: &str, stack: Option<&str>, sandbox: bool, host: &mut Host) {
-    let stack = stack.map(|stack| format!(" {stack}")).unwrap_or_default();
+fn next(command: &str, stack: Option<&str>, flags: &Flags, host: &mut Host) {
+    let stack = stack.map(|stack| format!(" {}", word(stack))).unwrap_or_default();
     let mut page = Page::new(host.err_layout());
-    page.line(0, &Text::tone(Tone::Dim, &format!("Next: arrplan {command}{stack}{}", sandbox_flag(sandbox))));
+    page.line(0, &Text::tone(Tone::Dim, &format!("Next: arrplan {command}{stack}{flags}")));
     host.say(&page.finish());
 }
 

@@ -9,6 +9,7 @@ pub(super) fn run(args: &Schema, host: &mut Host) -> Result<Exit, Failed> {
     host.print(match args.of {
         SchemaOf::Plan => json::PLAN_SCHEMA,
         SchemaOf::Events => json::EVENTS_SCHEMA,
+        SchemaOf::SavedPlan => json::SAVED_PLAN_SCHEMA,
     })?;
     Ok(Exit::Done)
 }

@@ -139,7 +139,12 @@ impl Back {
     fn mark(&self, plan: &mut Plan) {
         plan.returns_to = Some(self.serial);
         for change in plan.changes.iter_mut().filter(|change| !change.former) {
-            change.notes.extend(self.notes.get(&change.address).into_iter().flatten().cloned());
+            for note in self.notes.get(&change.address).into_iter().flatten() {
+                // A saved plan has them already.
+                if !change.notes.contains(note) {
+                    change.notes.push(note.clone());
+                }
+            }
         }
         plan.problems.extend(self.problems.clone());
     }
@@ -209,6 +214,7 @@ fn restore(revision: &Revision, desired: &stack::Desired, present: Option<&Stack
         sources: present.map(|stack| stack.sources.clone()).unwrap_or_default(),
         graph,
         digest: String::new(),
+        files: BTreeMap::new(),
         sources_map,
     })
 }

@@ -99,6 +99,11 @@ pub(super) fn load_key(location: &Location, notes: &mut Vec<String>) -> Result<O
     Ok(HashKey::from_bytes(&bytes))
 }
 
+/// Whether there is a key.
+pub(super) fn has_key(location: &Location) -> Result<bool, Error> {
+    Ok(load_key(location, &mut Vec::new())?.is_some())
+}
+
 pub(super) fn load(
     location: &Location,
     stack: &str,

@@ -25,6 +25,9 @@ pub const PLAN_SCHEMA: &str = include_str!("plan.schema.json");
 /// JSON Schema of a line of `apply --json`.
 pub const EVENTS_SCHEMA: &str = include_str!("events.schema.json");
 
+/// JSON Schema of the file that `plan --out` writes.
+pub const SAVED_PLAN_SCHEMA: &str = include_str!("saved-plan.schema.json");
+
 /// Diagnostics, sorted. Lines and columns are counted from 1, columns in characters.
 #[must_use]
 pub fn diagnostics(diagnostics: &Diagnostics, sources: Option<&SourceMap>) -> Value {

@@ -57,6 +57,14 @@ fn summary(plan: &Plan) -> Value {
 }
 
 fn change(change: &Change) -> Value {
+    let mut json = planned(change);
+    if let (Some(lines), Some(members)) = (&change.broken, json.as_object_mut()) {
+        members.insert("broken".to_owned(), json!(lines));
+    }
+    json
+}
+
+fn planned(change: &Change) -> Value {
     let api_version = change.api.as_ref().map(|api| {
         if api.group.is_empty() { api.version.clone() } else { format!("{}/{}", api.group, api.version) }
     });

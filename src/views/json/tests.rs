@@ -1,7 +1,9 @@
+use std::path::Path;
 use std::time::Duration;
 
 use super::*;
 use crate::apply::{Event, EventKind, Summary};
+use crate::ops::SavedFile;
 use crate::plan::Action;
 use crate::views::plan::samples;
 
@@ -74,6 +76,48 @@ fn every_plan_is_as_the_schema_says() {
         assert!(!json.to_string().contains("Y2FuYXJ5"), "a secret value is shown");
         check(&schema, &json, &schema, "plan");
     }
+}
+
+#[test]
+fn every_saved_plan_is_as_the_schema_says() {
+    let schema: Value = serde_json::from_str(SAVED_PLAN_SCHEMA).unwrap();
+    for sample in [
+        samples::first(),
+        samples::update(),
+        samples::drift(),
+        samples::adopt_and_replace(),
+        samples::destroy(),
+        samples::not_ready(),
+        samples::nothing(),
+    ] {
+        let text = crate::ops::saved_text(&sample);
+        assert!(!text.contains("Y2FuYXJ5"), "a secret value is in it");
+        check(&schema, &serde_json::from_str(&text).unwrap(), &schema, "saved plan");
+        SavedFile::parse(Path::new("p"), text.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn every_damage_to_a_saved_plan_is_found() {
+    let bytes = crate::ops::saved_text(&samples::nothing()).into_bytes();
+    let refused = |bytes: &[u8]| SavedFile::parse(Path::new("p"), bytes).unwrap_err().code;
+    for at in 0..bytes.len() {
+        assert_eq!(refused(&bytes[..at]), "E421", "cut at {at}");
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 0x11;
+        // A flipped version may read as a newer format.
+        assert!(["E421", "E422"].contains(&refused(&flipped)), "byte {at}");
+    }
+}
+
+#[test]
+fn a_change_that_is_not_made_says_why() {
+    let schema: Value = serde_json::from_str(PLAN_SCHEMA).unwrap();
+    let mut sample = samples::update();
+    sample.changes[0].broken = Some(vec!["it was deleted".to_owned()]);
+    let json = plan(&sample, None);
+    check(&schema, &json, &schema, "plan");
+    assert_eq!(json["changes"][0]["broken"], json!(["it was deleted"]));
 }
 
 #[test]

@@ -80,6 +80,10 @@ pub(super) fn show(change: &Change, frame: &Frame, view: &PlanView<'_>, page: &m
         late(change, write, page);
     }
     reach::show(change, view, page);
+    for (at, line) in change.broken.iter().flatten().enumerate() {
+        let text = if at == 0 { format!("NOT MADE: {line}") } else { line.clone() };
+        page.wrapped(if at == 0 { 6 } else { 8 }, 10, &Text::tone(Tone::Danger, &text));
+    }
     for note in &change.notes {
         page.wrapped(6, 8, &Text::plain(note));
     }

@@ -78,6 +78,7 @@ fn is_listed(change: &Change, full: bool) -> bool {
     full || change.action != Action::NoOp
         || change.not_ready.is_some()
         || change.moved_from.is_some()
+        || change.broken.is_some()
         || !change.notes.is_empty()
 }
 

@@ -9,10 +9,9 @@ use crate::cluster::{ClusterIdentity, IdentityKind};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::path::FieldPath;
 use crate::plan::{
-    Action, Change, Fidelity, FieldCause, FieldChange, Guard, NotOurs, NotReady, Plan, Reach, ReachItem,
-    Risk, Shown, TargetCluster, Write,
+    Action, Change, Fidelity, FieldCause, FieldChange, NotOurs, NotReady, Plan, Reach, ReachItem, Risk,
+    Shown, TargetCluster, Write,
 };
-use crate::stack::Wait;
 
 pub(in crate::views) fn address(text: &str) -> Address {
     text.parse().unwrap()
@@ -27,33 +26,7 @@ fn path(text: &str) -> FieldPath {
 }
 
 pub(in crate::views) fn change(at: &str, object: &str, action: Action) -> Change {
-    Change {
-        address: address(at),
-        key: key(object),
-        moved_from: None,
-        action,
-        reason: None,
-        api: None,
-        fields: Vec::new(),
-        risk: Risk::Safe,
-        reach: Reach::default(),
-        reinstalls: false,
-        fidelity: Fidelity::Server,
-        fidelity_reason: None,
-        guard: Guard::Absent,
-        notes: Vec::new(),
-        not_ready: None,
-        unchanged_since: None,
-        record: None,
-        write: None,
-        wait: Wait::Ready,
-        timeout: 300,
-        protect: false,
-        depends_on: BTreeMap::new(),
-        after: BTreeSet::new(),
-        former: false,
-        location: None,
-    }
+    Change { fidelity: Fidelity::Server, timeout: 300, ..Change::new(address(at), key(object), action) }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "what it is assigned to is optional")]

@@ -13,6 +13,11 @@ const LISTED: usize = 4;
 
 pub(super) fn show(plan: &Plan, view: &PlanView<'_>, page: &mut Page) {
     page.wrapped(0, 2, &totals(plan));
+    let broken = number(plan, |c| c.broken.is_some());
+    if broken > 0 {
+        let text = format!("The cluster moved on: {} not made.", count(broken, "change is", "changes are"));
+        page.line(0, &Text::tone(Tone::Danger, &text));
+    }
     unchanged(plan, view, page);
     checked(plan, view, page);
     if !plan.left_behind.is_empty() {

@@ -91,7 +91,7 @@ fn an_update_is_sent_again_only_while_what_decided_it_holds() {
         assert_eq!(
             applied.failure("config_map.a"),
             format!(
-                "ConfigMap {ns}/a was changed since the plan was made\ndata.other is now \"y\"\n\
+                "ConfigMap {ns}/a was changed since the plan was made\ndata.other: \"x\" when planned, \"y\" now, by kubectl-patch\n\
                  data.other is held by \"kubectl-patch\" using v1"
             )
         );
