@@ -50,6 +50,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Retrying;
+use crate::state::Disk;
 
 /// What a use case has of the world around it.
 #[derive(Debug, Clone)]
@@ -58,6 +59,8 @@ pub struct World {
     pub env: BTreeMap<String, String>,
     /// The folder that relative paths start from; empty for the process's own.
     pub cwd: PathBuf,
+    /// The disk that states lie on.
+    pub disk: Disk,
     /// The clock.
     pub now: fn() -> Timestamp,
     /// A lineage for a state that does not exist yet.

@@ -13,6 +13,7 @@
 //! - what is damaged, unknown or newer is refused and left untouched, never read as "no state";
 //! - no secret value is ever in a file of this module.
 
+mod disk;
 mod envelope;
 mod error;
 mod files;
@@ -26,6 +27,7 @@ mod revision;
 mod settle;
 mod store;
 
+pub use disk::Disk;
 pub use error::Error;
 pub use journal::{Begin, BeginId, OpenBegin, Operation, Outcome, replay};
 pub use key::{Digest, HashKey};

@@ -9,6 +9,7 @@ use std::time::Duration;
 pub use load::Snapshot;
 pub use locked::{Committed, LockedStore};
 
+use super::disk::Disk;
 use super::error::Error;
 use super::location::Location;
 use super::lock::{Holder, LockWait};
@@ -17,15 +18,16 @@ use super::revision::{Recorded, Revision};
 /// Where a stack's state is kept. Opening it is the only way to it.
 #[derive(Debug, Clone)]
 pub struct Store {
+    disk: Disk,
     location: Location,
     stack: String,
 }
 
 impl Store {
-    /// The state of `stack` in files at `location`.
+    /// The state of `stack` in files of `disk` at `location`.
     #[must_use]
-    pub fn new(location: Location, stack: impl Into<String>) -> Self {
-        Self { location, stack: stack.into() }
+    pub fn new(disk: Disk, location: Location, stack: impl Into<String>) -> Self {
+        Self { disk, location, stack: stack.into() }
     }
 
     /// Where it is, for people.
@@ -41,7 +43,7 @@ impl Store {
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
     pub async fn check_unlocked(&self) -> Result<(), Error> {
         let path = self.location.lock();
-        match super::lock::probe(&path) {
+        match super::lock::probe(&self.disk, &path) {
             Some(holder) => Err(Error::Locked { path, holder }),
             None => Ok(()),
         }
@@ -60,7 +62,7 @@ impl Store {
     /// When a file cannot be read, is damaged or newer, or belongs to another stack.
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
     pub async fn open_read(&self, lineage: impl FnOnce() -> String + Send) -> Result<Snapshot, Error> {
-        load::snapshot(&self.location, &self.stack, lineage)
+        load::snapshot(&self.disk, &self.location, &self.stack, lineage)
     }
 
     /// Takes the lock, then reads the state; only what this returns can write. The lock is held until it is
@@ -74,7 +76,7 @@ impl Store {
         wait: LockWait<'_>,
         lineage: impl FnOnce() -> String + Send,
     ) -> Result<LockedStore, Error> {
-        LockedStore::open(&self.location, &self.stack, holder, wait, lineage).await
+        LockedStore::open(&self.disk, &self.location, &self.stack, holder, wait, lineage).await
     }
 
     /// As [`Self::open_locked`], without waiting for a lock that is held.
@@ -96,7 +98,7 @@ impl Store {
     /// When the folder cannot be read.
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
     pub async fn revisions(&self) -> Result<Vec<Recorded>, Error> {
-        revisions::list(&self.location)
+        revisions::list(&self.disk, &self.location)
     }
 
     /// The revision recorded last; `None` if nothing was.
@@ -105,7 +107,7 @@ impl Store {
     /// When it cannot be read or is damaged.
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
     pub async fn latest_revision(&self) -> Result<Option<Revision>, Error> {
-        revisions::latest(&self.location)
+        revisions::latest(&self.disk, &self.location)
     }
 
     /// One revision; `None` if it was not recorded or not kept.
@@ -114,7 +116,7 @@ impl Store {
     /// When it cannot be read or is damaged.
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
     pub async fn revision(&self, serial: u64) -> Result<Option<Revision>, Error> {
-        revisions::read(&self.location, serial)
+        revisions::read(&self.disk, &self.location, serial)
     }
 }
 
@@ -131,5 +133,7 @@ fn render(document: &impl serde::Serialize) -> String {
     super::envelope::seal(&pretty)
 }
 
+#[cfg(test)]
+mod disk_tests;
 #[cfg(test)]
 mod tests;
