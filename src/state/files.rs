@@ -105,8 +105,9 @@ impl Disk {
             return Some(format!("{0} can be read by others: chmod 600 {0}", path.display()));
         }
         let us = rustix::process::geteuid().as_raw();
-        (access.owner != us && us != 0)
-            .then(|| format!("{0} belongs to another user (uid {1}), who can change it", path.display(), access.owner))
+        (access.owner != us && us != 0).then(|| {
+            format!("{0} belongs to another user (uid {1}), who can change it", path.display(), access.owner)
+        })
     }
 
     /// Replaces the content of `path`: written to a temporary file (`reserved`, if space was set aside in one),

@@ -125,10 +125,11 @@ async fn hold(
     world: &World,
 ) -> Result<Lock, Error> {
     let holder = Holder::this_process(operation, (world.now)());
-    let lock = Lock::acquire(&world.disk, &place.lock(), &holder, wait).await.map_err(|error| match error {
-        state::Error::Locked { holder, .. } => Error::SandboxHeld(Box::new(holder)),
-        other => other.into(),
-    })?;
+    let lock =
+        Lock::acquire(&world.disk, &place.lock(), &holder, wait).await.map_err(|error| match error {
+            state::Error::Locked { holder, .. } => Error::SandboxHeld(Box::new(holder)),
+            other => other.into(),
+        })?;
     place.forget_kubeconfig()?;
     Ok(lock)
 }

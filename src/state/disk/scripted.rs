@@ -80,7 +80,14 @@ fn fault(text: &str) -> Result<Fault, String> {
     let (operation, file) = place.split_once(':').ok_or_else(|| wrong("no file"))?;
     let known = OPERATIONS.iter().find(|name| **name == operation);
     let operation = known.ok_or_else(|| wrong("no such operation"))?;
-    Ok(Fault { operation, file: file.to_owned(), pass: first.saturating_sub(1), lasting, spent: false, error })
+    Ok(Fault {
+        operation,
+        file: file.to_owned(),
+        pass: first.saturating_sub(1),
+        lasting,
+        spent: false,
+        error,
+    })
 }
 
 impl Script {

@@ -213,10 +213,7 @@ impl Inner {
     }
 
     /// A change of names: done, failed, or failed although it was done.
-    fn rename_things(
-        &mut self,
-        change: impl FnOnce(&Self) -> io::Result<Change>,
-    ) -> io::Result<()> {
+    fn rename_things(&mut self, change: impl FnOnce(&Self) -> io::Result<Change>) -> io::Result<()> {
         match self.meet(true) {
             Ok(()) => {
                 let change = change(self)?;

@@ -72,8 +72,7 @@ impl Known {
         // The events that are there, and which begins are open beyond them.
         let fits = |count: &usize| {
             let (resources, expected) = self.after(*count);
-            let expected_are_open =
-                expected.iter().all(|begin| open.iter().any(|one| one.begin == **begin));
+            let expected_are_open = expected.iter().all(|begin| open.iter().any(|one| one.begin == **begin));
             let mut rest = open.iter().filter(|one| !expected.contains(&&one.begin));
             resources == found.resources
                 && expected_are_open
@@ -134,7 +133,8 @@ fn brief(id: u64, begin: &Begin) -> String {
 }
 
 fn resources(all: &BTreeMap<Address, Owned>) -> String {
-    let one = |(address, owned): (&Address, &Owned)| format!("{}={} {}", address.name, owned.key.name, owned.uid);
+    let one =
+        |(address, owned): (&Address, &Owned)| format!("{}={} {}", address.name, owned.key.name, owned.uid);
     all.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
@@ -242,8 +242,8 @@ impl Run {
         let small = |random: &mut Random| u8::try_from(random.below(4)).unwrap();
         match self.random.below(10) {
             0..4 => {
-                let operation =
-                    [Operation::Create, Operation::Update, Operation::Delete][usize::from(small(&mut self.random).min(2))];
+                let operation = [Operation::Create, Operation::Update, Operation::Delete]
+                    [usize::from(small(&mut self.random).min(2))];
                 let (address, object, uid) =
                     (small(&mut self.random), small(&mut self.random), small(&mut self.random));
                 let mut begin = begin(operation, address, object, uid);

@@ -1,12 +1,15 @@
 //! Writing: the journal while it goes on, the state file at its end.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::super::disk::{Disk, Open};
 use super::super::error::Error;
 use super::super::files;
-use super::super::journal::{Begin, BeginId, End, Header, Journal, OpenBegin, Outcome, Record, Writer, open_list};
+use super::super::journal::{
+    Begin, BeginId, End, Header, Journal, OpenBegin, Outcome, Record, Writer, open_list,
+};
 use super::super::key::HashKey;
 use super::super::ledger::Ledger;
 use super::super::location::Location;
@@ -425,7 +428,14 @@ impl Drop for LockedStore {
     }
 }
 
+/// The key, which is the first file of a state.
 fn make_key(disk: &Disk, location: &Location) -> Result<HashKey, Error> {
+    // A run that failed may have made the folder and not got its name to the disk.
+    let inside = |folder: &&Path| folder.starts_with(&location.project);
+    let above = location.folder().ancestors().skip(1);
+    for folder in above.clone().take(1).chain(above.skip(1).take_while(inside)) {
+        disk.sync_folder(folder)?;
+    }
     let key = HashKey::generate().map_err(Error::Random)?;
     disk.replace(&location.key(), key.bytes(), None)?;
     disk.sync_folder(location.folder())?;

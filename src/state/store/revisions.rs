@@ -50,7 +50,9 @@ pub(super) fn write(disk: &Disk, location: &Location, revision: &Revision) -> Re
     disk.create_folder(&folder)?;
     disk.replace(&location.revision(revision.serial), render(revision).as_bytes(), None)?;
     drop_old(disk, location)?;
-    disk.sync_folder(&folder)
+    disk.sync_folder(&folder)?;
+    // The name of the folder too: a try that failed may have made it.
+    disk.sync_folder(location.folder())
 }
 
 fn drop_old(disk: &Disk, location: &Location) -> Result<(), Error> {
