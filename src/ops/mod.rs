@@ -14,6 +14,7 @@ mod inspect;
 mod output;
 mod plan;
 mod recipe;
+mod recover;
 mod render;
 mod revision;
 mod rollback;
@@ -33,6 +34,9 @@ pub use init::{Made, init};
 pub use inspect::{state_list, state_show};
 pub use output::output;
 pub use plan::{ClusterRequest, PlanOutcome, PlanRequest, plan};
+pub use recover::{
+    Believed, Entry, FileFound, NotTaken, RecoverRequest, Recovering, Recovery, Seen, state_recover,
+};
 pub use render::render;
 pub use rollback::{Return, StillSays};
 pub use sandbox::{SandboxPlace, Served, Sources, reset as sandbox_reset, serve as sandbox_serve};

@@ -24,6 +24,7 @@ mod location;
 mod lock;
 mod model;
 mod revision;
+mod salvage;
 mod settle;
 mod store;
 
@@ -36,5 +37,6 @@ pub use location::{Location, locate, locate_in_sandbox, project_of, sandbox_fold
 pub use lock::{Holder, Lock, LockWait, probe};
 pub use model::{Former, FormerStatus, Owned, State};
 pub use revision::{ChangeCounts, Recipe, Recorded, Revision, RevisionExisting, RevisionManifest};
+pub use salvage::{Found, JournalHead, Replaced, Salvage};
 pub use settle::{settle, settle_adopt, settle_create, settle_delete, settle_forget};
 pub use store::{Committed, LockedStore, Snapshot, Store, document};

@@ -14,6 +14,7 @@ use super::error::Error;
 use super::location::Location;
 use super::lock::{Holder, LockWait};
 use super::revision::{Recorded, Revision};
+use super::salvage::Salvage;
 
 /// Where a stack's state is kept. Opening it is the only way to it.
 #[derive(Debug, Clone)]
@@ -92,6 +93,15 @@ impl Store {
         self.open_locked(holder, wait, lineage).await
     }
 
+    /// Takes the lock, then reads the files as far as they can be, damaged or not.
+    ///
+    /// # Errors
+    /// A lock that is held or cannot be had; a file that the system does not let us read, that is newer, or that
+    /// belongs to another stack.
+    pub async fn salvage(&self, holder: &Holder, wait: LockWait<'_>) -> Result<Salvage, Error> {
+        load::salvage(&self.disk, &self.location, &self.stack, holder, wait).await
+    }
+
     /// The recorded revisions, oldest first; a damaged one is an error in its place.
     ///
     /// # Errors
@@ -127,7 +137,7 @@ pub fn document(state: &super::State) -> String {
 }
 
 /// The text of a state file or revision.
-fn render(document: &impl serde::Serialize) -> String {
+pub(super) fn render(document: &impl serde::Serialize) -> String {
     let pretty =
         serde_json::to_string_pretty(document).expect("documents have text keys and no failing parts");
     super::envelope::seal(&pretty)

@@ -32,6 +32,7 @@ impl From<Error> for Failed {
                     .hint("arrplan sandbox reset    throws it away, to begin anew"),
             ),
             Error::Choose(diagnostic) => Self::Usage(of_diagnostic(&diagnostic)),
+            Error::Refused(diagnostic) => Self::Error(of_diagnostic(&diagnostic)),
             Error::Stopped(_) => Self::Error(
                 Failure::new(message)
                     .hint("the journal has what was done: the same command again goes on from there"),

@@ -9,6 +9,7 @@ mod history;
 mod init;
 mod output;
 mod plan;
+mod recover;
 mod render;
 mod sandbox;
 mod schema;

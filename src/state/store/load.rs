@@ -13,8 +13,9 @@ use super::super::journal::{Begin, BeginId, Header, Journal, OpenBegin, Outcome,
 use super::super::key::HashKey;
 use super::super::ledger::{Ledger, record};
 use super::super::location::Location;
-use super::super::lock::{self, Holder};
+use super::super::lock::{self, Holder, Lock, LockWait};
 use super::super::model::{FORMAT_VERSION, State};
+use super::super::salvage::{Found, Salvage};
 
 /// How often a read starts again because a writer replaced files in between.
 const READS: usize = 5;
@@ -188,8 +189,11 @@ fn witness(disk: &Disk, location: &Location, journal: Option<&Journal>) -> Optio
     if journal.is_some_and(|j| j.header.base_serial > 0) {
         return Some(location.journal());
     }
-    let previous = location.previous();
-    disk.exists(&previous).then_some(previous)
+    // Something was applied: its objects are there, with the mark of that state.
+    let revisions = location.revisions();
+    let applied = disk.names(&revisions).is_ok_and(|names| !names.is_empty());
+    let previous = Some(location.previous()).filter(|previous| disk.exists(previous));
+    previous.or_else(|| applied.then_some(revisions))
 }
 
 fn parse_state(disk: &Disk, location: &Location, stack: &str, bytes: &[u8]) -> Result<State, Error> {
@@ -235,6 +239,50 @@ pub(super) fn parse_document<T: DeserializeOwned>(
 #[derive(Deserialize)]
 struct Format {
     format_version: u32,
+}
+
+/// See [`super::Store::salvage`].
+pub(super) async fn salvage(
+    disk: &Disk,
+    location: &Location,
+    stack: &str,
+    holder: &Holder,
+    wait: LockWait<'_>,
+) -> Result<Salvage, Error> {
+    disk.create_folder(location.folder())?;
+    let lock = Lock::acquire(disk, &location.lock(), holder, wait).await?;
+    let state_at = |path: &Path| -> Result<Found<State>, Error> {
+        let Some(bytes) = disk.read(path)? else { return Ok(Found::Absent) };
+        match parse_state(disk, location, stack, &bytes) {
+            Ok(state) => Ok(Found::Sound(state)),
+            Err(Error::Corrupt { reason, .. }) => Ok(Found::Damaged(reason, None)),
+            Err(other) => Err(other),
+        }
+    };
+    let journal = match disk.read(&location.journal())? {
+        None => Found::Absent,
+        Some(bytes) => match parse_journal(&location.journal(), &bytes) {
+            Ok(journal) => Found::Sound(journal),
+            Err(Error::Corrupt { reason, .. }) => Found::Damaged(reason, Journal::beginning(&bytes)),
+            Err(other) => return Err(other),
+        },
+    };
+    let key = match disk.read(&location.key())?.map(zeroize::Zeroizing::new) {
+        None => Found::Absent,
+        Some(bytes) => HashKey::from_bytes(&bytes)
+            .map_or_else(|| Found::Damaged("it is no key".to_owned(), None), Found::Sound),
+    };
+    Ok(Salvage {
+        state: state_at(&location.state)?,
+        previous: state_at(&location.previous())?,
+        key,
+        revisions: super::revisions::list(disk, location)?,
+        journal,
+        stack: stack.to_owned(),
+        disk: disk.clone(),
+        location: location.clone(),
+        _lock: lock,
+    })
 }
 
 fn parse_journal(path: &Path, bytes: &[u8]) -> Result<Journal, Error> {

@@ -189,7 +189,7 @@ async fn every_damage_is_refused_and_never_read_as_no_state() {
     let error = project.read().await.unwrap_err();
     let place = project.location.state.display();
     assert_eq!(error.to_string(), format!("state file {place} is damaged: it is empty"));
-    assert!(error.help()[1].contains("arr.prev.json"), "{:?}", error.help());
+    assert!(error.help()[2].contains("arr.prev.json"), "{:?}", error.help());
     project.try_open().await.unwrap_err();
     assert_eq!(project.bytes(), b"", "untouched");
 }
