@@ -195,6 +195,19 @@ impl Error {
         }
     }
 
+    /// The error with its causes, on one line.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+
     /// The error with its causes and what to do next, to show beside others.
     #[must_use]
     pub fn diagnostic(&self) -> crate::diag::Diagnostic {

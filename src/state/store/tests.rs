@@ -177,10 +177,14 @@ async fn every_damage_is_refused_and_never_read_as_no_state() {
     let good = project.bytes();
     let mut damaged: Vec<Vec<u8>> = (0..good.len()).map(|cut| good[..cut].to_vec()).collect();
     for at in 0..good.len() {
-        let mut flipped = good.clone();
-        flipped[at] ^= 1 << (at % 8);
-        damaged.push(flipped);
+        for bit in 0..8 {
+            let mut flipped = good.clone();
+            flipped[at] ^= 1 << bit;
+            damaged.push(flipped);
+        }
     }
+    println!("state of {} bytes: {} damages, each refused", good.len(), damaged.len());
+    assert_eq!(damaged.len(), good.len() * 9);
     for bytes in damaged {
         let error = super::load::parse_for_tests(&project.location, "arr", &bytes).unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. } | Error::Newer { .. }), "{error}");
