@@ -157,6 +157,8 @@ impl Disk {
         }
         self.files().rename(&temporary, previous).map_err(failed("replace", previous))?;
         failpoint::file(Step::Renamed, previous);
+        // A name of the same file stays where it is: a run that was killed had got as far before.
+        self.remove(&temporary)?;
         Ok(())
     }
 }
@@ -168,7 +170,7 @@ pub(super) fn reserve(file: &dyn Open, path: &Path, bytes: u64) -> Result<bool, 
 
 /// Fills an empty file and empties it again: no promise, but a full disk shows all the same.
 pub(super) fn try_space(file: &mut dyn Open, path: &Path, bytes: u64) -> Result<(), Error> {
-    const PIECE: usize = 1 << 16;
+    const PIECE: usize = 1 << 12;
     let piece = [0; PIECE];
     let mut left = bytes;
     let mut filled = Ok(());
@@ -225,6 +227,10 @@ mod tests {
             }
             assert_eq!(disk.read(&path).unwrap().unwrap(), b"three");
             assert_eq!(disk.read(&previous).unwrap().unwrap(), b"two");
+            // Twice without a change between.
+            disk.keep_previous(&path, &previous).unwrap();
+            disk.keep_previous(&path, &previous).unwrap();
+            assert_eq!(disk.names(folder.path()).unwrap().len(), 2);
         }
     }
 

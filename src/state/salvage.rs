@@ -224,7 +224,10 @@ impl Salvage {
             damaged.push((location.journal(), "journal"));
         }
         let taken = |n: u64| ["json", "journal"].iter().any(|kind| disk.exists(&location.damaged(n, kind)));
-        let number = (1..).find(|n| !taken(*n)).unwrap_or(u64::MAX);
+        let mut number = 1;
+        while taken(number) {
+            number += 1;
+        }
         let mut kept = Vec::new();
         for (path, kind) in damaged {
             let Some(bytes) = disk.read(&path)? else { continue };

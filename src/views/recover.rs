@@ -17,7 +17,7 @@ pub fn believed(believed: &Believed, layout: Layout) -> String {
         page.wrapped(6, 8, &Text::tone(if file.bad { Tone::Bad } else { Tone::Plain }, &file.says));
     }
     let (lineage, source) = &believed.lineage;
-    page.wrapped(2, 6, &Text::plain(&format!("lineage {lineage}, says {source}")));
+    page.wrapped(2, 6, &Text::plain(&format!("lineage {lineage} (from {source})")));
     page.blank();
     let objects = count(believed.entries.len(), "object", "objects");
     page.line(0, &Text::tone(Tone::Strong, &format!("It owns {objects}, as far as can be known:")));

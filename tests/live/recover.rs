@@ -16,6 +16,14 @@ fn stack(name: &str, namespace: &str, maps: &[&str]) -> String {
     texts.concat()
 }
 
+/// The whole output, the same on every kind of cluster.
+#[track_caller]
+fn whole(name: &str, told: &str) {
+    insta::with_settings!({ prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!(name, told);
+    });
+}
+
 impl Project<'_> {
     #[track_caller]
     fn recover(&self, args: &[&str]) -> RunOutput {
@@ -63,7 +71,7 @@ fn a_damaged_state_is_rebuilt_from_its_previous_copy_its_revisions_and_what_is_l
     let Some(plane) = crate::plane(&[]) else {
         return;
     };
-    let ns = plane.create_namespace("recover");
+    let ns = plane.create_namespace("ns-recover");
     let project = Project::new(plane, "recover", &stack("recover", &ns, &["a", "b", "c"]));
     drop(project.apply(&[]).expect_status(0));
     project.write(&stack("recover", &ns, &["a=2", "c", "d"]));
@@ -75,13 +83,13 @@ fn a_damaged_state_is_rebuilt_from_its_previous_copy_its_revisions_and_what_is_l
     let damaged = std::fs::read(project.state_path("json")).unwrap();
 
     let refused = project.plan(&[]).expect_status(1);
-    insta::assert_snapshot!(project.told(&refused, &ns, &lineage), @"");
+    whole("recover_refused", &project.told(&refused, &ns, &lineage));
     shows(&project.apply(&[]).expect_status(1), &["E502"]);
     shows(&project.destroy(&[]).expect_status(1), &["E502"]);
 
     project.writes_nothing(&ns, || {
         let asked = project.recover(&[]).expect_status(1);
-        insta::assert_snapshot!(project.told(&asked, &ns, &lineage), @"");
+        whole("recover_asks", &project.told(&asked, &ns, &lineage));
         assert_eq!(std::fs::read(project.state_path("json")).unwrap(), damaged);
         assert!(!project.state_path("damaged-1.json").exists());
 
@@ -111,7 +119,7 @@ fn a_state_that_is_gone_is_rebuilt_from_ever_less() {
     let Some(plane) = crate::plane(&[]) else {
         return;
     };
-    let ns = plane.create_namespace("gone");
+    let ns = plane.create_namespace("ns-gone");
     let project = Project::new(plane, "gone", &stack("gone", &ns, &["a", "b"]));
     drop(project.apply(&[]).expect_status(0));
     project.write(&stack("gone", &ns, &["a=2", "b"]));
@@ -142,7 +150,7 @@ fn a_state_that_is_gone_is_rebuilt_from_ever_less() {
     shows(&project.plan(&[]).expect_status(1), &["E402", "arrplan state recover"]);
     project.writes_nothing(&ns, || {
         let recovered = project.recover(&["--yes"]).expect_status(0);
-        insta::assert_snapshot!(project.told(&recovered, &ns, &lineage), @"");
+        whole("recover_from_the_cluster", &project.told(&recovered, &ns, &lineage));
         shows(&project.plan(&[]).expect_status(0), &["config_map.b", "1 to delete"]);
     });
     drop(project.apply(&[]).expect_status(0));
@@ -155,7 +163,7 @@ fn what_an_interrupted_run_left_open_is_settled_with_a_damaged_state() {
     let Some(plane) = crate::plane(&[]) else {
         return;
     };
-    let ns = plane.create_namespace("open");
+    let ns = plane.create_namespace("ns-open");
     let project = Project::new(plane, "open", &stack("open", &ns, &["a", "b"]));
     drop(project.apply(&[]).expect_status(0));
     let lineage = project.state()["lineage"].clone();
@@ -166,7 +174,7 @@ fn what_an_interrupted_run_left_open_is_settled_with_a_damaged_state() {
     assert_eq!(crashed.status, None, "{crashed}");
     project.damage("json");
     let recovered = project.recover(&["--yes"]).expect_status(0);
-    insta::assert_snapshot!(project.told(&recovered, &ns, &lineage), @"");
+    whole("recover_an_interrupted_run", &project.told(&recovered, &ns, &lineage));
     assert!(!project.state_path("journal").exists());
     drop(project.apply(&[]).expect_status(0));
     assert_eq!(project.owned(), ["config_map.a", "config_map.c"]);
@@ -198,7 +206,7 @@ fn two_states_of_one_stack_are_told_apart() {
     let Some(plane) = crate::plane(&[]) else {
         return;
     };
-    let (ns, other) = (plane.create_namespace("twice"), plane.create_namespace("twice-other"));
+    let (ns, other) = (plane.create_namespace("ns-twice"), plane.create_namespace("ns-twice-other"));
     let project = Project::new(plane, "twice", &stack("twice", &ns, &["a"]));
     drop(project.apply(&[]).expect_status(0));
     let second = Project::new(plane, "twice", &stack("twice", &other, &["a"]));

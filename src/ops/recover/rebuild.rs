@@ -10,7 +10,7 @@ use crate::object::{FIELD_MANAGER, Mark, Object};
 use crate::path::FieldPath;
 use crate::stack::{self, MANIFEST, Stack};
 use crate::state::{
-    Begin, FormerStatus, OpenBegin, Operation, Outcome, Owned, Salvage, State, record, settle,
+    Begin, Digest, FormerStatus, Found, OpenBegin, Operation, Outcome, Owned, Salvage, State, record, settle,
 };
 
 /// What is known beside the rest of the state.
@@ -50,10 +50,7 @@ pub(super) fn rebuild(rest: State, open: &[OpenBegin], facts: &Facts<'_>) -> Reb
     let ours: BTreeMap<ObjectKey, &Object> =
         facts.live.marked.iter().filter(is_ours).map(|object| (object.key(), object)).collect();
     let mut state = rest;
-    let mut from: BTreeMap<ObjectKey, String> = state
-        .objects()
-        .map(|(key, ..)| (key.clone(), "the previous copy or the journal".to_owned()))
-        .collect();
+    let mut from = sources(&state, facts.salvage);
     let mut not_taken = Vec::new();
     drop_absent(&mut state, &ours, facts, &mut not_taken);
     for OpenBegin { begin, .. } in open {
@@ -83,6 +80,20 @@ pub(super) fn rebuild(rest: State, open: &[OpenBegin], facts: &Facts<'_>) -> Reb
     not_taken.extend(foreign(facts, &mark));
     let entries = entries(&state, &ours, facts, &from);
     Rebuilt { state, entries, not_taken }
+}
+
+/// Which file an object is known from.
+fn sources(state: &State, salvage: &Salvage) -> BTreeMap<ObjectKey, String> {
+    let of = |found: &Found<State>, key: &ObjectKey| {
+        let content = found.content().filter(|content| content.lineage == state.lineage);
+        content.is_some_and(|content| content.objects().any(|(other, ..)| other == key))
+    };
+    let source = |key: &ObjectKey| match () {
+        () if of(&salvage.state, key) => "the state",
+        () if of(&salvage.previous, key) => "the previous copy",
+        () => "the journal",
+    };
+    state.objects().map(|(key, ..)| (key.clone(), source(key).to_owned())).collect()
 }
 
 /// Drops what is proven to be gone.
@@ -141,7 +152,7 @@ fn take_in(
         from.insert(
             key.clone(),
             match source(&named) {
-                Source::Nothing => "its mark; nothing names it, so its address is made up".to_owned(),
+                Source::Nothing => "its mark alone: the address is made up, and what the stack does not declare the next plan deletes".to_owned(),
                 Source::Revision(serial) => format!("its mark, and revision {serial}"),
                 Source::Stack => "its mark, and the stack file".to_owned(),
             },
@@ -205,7 +216,7 @@ fn made_up(key: &ObjectKey, taken: &mut BTreeSet<Address>) -> Address {
 }
 
 /// The fields that our own entry holds: what the server says that we own.
-fn our_fields(object: &Object) -> BTreeMap<FieldPath, Option<crate::state::Digest>> {
+fn our_fields(object: &Object) -> BTreeMap<FieldPath, Option<Digest>> {
     let managers: Vec<Manager> = fields::managers(object).unwrap_or_default();
     let ours = fields::owned_by(&managers, FIELD_MANAGER);
     ours.into_iter().flat_map(|entry| entry.fields.leaves()).map(|path| (path.clone(), None)).collect()

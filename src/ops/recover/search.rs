@@ -177,9 +177,8 @@ impl Live {
         for (key, live) in found {
             let look = match live {
                 Ok(Some(object)) => Look::There(object),
-                Ok(None) => Look::Absent,
                 // No namespace, no object in it.
-                Err(Error::Cluster(cluster::Error::NamespaceNotFound(_))) => Look::Absent,
+                Ok(None) | Err(Error::Cluster(cluster::Error::NamespaceNotFound(_))) => Look::Absent,
                 Err(Error::Cluster(error)) if !is_fatal(&error) => Look::Unread(error.to_string()),
                 Err(error) => return Err(error),
             };

@@ -4,11 +4,11 @@
 //! What a [`Files`] promises is what POSIX does, no more: what was written is durable after a sync of the file, a
 //! name after a sync of its folder, and a file whose sync failed once is never trusted again.
 
+#[cfg(test)]
+pub(super) mod fake;
 mod real;
 #[cfg(any(test, feature = "faults"))]
 mod scripted;
-#[cfg(test)]
-pub(super) mod simulated;
 
 use std::ffi::OsString;
 use std::fmt;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use serde_json::json;
 
-use super::super::disk::simulated::{Random, Simulated, Trouble};
+use super::super::disk::fake::{Random, Simulated, Trouble};
 use super::super::journal::tests::{begin, owned};
 use super::super::journal::{Begin, BeginId, OpenBegin, Operation, Outcome};
 use super::super::model::State;

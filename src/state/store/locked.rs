@@ -1,5 +1,7 @@
 //! Writing: the journal while it goes on, the state file at its end.
 
+mod journal_file;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,9 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::super::disk::{Disk, Open};
 use super::super::error::Error;
 use super::super::files;
-use super::super::journal::{
-    Begin, BeginId, End, Header, Journal, OpenBegin, Outcome, Record, Writer, open_list,
-};
+use super::super::journal::{Begin, BeginId, End, Journal, OpenBegin, Outcome, Record, Writer, open_list};
 use super::super::key::HashKey;
 use super::super::ledger::Ledger;
 use super::super::location::Location;
@@ -334,60 +334,6 @@ impl LockedStore {
         let reserved = inner.reserved.take();
         self.disk.replace(&location.state, render(state).as_bytes(), reserved)?;
         self.disk.sync_folder(location.folder())
-    }
-
-    /// Opens the journal to append to it, writing it first unless this process did.
-    fn start_journal(&self, inner: &mut Inner) -> Result<(), Error> {
-        if inner.writer.is_some() {
-            return Ok(());
-        }
-        match &inner.journal {
-            OnDisk::None | OnDisk::Stale => self.write_open(inner)?,
-            OnDisk::Found(journal) => {
-                let end = self.write_journal(&journal.header, &journal.records)?;
-                inner.journal = OnDisk::Continued(end);
-            }
-            OnDisk::Continued(_) | OnDisk::Broken => {}
-        }
-        let OnDisk::Continued(end) = &inner.journal else {
-            return Err(self.no_writer());
-        };
-        let path = self.location.journal();
-        let file = self.disk.open_append(&path)?;
-        inner.writer = Some(Writer::start(path, file, end.clone())?);
-        Ok(())
-    }
-
-    /// Writes a journal that continues the state file and holds what is open.
-    fn write_open(&self, inner: &mut Inner) -> Result<(), Error> {
-        let begins = inner.open.iter();
-        let records: Vec<_> =
-            begins.map(|(seq, begin)| Record::Begin { seq: *seq, begin: begin.clone() }).collect();
-        inner.journal = OnDisk::Continued(self.write_journal(&load::header_of(&inner.base), &records)?);
-        Ok(())
-    }
-
-    fn write_journal(&self, header: &Header, records: &[Record]) -> Result<End, Error> {
-        let (text, sum) = Journal::render(header, records);
-        self.disk.replace(&self.location.journal(), text.as_bytes(), None)?;
-        self.disk.sync_folder(self.location.folder())?;
-        Ok(End { valid: text.len() as u64, sum, syncs: 0 })
-    }
-
-    /// After the state holds everything that ended: the journal goes, or holds what is open alone.
-    fn compact_journal(&self, inner: &mut Inner) -> Result<(), Error> {
-        failpoint::hit("compact.before");
-        if !inner.open.is_empty() {
-            return self.write_open(inner);
-        }
-        if !matches!(inner.journal, OnDisk::None) {
-            // Also where it is gone already: a try that failed may have removed it, and not for good.
-            self.disk.remove(&self.location.journal())?;
-            self.disk.sync_folder(self.location.folder())?;
-            inner.journal = OnDisk::None;
-        }
-        failpoint::hit("compact.done");
-        Ok(())
     }
 
     fn release_space(&self, inner: &mut Inner) -> Result<(), Error> {

@@ -341,7 +341,9 @@ impl Files for Simulated {
         let (from, to) = (from.to_owned(), to.to_owned());
         self.inner().rename_things(|inner| {
             let inode = inner.find(&from)?;
-            Ok(Change::Move(from, to, inode))
+            // Two names of one file both stay.
+            let same = inner.names.get(&to) == Some(&inode);
+            Ok(if same { Change::Set(to, inode) } else { Change::Move(from, to, inode) })
         })
     }
 
