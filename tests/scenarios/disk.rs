@@ -50,7 +50,6 @@ fn row_04_a_state_that_was_being_written_is_the_old_one_or_the_new_one() {
     let steps = [
         "previous.linked",
         "previous.renamed",
-        "state.created",
         "state.written",
         "state.synced",
         "state.renamed",
@@ -107,9 +106,9 @@ fn row_05_a_disk_that_breaks_in_the_middle_stops_the_run_and_the_next_one_finish
     for (script, done) in [
         // The second begin: the namespace is made, and nothing after it.
         ("sync:app.journal@2+=EIO", "state"),
-        ("write:app.journal@3+=ENOSPC", "state"),
+        ("sync:app.journal@2+=ENOSPC", "state"),
         // The whole disk, the state too.
-        ("write:app.journal@3+=ENOSPC,write:app.json.tmp@1+=ENOSPC,open:app.json.tmp@2+=ENOSPC", "journal"),
+        ("sync:app.journal@2+=ENOSPC,write:app.json.tmp@1+=ENOSPC,open:app.json.tmp@2+=ENOSPC", "journal"),
         ("sync:app.journal@2+=EIO,sync:app.json.tmp@1+=EIO", "journal"),
     ] {
         let project = Project::new(&plane, "app", STACK);
