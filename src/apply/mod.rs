@@ -167,7 +167,7 @@ pub async fn run(input: ApplyInput<'_>) -> Result<Outcome, Error> {
     let mut problem = run.problem.lock().unwrap_or_else(PoisonError::into_inner).take();
     let after = books.state();
     if let Err(error) = run.store.commit(move |state| *state = after).await {
-        problem.get_or_insert_with(|| error.to_string());
+        problem.get_or_insert_with(|| error.in_full());
     }
     let state = run.store.state();
     let mut summary = books.summary.clone();
