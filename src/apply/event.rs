@@ -84,6 +84,8 @@ pub enum EventKind {
         address: Address,
         /// Whether the write was made.
         written: bool,
+        /// Whether a request went out that was not answered: it may have been done or not.
+        in_doubt: bool,
     },
     /// Asked to stop: nothing new starts.
     Stopping,
@@ -112,8 +114,12 @@ pub struct Summary {
     pub failed: usize,
     /// Skipped because of a failure.
     pub skipped: usize,
-    /// Not started or not waited for because of an interrupt.
+    /// Not started or not waited for because of an interrupt, or not known to have been done.
     pub interrupted: usize,
+    /// Of those: how many sent a request that was not answered.
+    pub in_doubt: usize,
+    /// Of those: how many sent none.
+    pub not_started: usize,
     /// Serial of the state now.
     pub serial: u64,
 }

@@ -24,7 +24,7 @@ mod wait;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
@@ -39,7 +39,7 @@ use crate::graph::{Edge, Graph, Reason, ReasonKind};
 use crate::plan::{Action, Plan};
 use crate::secrets::{Redactor, SecretValues};
 use crate::stack::Stack;
-use crate::state::{self, LockedStore, State};
+use crate::state::{self, LockedStore, Revision, State};
 use run::{Books, Run};
 
 /// What a run needs.
@@ -64,7 +64,13 @@ pub struct ApplyInput<'a> {
     pub cancel: CancellationToken,
     /// Who watches.
     pub events: UnboundedSender<Event>,
+    /// What is recorded of the run at the serial that the state is about to get, if anything. It is durable
+    /// before the state: a state never has a serial that the history lacks.
+    pub record: Option<&'a Recording<'a>>,
 }
+
+/// The record of a run that ended as this says, at a serial.
+pub type Recording<'a> = dyn Fn(u64, &Summary, &[ChangeResult]) -> Option<Revision> + 'a;
 
 /// How one change ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -153,6 +159,7 @@ pub async fn run(input: ApplyInput<'_>) -> Result<Outcome, Error> {
         redactor: input.redactor,
         timeout: input.timeout,
         halt: input.cancel.child_token(),
+        grace_ends: OnceLock::new(),
         events: unit::Events::new(input.events),
         existing,
         kept: keys(&[Action::Keep]),
@@ -166,6 +173,13 @@ pub async fn run(input: ApplyInput<'_>) -> Result<Outcome, Error> {
 
     let mut problem = run.problem.lock().unwrap_or_else(PoisonError::into_inner).take();
     let after = books.state();
+    if let Some(record) = input.record
+        && let Some(serial) = run.store.next_serial(&after)
+        && let Some(revision) = record(serial, &books.summary, &books.results)
+        && let Err(error) = run.store.record_revision(&revision).await
+    {
+        problem.get_or_insert_with(|| error.to_string());
+    }
     if let Err(error) = run.store.commit(move |state| *state = after).await {
         problem.get_or_insert_with(|| error.in_full());
     }

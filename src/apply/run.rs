@@ -1,12 +1,13 @@
 //! One run: what all changes share, and the bookkeeping of how each ended.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 use serde_json::Value;
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::dispatcher::{Slot, Units};
@@ -41,6 +42,8 @@ pub(super) struct Run<'a> {
     pub(super) timeout: Option<Duration>,
     /// Nothing new starts, and waits end: an interrupt, or a journal that cannot be written.
     pub(super) halt: CancellationToken,
+    /// When requests are given up that an interrupt found under way.
+    pub(super) grace_ends: OnceLock<Instant>,
     pub(super) events: Events,
     pub(super) existing: BTreeMap<Address, OnceCell<Found>>,
     /// Objects that the plan keeps.
@@ -138,6 +141,17 @@ impl<'a> Books<'a> {
             End::Interrupted => self.summary.interrupted += 1,
         }
         self.run.events.emit(event(self.change(node).address.clone()));
+    }
+
+    /// Ends a change because of an interrupt.
+    fn halted(&mut self, node: usize, written: bool, in_doubt: bool) {
+        let change = self.change(node);
+        if is_active(change) {
+            self.summary.in_doubt += usize::from(in_doubt);
+            let waited = written || change.action == Action::NoOp;
+            self.summary.not_started += usize::from(!in_doubt && !waited);
+        }
+        self.end(node, End::Interrupted, |address| EventKind::Interrupted { address, written, in_doubt });
     }
 
     /// The state as it is now: what the journal says, and what was seen since each write.
@@ -302,13 +316,17 @@ impl<'a> Units<'a> for Books<'a> {
                 self.end(node, End::Done, |address| EventKind::Done { address, action, took, detail });
                 graph::Outcome::Done
             }
-            Err(Stop::Failed(lines)) => {
+            Err(Stop::InDoubt(_)) if self.run.halt.is_cancelled() => {
+                self.halted(node, false, true);
+                graph::Outcome::Failed
+            }
+            Err(Stop::Failed(lines) | Stop::InDoubt(lines)) => {
                 let lines = self.redacted(lines);
                 self.end(node, End::Failed, |address| EventKind::Failed { address, action, took, lines });
                 graph::Outcome::Failed
             }
             Err(Stop::Interrupted { written }) => {
-                self.end(node, End::Interrupted, |address| EventKind::Interrupted { address, written });
+                self.halted(node, written, false);
                 graph::Outcome::Failed
             }
         }
@@ -320,7 +338,7 @@ impl<'a> Units<'a> for Books<'a> {
     }
 
     fn interrupted(&mut self, node: usize) {
-        self.end(node, End::Interrupted, |address| EventKind::Interrupted { address, written: false });
+        self.halted(node, false, false);
     }
 
     fn stopping(&mut self) {

@@ -24,7 +24,7 @@ use crate::secrets::SecretValues;
 use crate::stack::Target;
 use crate::state::{Begin, BeginId, Operation, Outcome};
 
-/// How long a request may go on after an interrupt.
+/// How long requests may go on after an interrupt, all of them together.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// Where events go; whoever stopped listening changes nothing about the run.
@@ -60,6 +60,8 @@ pub(super) struct Done {
 pub(super) enum Stop {
     /// What failed and why, outermost first.
     Failed(Vec<String>),
+    /// A request was not answered; what is known of it, outermost first.
+    InDoubt(Vec<String>),
     /// Interrupted, with or without the write made.
     Interrupted {
         /// Whether the write was made.
@@ -220,15 +222,20 @@ impl<'a> Unit<'a> {
         match self.send(self.writer.get(api, namespace, name)).await {
             Ok(found) => Ok(found),
             Err(Error::NamespaceNotFound(_)) => Ok(None),
+            Err(error) if error.outcome_unknown() && self.run.halt.is_cancelled() => {
+                Err(Stop::Interrupted { written: false })
+            }
             Err(error) => failed("its object cannot be read", lines_of(&error)),
         }
     }
 
-    /// Waits for an answer, for a while also after an interrupt and after the change's time is over.
+    /// Waits for an answer: after an interrupt only until the run's grace ends, and for a while after the
+    /// change's time is over.
     pub(super) async fn send<T>(&self, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let interrupted = async {
             self.run.halt.cancelled().await;
-            tokio::time::sleep(GRACE).await;
+            let until = *self.run.grace_ends.get_or_init(|| Instant::now() + GRACE);
+            tokio::time::sleep_until(until).await;
         };
         let late = tokio::time::sleep_until(self.deadline.max(Instant::now()) + GRACE);
         let given_up = |when: &str| Error::Timeout {
@@ -289,7 +296,7 @@ impl<'a> Unit<'a> {
     pub(super) fn in_doubt<T>(error: &Error) -> Step<T> {
         let mut lines = lines_of(error);
         lines.push("whether it took effect is not known; the next run finds out".to_owned());
-        Err(Stop::Failed(lines))
+        Err(Stop::InDoubt(lines))
     }
 
     /// Ends a write that was made: the object is ours as it is now.

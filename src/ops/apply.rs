@@ -15,7 +15,7 @@ use super::{
     store,
 };
 use crate::address::Address;
-use crate::apply::{self, ApplyInput, Event, Summary};
+use crate::apply::{self, ApplyInput, ChangeResult, Event, Summary};
 use crate::diag::Severity;
 use crate::plan::{self, Only, PlanInput};
 use crate::secrets::{Redactor, SecretValues};
@@ -121,7 +121,8 @@ async fn prepared(
         saved::inputs_differ(document, saved::Inputs::of(&desired, &secrets, locked.key()).as_ref())?;
     }
     let state = locked.state();
-    let basis = rollback::Basis { store: &store, state: &state, key: locked.key(), reader };
+    let basis =
+        rollback::Basis { store: &store, state: &state, key: locked.key(), died: locked.died(), reader };
     let back = rollback::back(request.to, &mut desired, &mut secrets, &basis, world).await?;
     let redactor = secrets.redactor();
     let input = PlanInput {
@@ -199,8 +200,16 @@ impl Prepared {
         if let Some(refusal) = self.refusal(allowed) {
             return Err(refusal);
         }
+        let plan = &self.outcome.plan;
+        let before = match &plan.only {
+            Some(Only::Part { .. }) => self.place.latest_revision().await?,
+            _ => None,
+        };
+        let record = |serial: u64, summary: &Summary, results: &[ChangeResult]| {
+            self.revision(serial, summary, results, before.clone())
+        };
         let input = ApplyInput {
-            plan: &self.outcome.plan,
+            plan,
             stack: self.outcome.stack.as_ref(),
             store: &self.store,
             writer: &self.connection.writer,
@@ -210,6 +219,7 @@ impl Prepared {
             timeout: self.timeout,
             cancel,
             events,
+            record: Some(&record),
         };
         let outcome = apply::run(input).await.map_err(|error| match error {
             apply::Error::State(error) => error.into(),
@@ -219,27 +229,36 @@ impl Prepared {
         if let Some(problem) = outcome.problem {
             return Err(Error::Stopped(problem));
         }
-        self.record(&outcome).await?;
+        self.record_ready(&outcome).await?;
         self.connection.close().await;
         Ok(Applied { summary: outcome.summary, outputs: outcome.state.outputs })
     }
 
-    /// Records what was applied. A run that wrote nothing records only that it works now.
-    async fn record(&self, outcome: &apply::Outcome) -> Result<(), Error> {
-        let plan = &self.outcome.plan;
-        let ready = outcome.summary.failed + outcome.summary.skipped + outcome.summary.interrupted == 0;
-        if outcome.state.serial == plan.serial {
-            if ready
-                && let Some(revision) = self.place.revision(plan.serial).await?
-                && !revision.ready
-            {
-                self.store.record_revision(&Revision { ready, ..revision }).await?;
-            }
-            return Ok(());
+    /// A run that wrote nothing records only that it works now.
+    async fn record_ready(&self, outcome: &apply::Outcome) -> Result<(), Error> {
+        let serial = self.outcome.plan.serial;
+        if outcome.state.serial == serial
+            && worked(&outcome.summary)
+            && let Some(revision) = self.place.revision(serial).await?
+            && !revision.ready
+        {
+            self.store.record_revision(&Revision { ready: true, ..revision }).await?;
         }
+        Ok(())
+    }
+
+    /// What is recorded of a run that ended so; `before` is the revision before it, for an apply of a part.
+    fn revision(
+        &self,
+        serial: u64,
+        summary: &Summary,
+        results: &[ChangeResult],
+        before: Option<Revision>,
+    ) -> Option<Revision> {
+        let plan = &self.outcome.plan;
         // What was let go of was no apply of anything, and is nothing to return to.
         if matches!(plan.only, Some(Only::Release | Only::Refresh)) {
-            return Ok(());
+            return None;
         }
         let ended = (self.now)();
         let took = ended.duration_since(self.holder.started);
@@ -250,30 +269,30 @@ impl Prepared {
             back.record(&mut desires);
         }
         if let Some(Only::Part { left_out, .. }) = &plan.only {
-            let before = self.place.latest_revision().await?;
             desires.keep_left_out(left_out, before);
         }
-        let ends = outcome.results.iter().map(|result| (result.action, result.end));
-        self.store
-            .record_revision(&Revision {
-                format_version: Revision::FORMAT,
-                lineage: plan.lineage.clone(),
-                serial: outcome.state.serial,
-                stack: plan.stack.clone(),
-                tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-                key_id: self.store.key().id(),
-                operation: self.holder.operation.clone(),
-                at: ended,
-                by: self.holder.who(),
-                changes: revision::counts(ends),
-                took: u64::try_from(took.as_millis()).unwrap_or(0),
-                ready,
-                returned_to: self.back.as_ref().map(rollback::Back::serial),
-                resources: desires.resources,
-                existing: desires.existing,
-                outputs: desires.outputs,
-            })
-            .await?;
-        Ok(())
+        Some(Revision {
+            format_version: Revision::FORMAT,
+            lineage: plan.lineage.clone(),
+            serial,
+            stack: plan.stack.clone(),
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            key_id: self.store.key().id(),
+            operation: self.holder.operation.clone(),
+            at: ended,
+            by: self.holder.who(),
+            changes: revision::counts(results.iter().map(|result| (result.action, result.end))),
+            took: u64::try_from(took.as_millis()).unwrap_or(0),
+            ready: worked(summary),
+            returned_to: self.back.as_ref().map(rollback::Back::serial),
+            resources: desires.resources,
+            existing: desires.existing,
+            outputs: desires.outputs,
+        })
     }
+}
+
+/// Whether every change came to a good end.
+fn worked(summary: &Summary) -> bool {
+    summary.failed + summary.skipped + summary.interrupted == 0
 }

@@ -116,7 +116,8 @@ async fn outcome(
     settle::in_memory(&mut snapshot, reader).await?;
     let mut secrets = self::secrets(&desired, request.options.skip_secrets, world).await?;
     let inputs = out.and_then(|_| saved::Inputs::of(&desired, &secrets, &snapshot.key));
-    let basis = rollback::Basis { store: &store, state: &snapshot.state, key: &snapshot.key, reader };
+    let basis =
+        rollback::Basis { store: &store, state: &snapshot.state, key: &snapshot.key, died: None, reader };
     let back = rollback::back(request.to, &mut desired, &mut secrets, &basis, world).await?;
     let redactor = secrets.redactor();
     let input = PlanInput {

@@ -87,6 +87,7 @@ pub struct LockWait<'a> {
 #[derive(Debug)]
 pub struct Lock {
     file: Box<dyn Open>,
+    died: Option<Holder>,
 }
 
 impl Lock {
@@ -107,7 +108,7 @@ impl Lock {
             let file = disk.open_lock(path)?;
             match file.lock(false) {
                 Ok(true) if file.is_at(path) => {
-                    let mut lock = Self { file };
+                    let mut lock = Self { file, died: read_holder(disk, path) };
                     lock.introduce(holder).map_err(files::failed("write", path))?;
                     failpoint::hit("lock.taken");
                     return Ok(lock);
@@ -132,6 +133,12 @@ impl Lock {
             }
             tokio::time::sleep(RETRY).await;
         }
+    }
+
+    /// Who held it before and never let go of it: a process that was killed.
+    #[must_use]
+    pub fn died(&self) -> Option<&Holder> {
+        self.died.as_ref()
     }
 
     fn introduce(&mut self, holder: &Holder) -> io::Result<()> {
@@ -312,6 +319,10 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(probe(&Disk::real(), &path), None, "the dead holder's name alone is no lock");
-        take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
+        let lock = take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
+        assert_eq!(lock.died(), Some(&holder("apply")));
+        drop(lock);
+        let lock = take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
+        assert_eq!(lock.died(), None, "who let go did not die");
     }
 }

@@ -62,11 +62,11 @@ impl Store {
     /// # Errors
     /// As [`Self::open_locked`]: whoever opens the state for writing makes the key.
     pub async fn keep_key(&self, holder: &Holder) -> Result<(), Error> {
-        if load::has_key(&self.location)? {
+        if load::has_key(&self.disk, &self.location)? {
             return Ok(());
         }
         match self.open_locked_now(holder, String::new).await {
-            Err(Error::Locked { .. }) if load::has_key(&self.location)? => Ok(()),
+            Err(Error::Locked { .. }) if load::has_key(&self.disk, &self.location)? => Ok(()),
             opened => opened.map(drop),
         }
     }

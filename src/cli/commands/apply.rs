@@ -203,8 +203,8 @@ fn execute(source: &Source<'_>, typed: &Typed<'_>, host: &mut Host) -> Result<Ex
         return Err(Failed::Usage(Failure::new("--json asks nothing, so it needs --yes").hint(hint)));
     }
     block_on(async {
-        let cancel =
-            signal::watch().map_err(|error| Failed::error(format!("cannot watch for signals: {error}")))?;
+        let cancel = signal::watch(signal::LEFT)
+            .map_err(|error| Failed::error(format!("cannot watch for signals: {error}")))?;
         let world = world(host, cancel.clone());
         let layout = host.err_layout();
         let mut waiting = |holder: &Holder| {
@@ -240,12 +240,17 @@ async fn approved(
 ) -> Result<Exit, Failed> {
     beside(&prepared.outcome, host);
     let plan = &prepared.outcome.plan;
-    if typed.applying.json {
+    let text = if typed.applying.json {
         let sources = prepared.outcome.stack.as_ref().map(|stack| &stack.sources_map);
-        host.print(&json::line(&json::plan_line(&json::plan(plan, sources))))?;
+        json::line(&json::plan_line(&json::plan(plan, sources)))
     } else {
-        let text = show(&prepared.outcome, typed.full, &typed.allowed, host);
-        host.print(&text)?;
+        show(&prepared.outcome, typed.full, &typed.allowed, host)
+    };
+    match host.print(&text) {
+        // A reader that went away must not look like an apply that was done: what is approved already is done.
+        Err(Failed::Pipe) if typed.applying.yes => {}
+        Err(Failed::Pipe) => return Err(Failed::error("nobody reads the plan, so nothing was applied")),
+        printed => printed?,
     }
     match prepared.refusal(&typed.allowed) {
         Some(ops::Error::Consent(missing)) => {

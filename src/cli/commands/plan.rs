@@ -28,7 +28,7 @@ pub(super) fn run(args: &Plan, host: &mut Host) -> Result<Exit, Failed> {
     };
     let outcome = block_on(async {
         let cancel =
-            signal::watch().map_err(|error| Failed::error(format!("cannot watch for signals: {error}")))?;
+            signal::watch("").map_err(|error| Failed::error(format!("cannot watch for signals: {error}")))?;
         let world = world(host, cancel);
         Ok::<_, Failed>(match &args.out {
             Some(out) => Box::pin(ops::plan_into(&request, out, &world)).await?,

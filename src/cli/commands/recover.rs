@@ -2,7 +2,8 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{block_on, cluster_request, of_stack, sandbox_flag, state_request, world};
+use super::typed::Flags;
+use super::{block_on, cluster_request, of_stack, state_request, world};
 use crate::cli::args::Recover;
 use crate::cli::error::{Exit, Failed};
 use crate::cli::host::{Host, Stdin};
@@ -22,9 +23,13 @@ pub(super) fn run(args: &Recover, host: &mut Host) -> Result<Exit, Failed> {
     };
     block_on(async {
         let cancel =
-            signal::watch().map_err(|error| Failed::error(format!("cannot watch for signals: {error}")))?;
+            signal::watch("").map_err(|error| Failed::error(format!("cannot watch for signals: {error}")))?;
         let world = world(host, cancel.clone());
-        let mut waiting = |holder: &Holder| host.say(&format!("waiting for {holder}\n"));
+        let mut waiting = |holder: &Holder| {
+            let mut page = Page::new(host.err_layout());
+            page.wrapped(0, 2, &Text::plain(&format!("waiting for {holder}")));
+            host.say(&page.finish());
+        };
         let recovery =
             Box::pin(ops::state_recover(&request, args.lock_timeout, &mut waiting, &world)).await?;
         let recovering = match recovery {
@@ -45,10 +50,10 @@ pub(super) fn run(args: &Recover, host: &mut Host) -> Result<Exit, Failed> {
     })?
 }
 
+/// The stack and the flags, as they were typed.
 fn typed(args: &Recover) -> String {
     let stack = args.stack.stack.as_deref().map(|stack| format!(" {stack}")).unwrap_or_default();
-    let lineage = args.lineage.as_deref().map(|lineage| format!(" --lineage {lineage}")).unwrap_or_default();
-    format!("{stack}{}{lineage}", sandbox_flag(args.state.sandbox))
+    format!("{stack}{}", Flags::about(&args.state, Some(&args.vars), &args.cluster))
 }
 
 /// Without somebody to answer it is a refusal.
@@ -56,7 +61,11 @@ async fn ask(args: &Recover, host: &mut Host, cancel: &CancellationToken) -> Res
     let Stdin::Terminal(answers) = std::mem::replace(&mut host.stdin, Stdin::Other) else {
         let failure =
             Failure::new("writing the state needs your approval, and there is no terminal to ask on");
-        return Err(Failed::Error(failure.hint(format!("arrplan state recover{} --yes", typed(args)))));
+        let lineage =
+            args.lineage.as_deref().map(|lineage| format!(" --lineage {lineage}")).unwrap_or_default();
+        return Err(Failed::Error(
+            failure.hint(format!("arrplan state recover{}{lineage} --yes", typed(args))),
+        ));
     };
     let question = Text::tone(Tone::Strong, "Write this state? [y/N] ");
     host.say(&format!("\n{}", question.render(host.err_layout().color)));
@@ -75,8 +84,7 @@ fn written(args: &Recover, replaced: &Replaced, host: &Host) -> String {
     for path in &replaced.kept {
         page.line(0, &Text::plain(&format!("Kept what was damaged: {path}")));
     }
-    let stack = args.stack.stack.as_deref().map(|stack| format!(" {stack}")).unwrap_or_default();
-    let next = format!("arrplan plan{stack}{}", sandbox_flag(args.state.sandbox));
+    let next = format!("arrplan plan{}", typed(args));
     page.line(0, &Text::tone(Tone::Dim, "Next: ").add(Tone::Note, &next));
     page.finish()
 }

@@ -31,7 +31,7 @@ fn short(path: &Path, host: &Host) -> String {
 fn serve(args: &Serve, host: &mut Host) -> Result<Exit, Failed> {
     block_on(async {
         let cancel =
-            signal::watch().map_err(|error| Failed::error(format!("cannot watch for signals: {error}")))?;
+            signal::watch("").map_err(|error| Failed::error(format!("cannot watch for signals: {error}")))?;
         let world = world(host, cancel.clone());
         let place = SandboxPlace::find(args.stack.as_deref(), &world)?;
         let served = ops::sandbox_serve(&place, args.port, &world).await?;

@@ -3,25 +3,29 @@
 use std::collections::BTreeMap;
 
 use super::super::Error;
-use super::Return;
+use super::{Basis, Return};
 use crate::address::Address;
-use crate::state::{Recorded, Revision, Store};
+use crate::state::{Holder, Recorded, Revision};
 
 /// The revision to return to, and what is worth knowing about the choice.
 ///
 /// # Errors
 /// No such revision, a damaged one, one of another lineage, nothing to return to.
-pub(super) async fn revision(
-    to: Return,
-    store: &Store,
-    lineage: &str,
-) -> Result<(Revision, Vec<String>), Error> {
-    let recorded = store.revisions().await?;
+pub(super) async fn revision(to: Return, basis: &Basis<'_>) -> Result<(Revision, Vec<String>), Error> {
+    let mut recorded = basis.store.revisions().await?;
+    let lineage = &basis.state.lineage;
     let (revision, remarks) = match to {
         Return::To(serial) => (named(serial, recorded)?, Vec::new()),
-        Return::LastThatWorked => last_that_worked(recorded)?,
+        Return::LastThatWorked => {
+            // A revision beyond the state is of a run that was killed before it got there.
+            recorded.retain(|(serial, _)| *serial <= basis.state.serial);
+            match cut_off(&recorded, basis.died) {
+                Some((serial, remark)) => (named(serial, recorded)?, vec![remark]),
+                None => last_that_worked(recorded)?,
+            }
+        }
     };
-    if revision.lineage != lineage {
+    if revision.lineage != *lineage {
         return Err(Error::Unknown {
             what: format!(
                 "revision {} is of lineage {}, the state is of lineage {lineage}",
@@ -31,6 +35,21 @@ pub(super) async fn revision(
         });
     }
     Ok((revision, remarks))
+}
+
+/// Where a rollback returned to that was killed after its last write: the same command again goes there, not
+/// back from there.
+fn cut_off(recorded: &[Recorded], died: Option<&Holder>) -> Option<(u64, String)> {
+    let died = died?;
+    let (serial, Ok(present)) = recorded.last()? else { return None };
+    let of_it = present.operation == died.operation && present.at >= died.started;
+    let to = present.returned_to.filter(|_| of_it)?;
+    Some((
+        to,
+        format!(
+            "the rollback to revision {to} (serial {serial}) was cut off at its end: this goes there, too"
+        ),
+    ))
 }
 
 fn named(serial: u64, recorded: Vec<Recorded>) -> Result<Revision, Error> {
@@ -173,5 +192,28 @@ mod tests {
         assert_eq!(what, "no revision 3 is recorded");
         assert_eq!(choices, ["5  apply, it did not get ready", "4  damaged", "1  apply, it worked"]);
         assert!(matches!(named(4, recorded(&list)), Err(Error::State(_))));
+    }
+
+    #[test]
+    fn a_rollback_that_was_killed_at_its_end_is_not_taken_back() {
+        let died = |operation: &str, started: &str| Holder {
+            pid: 7,
+            user: "ann".to_owned(),
+            host: "nas".to_owned(),
+            operation: operation.to_owned(),
+            started: started.parse().unwrap(),
+        };
+        let mut list = recorded(&[(1, 1, true), (2, 2, true), (3, 1, true)]);
+        let (before, after) = ("2026-01-02T03:04:00Z", "2026-01-02T03:05:00Z");
+        assert_eq!(cut_off(&list, Some(&died("rollback", before))), None);
+        if let Some((_, Ok(present))) = list.last_mut() {
+            present.operation = "rollback".to_owned();
+            present.returned_to = Some(1);
+        }
+        let to = |died: Option<&Holder>| cut_off(&list, died).map(|(serial, _)| serial);
+        assert_eq!(to(Some(&died("rollback", before))), Some(1));
+        assert_eq!(to(Some(&died("rollback", after))), None, "it died before it did anything");
+        assert_eq!(to(Some(&died("apply", before))), None);
+        assert_eq!(to(None), None);
     }
 }

@@ -23,7 +23,7 @@ use crate::path::FieldPath;
 use crate::plan::Plan;
 use crate::secrets::SecretValues;
 use crate::stack::{Existing, Late, Output, Resource, Stack, Val};
-use crate::state::{HashKey, Revision, RevisionExisting, RevisionManifest, State, Store};
+use crate::state::{HashKey, Holder, Revision, RevisionExisting, RevisionManifest, State, Store};
 
 pub use lines::StillSays;
 
@@ -41,6 +41,8 @@ pub(super) struct Basis<'a> {
     pub(super) store: &'a Store,
     pub(super) state: &'a State,
     pub(super) key: &'a HashKey,
+    /// The run before, if it was killed while it held the state.
+    pub(super) died: Option<&'a Holder>,
     pub(super) reader: &'a Reader,
 }
 
@@ -115,7 +117,7 @@ async fn desire(
     values: &mut SecretValues,
     basis: &Basis<'_>,
 ) -> Result<Back, Error> {
-    let (revision, remarks) = choose::revision(to, basis.store, &basis.state.lineage).await?;
+    let (revision, remarks) = choose::revision(to, basis).await?;
     let mut back = Back { serial: revision.serial, remarks, ..Back::default() };
     let present = desired.stack.take();
     match &present {

@@ -104,8 +104,40 @@ pub(super) fn load_key(
 }
 
 /// Whether there is a key.
-pub(super) fn has_key(location: &Location) -> Result<bool, Error> {
-    Ok(load_key(location, &mut Vec::new())?.is_some())
+pub(super) fn has_key(disk: &Disk, location: &Location) -> Result<bool, Error> {
+    Ok(load_key(disk, location, &mut Vec::new())?.is_some())
+}
+
+/// A new key, in its file, which is the first of a state.
+pub(super) fn make_key(disk: &Disk, location: &Location) -> Result<HashKey, Error> {
+    // A run that failed may have made the folder and not got its name to the disk.
+    let inside = |folder: &&Path| folder.starts_with(&location.project);
+    let above = location.folder().ancestors().skip(1);
+    for folder in above.clone().take(1).chain(above.skip(1).take_while(inside)) {
+        disk.sync_folder(folder)?;
+    }
+    let key = HashKey::generate().map_err(Error::Random)?;
+    disk.replace(&location.key(), key.bytes(), None)?;
+    disk.sync_folder(location.folder())?;
+    Ok(key)
+}
+
+/// Makes sure that what is about to be written holds together, and is the same state.
+pub(super) fn check_edit(location: &Location, base: &State, edited: &State) -> Result<(), Error> {
+    let path = &location.state;
+    if edited.lineage != base.lineage {
+        return Err(Error::OtherLineage {
+            path: path.clone(),
+            found: edited.lineage.clone(),
+            expected: base.lineage.clone(),
+        });
+    }
+    edited.check().map_err(|reason| Error::Corrupt {
+        what: "new content of state file",
+        path: path.clone(),
+        reason,
+        previous: None,
+    })
 }
 
 pub(super) fn load(

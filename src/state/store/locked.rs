@@ -3,7 +3,6 @@
 mod journal_file;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::super::disk::{Disk, Open};
@@ -33,7 +32,7 @@ pub struct LockedStore {
     location: Location,
     key: HashKey,
     notes: Vec<String>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 #[derive(Debug)]
@@ -54,6 +53,14 @@ struct Inner {
     writer: Option<Writer>,
     /// The next state file, with space set aside in it.
     reserved: Option<Box<dyn Open>>,
+}
+
+impl Inner {
+    /// The serial of a state file with this content; `None` if it has it already.
+    fn next_serial(&self, content: &State) -> Option<u64> {
+        let changed = self.unsure || !content.same_content(&self.base);
+        changed.then(|| self.base.serial.max(self.journal_serial) + 1)
+    }
 }
 
 /// The journal file between two writers.
@@ -100,7 +107,7 @@ impl LockedStore {
         let mut loaded = load::load(disk, location, stack, lineage)?;
         let key = match load::load_key(disk, location, &mut loaded.notes)? {
             Some(key) => key,
-            None => make_key(disk, location)?,
+            None => load::make_key(disk, location)?,
         };
         let mut state = loaded.ledger.into_state();
         loaded.notes.extend(load::match_key(&mut state, &key));
@@ -128,7 +135,7 @@ impl LockedStore {
             location: location.clone(),
             key,
             notes: loaded.notes,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -153,6 +160,12 @@ impl LockedStore {
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// The run before, if it was killed before it let go of the state.
+    #[must_use]
+    pub fn died(&self) -> Option<&Holder> {
+        self.lock.died()
     }
 
     /// Operations whose end is not known. Those of an earlier run are settled, and ended, before a plan.
@@ -264,17 +277,16 @@ impl LockedStore {
         let mut inner = self.inner();
         let mut state = inner.ledger.state().clone();
         edit(&mut state);
-        self.check_edit(&inner.base, &state)?;
+        load::check_edit(&self.location, &inner.base, &state)?;
         if let Some(writer) = inner.writer.take() {
             inner.journal = writer.finish().map_or(OnDisk::Broken, OnDisk::Continued);
         }
-        if !state.resources.is_empty() || state.key_id.is_some() {
-            state.key_id = Some(self.key.id());
-        }
-        let changed = inner.unsure || !state.same_content(&inner.base);
-        if changed {
+        self.sign(&mut state);
+        let next = inner.next_serial(&state);
+        let changed = next.is_some();
+        if let Some(serial) = next {
             state.format_version = FORMAT_VERSION;
-            state.serial = inner.base.serial.max(inner.journal_serial) + 1;
+            state.serial = serial;
             state.stack_file = self.location.recorded_stack_file();
             env!("CARGO_PKG_VERSION").clone_into(&mut state.tool_version);
             // If this fails, the file may be the new one all the same: its serial is used up, and whether the
@@ -300,6 +312,21 @@ impl LockedStore {
         Ok(Committed { serial: inner.base.serial, changed })
     }
 
+    /// The serial that a [`Self::commit`] of this content would give it; `None` if it is the content already.
+    #[must_use]
+    pub fn next_serial(&self, content: &State) -> Option<u64> {
+        let mut content = content.clone();
+        self.sign(&mut content);
+        self.inner().next_serial(&content)
+    }
+
+    /// Names the key that made the digests.
+    fn sign(&self, state: &mut State) {
+        if !state.resources.is_empty() || state.key_id.is_some() {
+            state.key_id = Some(self.key.id());
+        }
+    }
+
     /// Records what was applied, and drops the oldest revisions: ten are kept, and the last that got ready.
     ///
     /// # Errors
@@ -307,23 +334,6 @@ impl LockedStore {
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
     pub async fn record_revision(&self, revision: &Revision) -> Result<(), Error> {
         revisions::write(&self.disk, &self.location, revision)
-    }
-
-    fn check_edit(&self, base: &State, edited: &State) -> Result<(), Error> {
-        let path = &self.location.state;
-        if edited.lineage != base.lineage {
-            return Err(Error::OtherLineage {
-                path: path.clone(),
-                found: edited.lineage.clone(),
-                expected: base.lineage.clone(),
-            });
-        }
-        edited.check().map_err(|reason| Error::Corrupt {
-            what: "new content of state file",
-            path: path.clone(),
-            reason,
-            previous: None,
-        })
     }
 
     fn write_state(&self, inner: &mut Inner, state: &State) -> Result<(), Error> {
@@ -372,18 +382,4 @@ impl Drop for LockedStore {
         // Best effort, without effect on anything: the next writer removes it too.
         drop(self.release_space(&mut self.inner()));
     }
-}
-
-/// The key, which is the first file of a state.
-fn make_key(disk: &Disk, location: &Location) -> Result<HashKey, Error> {
-    // A run that failed may have made the folder and not got its name to the disk.
-    let inside = |folder: &&Path| folder.starts_with(&location.project);
-    let above = location.folder().ancestors().skip(1);
-    for folder in above.clone().take(1).chain(above.skip(1).take_while(inside)) {
-        disk.sync_folder(folder)?;
-    }
-    let key = HashKey::generate().map_err(Error::Random)?;
-    disk.replace(&location.key(), key.bytes(), None)?;
-    disk.sync_folder(location.folder())?;
-    Ok(key)
 }

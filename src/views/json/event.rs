@@ -67,9 +67,10 @@ pub fn event(event: &Event) -> Value {
             put("cause", json!(cause));
             "skipped"
         }
-        EventKind::Interrupted { address, written } => {
+        EventKind::Interrupted { address, written, in_doubt } => {
             put("address", json!(address));
             put("written", json!(written));
+            put("in_doubt", json!(in_doubt));
             "interrupted"
         }
         EventKind::Stopping => "stopping",

@@ -139,12 +139,10 @@ fn every_event_is_as_the_schema_says() {
         EventKind::Done { address: address(), action: Action::Create, took, detail: Some("Bound".into()) },
         EventKind::Failed { address: address(), action: Action::Update, took, lines: vec!["why".into()] },
         EventKind::Skipped { address: address(), cause: address() },
-        EventKind::Interrupted { address: address(), written: true },
+        EventKind::Interrupted { address: address(), written: true, in_doubt: false },
         EventKind::Stopping,
         EventKind::Retrying { address: address(), why: "429".into(), pause: Duration::from_secs(1) },
-        EventKind::Finished {
-            summary: Summary { done: 1, failed: 1, skipped: 0, interrupted: 0, serial: 3 },
-        },
+        EventKind::Finished { summary: Summary { done: 1, failed: 1, serial: 3, ..Summary::default() } },
     ];
     let mut lines = vec![
         plan_line(&json!({})),

@@ -84,13 +84,14 @@ impl Board {
                     .add(Tone::Strong, &address.to_string());
                 page.columns(2, &text, 0, &Text::plain(&format!("because {cause} failed")));
             }
-            EventKind::Interrupted { address, written } => {
+            EventKind::Interrupted { address, written, in_doubt } => {
                 let waited = self.running.get(address).is_some_and(|row| row.action == Action::NoOp);
                 self.end(address);
                 let text = Text::tone(Tone::Change, "stopped")
                     .add(Tone::Plain, " ")
                     .add(Tone::Strong, &address.to_string());
                 let what = match (written, waited) {
+                    _ if *in_doubt => "in doubt: no answer; the next run finds out",
                     (true, _) => "applied, readiness not observed",
                     (false, true) => "not waited for any longer",
                     (false, false) => "not started",
@@ -150,20 +151,32 @@ impl Board {
             let text = format!("{what} {done} of {total}{forgotten} in {took}.");
             return Text::tone(Tone::Good, &text).add(Tone::Dim, &format!(" {state}"));
         }
+        let tone = if summary.failed > 0 { Tone::Danger } else { Tone::Change };
+        let saved = format!(" State saved, {state}.");
+        if summary.interrupted > 0 {
+            let mut parts = vec![format!("{} done", summary.done)];
+            let unseen = summary.interrupted.saturating_sub(summary.in_doubt + summary.not_started);
+            for (n, word) in
+                [(summary.failed, "failed"), (summary.skipped, "skipped"), (unseen, "not waited for")]
+            {
+                if n > 0 {
+                    parts.push(format!("{n} {word}"));
+                }
+            }
+            parts.push(format!("{} in doubt", summary.in_doubt));
+            parts.push(format!("{} not started", summary.not_started));
+            return Text::tone(tone, &format!("Interrupted after {took}: {}.", parts.join(", ")))
+                .add(Tone::Plain, &saved);
+        }
         let mut parts = vec![format!("{what} {}", summary.done.saturating_sub(self.forgotten))];
-        for (n, word) in [
-            (self.forgotten, "forgot"),
-            (summary.failed, "failed"),
-            (summary.skipped, "skipped"),
-            (summary.interrupted, "stopped"),
-        ] {
+        for (n, word) in
+            [(self.forgotten, "forgot"), (summary.failed, "failed"), (summary.skipped, "skipped")]
+        {
             if n > 0 {
                 parts.push(format!("{word} {n}"));
             }
         }
-        let tone = if summary.failed > 0 { Tone::Danger } else { Tone::Change };
-        Text::tone(tone, &format!("{} in {took}.", parts.join(", ")))
-            .add(Tone::Plain, &format!(" State saved, {state}."))
+        Text::tone(tone, &format!("{} in {took}.", parts.join(", "))).add(Tone::Plain, &saved)
     }
 }
 

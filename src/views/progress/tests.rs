@@ -40,7 +40,9 @@ fn waiting(address: &str, what: &str) -> EventKind {
 }
 
 fn finished(done: usize, failed: usize, skipped: usize, interrupted: usize, serial: u64) -> EventKind {
-    EventKind::Finished { summary: Summary { done, failed, skipped, interrupted, serial } }
+    EventKind::Finished {
+        summary: Summary { done, failed, skipped, interrupted, serial, ..Summary::default() },
+    }
 }
 
 #[test]
@@ -113,9 +115,32 @@ fn interrupted() {
             (0, start("helm_release.arr-stack", Action::Delete, None)),
             (100, EventKind::Written { address: a("helm_release.arr-stack") }),
             (12_000, EventKind::Stopping),
-            (12_100, EventKind::Interrupted { address: a("helm_release.arr-stack"), written: true }),
-            (12_100, EventKind::Interrupted { address: a("secret.arr-secrets"), written: false }),
-            (12_200, finished(1, 0, 0, 2, 4)),
+            (
+                12_100,
+                EventKind::Interrupted {
+                    address: a("helm_release.arr-stack"),
+                    written: true,
+                    in_doubt: false,
+                },
+            ),
+            (
+                12_100,
+                EventKind::Interrupted { address: a("secret.arr-secrets"), written: false, in_doubt: false },
+            ),
+            (42_000, EventKind::Interrupted { address: a("config_map.x"), written: false, in_doubt: true }),
+            (
+                42_200,
+                EventKind::Finished {
+                    summary: Summary {
+                        done: 1,
+                        interrupted: 3,
+                        in_doubt: 1,
+                        not_started: 1,
+                        serial: 4,
+                        ..Summary::default()
+                    },
+                },
+            ),
         ],
     );
     insta::assert_snapshot!(text);

@@ -115,7 +115,7 @@ impl Bench {
     pub(crate) async fn apply(&self, planned: Planned) -> Applied {
         let (sender, mut receiver) = unbounded_channel();
         let started = Instant::now();
-        let outcome = apply::run(ApplyInput {
+        let outcome = Box::pin(apply::run(ApplyInput {
             plan: &planned.plan,
             stack: planned.stack.as_ref(),
             store: &planned.store,
@@ -126,7 +126,8 @@ impl Bench {
             timeout: self.timeout,
             cancel: self.cancel.clone(),
             events: sender,
-        })
+            record: None,
+        }))
         .await
         .unwrap();
         let took = started.elapsed();
