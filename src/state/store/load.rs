@@ -228,7 +228,8 @@ fn witness(disk: &Disk, location: &Location, journal: Option<&Journal>) -> Optio
     }
     // Something was applied: its objects are there, with the mark of that state.
     let revisions = location.revisions();
-    let applied = disk.names(&revisions).is_ok_and(|names| !names.is_empty());
+    let is_one = |name: &std::ffi::OsString| Path::new(name).extension().is_some_and(|e| e == "json");
+    let applied = disk.names(&revisions).is_ok_and(|names| names.iter().any(is_one));
     let previous = Some(location.previous()).filter(|previous| disk.exists(previous));
     previous.or_else(|| applied.then_some(revisions))
 }
