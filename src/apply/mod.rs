@@ -181,7 +181,7 @@ pub async fn run(input: ApplyInput<'_>) -> Result<Outcome, Error> {
         problem.get_or_insert_with(|| error.to_string());
     }
     if let Err(error) = run.store.commit(move |state| *state = after).await {
-        problem.get_or_insert_with(|| error.to_string());
+        problem.get_or_insert_with(|| error.in_full());
     }
     let state = run.store.state();
     let mut summary = books.summary.clone();

@@ -73,7 +73,7 @@ impl Run<'_> {
     /// Stops the run: what cannot be recorded must not be done.
     pub(super) fn journal_failed(&self, error: &state::Error) {
         let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
-        problem.get_or_insert_with(|| error.to_string());
+        problem.get_or_insert_with(|| error.in_full());
         self.halt.cancel();
     }
 }

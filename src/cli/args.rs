@@ -8,7 +8,7 @@ mod state;
 pub(super) use import::Import;
 pub(super) use rollback::Rollback;
 pub(super) use sandbox::{Reset, Sandbox, Serve};
-pub(super) use state::{History, OfState, Output, Rm, State};
+pub(super) use state::{History, OfState, Output, Recover, Rm, State};
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -100,13 +100,15 @@ impl Discovery {
     /// sorted.
     #[must_use]
     pub fn all_listable_namespaced(&self) -> Vec<&Api> {
+        self.all_listable().into_iter().filter(|api| api.namespaced).collect()
+    }
+
+    /// Every kind whose objects can be listed, once each, at the preferred version, sorted.
+    #[must_use]
+    pub fn all_listable(&self) -> Vec<&Api> {
         let mut seen = BTreeSet::new();
-        let mut all: Vec<&Api> = self
-            .apis
-            .iter()
-            .filter(|api| api.namespaced && api.can("list"))
-            .filter(|api| seen.insert((&api.group, &api.plural)))
-            .collect();
+        let listable = self.apis.iter().filter(|api| api.can("list"));
+        let mut all: Vec<&Api> = listable.filter(|api| seen.insert((&api.group, &api.plural))).collect();
         all.sort();
         all
     }

@@ -202,7 +202,7 @@ pub(super) const ENGINE: &[Code] = &[
     Code {
         code: "E502",
         title: "a file of the state is damaged",
-        text: "The state, its journal or a revision does not match its checksum, or is empty. It is left as it is and nothing is done: read as \"no state\" it would make arrplan lose sight of everything it owns. Put a copy back from a backup. `<stack>.prev.json` is the state before the last change; with it, the plan finds the rest in the cluster.",
+        text: "The state, its journal or a revision does not match its checksum, or is empty. It is left as it is and nothing is done: read as \"no state\" it would make arrplan lose sight of everything it owns. Put a copy back from a backup, or let `arrplan state recover` rebuild the state from its previous copy, its journal, its revisions and the objects in the cluster that carry its mark. It shows what it makes of them, and why, before it writes anything, and keeps the damaged file.",
     },
     Code {
         code: "E503",
@@ -212,7 +212,7 @@ pub(super) const ENGINE: &[Code] = &[
     Code {
         code: "E504",
         title: "the state file is missing",
-        text: "There is no state file, but its journal or its predecessor is there, so there was one. Starting anew would own nothing, and every object of the stack would carry the mark of another lineage. Put the file back, or, if that is what you want, move what is left away too.",
+        text: "There is no state file, but its journal or its predecessor is there, so there was one. Starting anew would own nothing, and every object of the stack would carry the mark of another lineage. Put the file back from a backup, or let `arrplan state recover` rebuild it from what is left and from the objects in the cluster that carry its mark. To begin anew and own nothing, move what is left away too.",
     },
     Code {
         code: "E505",
@@ -238,6 +238,11 @@ pub(super) const ENGINE: &[Code] = &[
         code: "E510",
         title: "a state of another cluster",
         text: "The state records which cluster it is about, and this is another one. Choose the right one with `--context`, or keep a state of its own with `--env` or `--state`.",
+    },
+    Code {
+        code: "E511",
+        title: "a state that cannot be recovered",
+        text: "`arrplan state recover` finds out which state it was by its lineage: the files that are left carry it, and so does every object the state owned. Where nothing carries one there is nothing to recover, and `apply` begins a new state. Where files and objects tell of more than one, say which one with `--lineage`; objects of the other are left alone.",
     },
 ];
 

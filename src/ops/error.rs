@@ -55,6 +55,9 @@ pub enum Error {
     /// Data would be lost.
     #[error("data would be lost and that was not allowed")]
     Consent(Vec<Address>),
+    /// What was asked for cannot be done, and nothing was.
+    #[error("{}", .0.message)]
+    Refused(Box<Diagnostic>),
     /// The user said no.
     #[error("nothing was applied")]
     Declined,

@@ -14,6 +14,7 @@ mod inspect;
 mod output;
 mod plan;
 mod recipe;
+mod recover;
 mod render;
 mod revision;
 mod rollback;
@@ -34,6 +35,9 @@ pub use init::{Made, init};
 pub use inspect::{state_list, state_show};
 pub use output::output;
 pub use plan::{ClusterRequest, PlanOutcome, PlanRequest, plan, plan_into};
+pub use recover::{
+    Believed, Entry, FileFound, NotTaken, RecoverRequest, Recovering, Recovery, Seen, state_recover,
+};
 pub use render::render;
 pub use rollback::{Return, StillSays};
 pub use sandbox::{SandboxPlace, Served, Sources, reset as sandbox_reset, serve as sandbox_serve};
@@ -54,6 +58,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Retrying;
+use crate::state::Disk;
 
 /// What a use case has of the world around it.
 #[derive(Debug, Clone)]
@@ -62,6 +67,8 @@ pub struct World {
     pub env: BTreeMap<String, String>,
     /// The folder that relative paths start from; empty for the process's own.
     pub cwd: PathBuf,
+    /// The disk that states lie on.
+    pub disk: Disk,
     /// The clock.
     pub now: fn() -> Timestamp,
     /// A lineage for a state that does not exist yet.

@@ -21,10 +21,10 @@ pub struct StateRequest {
 pub(super) fn of_head(head: &Head, request: &StateRequest, world: &World) -> Result<Store, Error> {
     if request.sandbox {
         let location = locate_in_sandbox(&head.file, &head.name, head.env.as_deref())?;
-        return Ok(Store::new(location, &head.name));
+        return Ok(Store::new(world.disk.clone(), location, &head.name));
     }
     let flag = request.file.as_ref().map(|file| world.cwd.join(file));
     let location =
         locate(&head.file, &head.name, head.env.as_deref(), flag.as_deref(), head.state.path.as_deref())?;
-    Ok(Store::new(location, &head.name))
+    Ok(Store::new(world.disk.clone(), location, &head.name))
 }

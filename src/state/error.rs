@@ -1,7 +1,7 @@
 //! What can go wrong with a state.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::lock::Holder;
 
@@ -125,6 +125,16 @@ pub enum Error {
     Random(getrandom::Error),
 }
 
+/// What to do about files that are damaged, gone or mixed.
+fn recover(previous: Option<&Path>) -> Vec<String> {
+    let mut help = vec![
+        "nothing was changed; put the file back from a backup, or rebuild it:".to_owned(),
+        "arrplan state recover    shows what is left and what it makes of it before it writes".to_owned(),
+    ];
+    help.extend(previous.map(|path| format!("the state before the last change is in {}", path.display())));
+    help
+}
+
 impl Error {
     /// What to do next, one line each.
     #[must_use]
@@ -142,33 +152,17 @@ impl Error {
                 }
                 _ => vec!["mend that and run the same command again".to_owned()],
             },
-            Self::Corrupt { path, previous, what, .. } => match previous {
-                Some(previous) if *what == "state file" => vec![
-                    "nothing was changed; put back a copy of it from a backup".to_owned(),
-                    format!(
-                        "or the state before the last change: cp {} {}",
-                        previous.display(),
-                        path.display()
-                    ),
-                ],
-                _ => vec![format!(
-                    "nothing was changed; put back a copy of it from a backup, or move it away: mv {0} {0}.damaged",
-                    path.display()
-                )],
-            },
+            Self::Corrupt { previous, what: "state file" | "journal", .. } => recover(previous.as_deref()),
+            Self::Corrupt { path, .. } => vec![format!(
+                "nothing was changed; put back a copy of it from a backup, or move it away: mv {0} {0}.damaged",
+                path.display()
+            )],
             Self::Newer { .. } => vec!["use the version of arrplan that wrote it, or a newer one".to_owned()],
-            Self::Missing { path, witness } => vec![
-                format!("put {} back from a backup", path.display()),
-                format!("or, to begin anew and own nothing, move {} away too", witness.display()),
-            ],
+            Self::Missing { .. } | Self::ForeignJournal { .. } => recover(None),
             Self::OtherStack { .. } => vec!["name the state of this stack with --state".to_owned()],
             Self::TwoFiles { .. } => {
                 vec!["give one of them another `[stack] name`, or its own `[state] path`".to_owned()]
             }
-            Self::ForeignJournal { path, .. } => vec![format!(
-                "put back the state it belongs to, or move it away: mv {0} {0}.old",
-                path.display()
-            )],
             Self::OtherLineage { .. } => vec!["read the state again and repeat the command".to_owned()],
             Self::Locked { .. } => vec![
                 "wait for it to end, or let this command wait: --lock-timeout 5m".to_owned(),
@@ -199,6 +193,19 @@ impl Error {
             Self::Locked { .. } => "E507",
             Self::NoLocks { .. } => "E508",
         }
+    }
+
+    /// The error with its causes, on one line.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
     }
 
     /// The error with its causes and what to do next, to show beside others.

@@ -32,7 +32,7 @@ impl fmt::Display for Digest {
 }
 
 /// The key of all digests of one state.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct HashKey(Zeroizing<[u8; KEY_BYTES]>);
 
 impl fmt::Debug for HashKey {

@@ -88,6 +88,11 @@ impl Location {
         self.beside("prev.json")
     }
 
+    /// Where a file that is damaged is kept; `kind` is what it was.
+    pub(super) fn damaged(&self, number: u64, kind: &str) -> PathBuf {
+        self.beside(&format!("damaged-{number}.{kind}"))
+    }
+
     pub(super) fn lock(&self) -> PathBuf {
         self.beside("lock")
     }
@@ -134,6 +139,9 @@ fn check_env(env: &str) -> Result<(), Error> {
     }
     if env == "prev" {
         return fail("the state before the last change has that name");
+    }
+    if env.starts_with("damaged-") {
+        return fail("damaged states are kept under such names");
     }
     Ok(())
 }
@@ -223,7 +231,7 @@ mod tests {
 
     #[test]
     fn an_environment_is_a_plain_name() {
-        for env in ["", "a/b", "..", "prev", "a.b"] {
+        for env in ["", "a/b", "..", "prev", "damaged-1", "a.b"] {
             assert!(locate(Path::new("/p/a.toml"), "a", Some(env), None, None).is_err(), "{env}");
         }
     }

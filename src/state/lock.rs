@@ -5,15 +5,14 @@
 //! was left by a process that died.
 
 use std::fmt;
-use std::fs::{File, TryLockError};
-use std::io::{Seek, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::disk::{Disk, How, Open};
 use super::error::Error;
 use super::files;
 use crate::failpoint;
@@ -87,7 +86,7 @@ pub struct LockWait<'a> {
 /// A held lock; dropping it lets go.
 #[derive(Debug)]
 pub struct Lock {
-    file: File,
+    file: Box<dyn Open>,
     died: Option<Holder>,
 }
 
@@ -97,22 +96,27 @@ impl Lock {
     /// # Errors
     /// [`Error::Locked`] when it is still held after the timeout, [`Error::NoLocks`] when the file system has
     /// none: work never goes on unlocked.
-    pub async fn acquire(path: &Path, holder: &Holder, wait: LockWait<'_>) -> Result<Self, Error> {
+    pub async fn acquire(
+        disk: &Disk,
+        path: &Path,
+        holder: &Holder,
+        wait: LockWait<'_>,
+    ) -> Result<Self, Error> {
         let start = Instant::now();
         let mut told: Option<Holder> = None;
         loop {
-            let file = files::open_or_create(path)?;
-            match file.try_lock() {
-                Ok(()) if is_at(&file, path) => {
-                    let mut lock = Self { file, died: read_holder(path) };
+            let file = disk.open_lock(path)?;
+            match file.lock(false) {
+                Ok(true) if file.is_at(path) => {
+                    let mut lock = Self { file, died: read_holder(disk, path) };
                     lock.introduce(holder).map_err(files::failed("write", path))?;
                     failpoint::hit("lock.taken");
                     return Ok(lock);
                 }
                 // Somebody removed the file under us: the lock is on nothing.
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {
-                    let other = read_holder(path).unwrap_or_else(unknown);
+                Ok(true) => {}
+                Ok(false) => {
+                    let other = read_holder(disk, path).unwrap_or_else(unknown);
                     let waited = start.elapsed();
                     if waited >= wait.timeout.max(GRACE) {
                         return Err(Error::Locked { path: path.to_owned(), holder: other });
@@ -122,9 +126,10 @@ impl Lock {
                         told = Some(other);
                     }
                 }
-                Err(TryLockError::Error(source)) => {
+                Err(source) if has_no_locks(&source) => {
                     return Err(Error::NoLocks { path: path.to_owned(), source });
                 }
+                Err(source) => return Err(files::failed("lock", path)(source)),
             }
             tokio::time::sleep(RETRY).await;
         }
@@ -136,12 +141,18 @@ impl Lock {
         self.died.as_ref()
     }
 
-    fn introduce(&mut self, holder: &Holder) -> std::io::Result<()> {
+    fn introduce(&mut self, holder: &Holder) -> io::Result<()> {
         let text = serde_json::to_string(holder)?;
         self.file.set_len(0)?;
-        self.file.rewind()?;
-        self.file.write_all(text.as_bytes())
+        self.file.append(text.as_bytes())
     }
+}
+
+/// Whether the file system itself says that it has no locks, as some network file systems do.
+fn has_no_locks(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let of_none = [Errno::NOLCK, Errno::OPNOTSUPP, Errno::NOTSUP, Errno::NOSYS, Errno::INVAL];
+    error.raw_os_error().is_some_and(|code| of_none.iter().any(|errno| errno.raw_os_error() == code))
 }
 
 impl Drop for Lock {
@@ -155,27 +166,20 @@ impl Drop for Lock {
 /// Who holds the lock right now, if anybody. Takes nothing: only a file with a name in it is tried, for a
 /// moment, with a shared lock.
 #[must_use]
-pub fn probe(path: &Path) -> Option<Holder> {
-    let held = files::read(path).ok()?.is_some_and(|bytes| !bytes.is_empty());
+pub fn probe(disk: &Disk, path: &Path) -> Option<Holder> {
+    let held = disk.read(path).ok()?.is_some_and(|bytes| !bytes.is_empty());
     if !held {
         return None;
     }
-    let file = File::open(path).ok()?;
-    match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => Some(read_holder(path).unwrap_or_else(unknown)),
+    let file = disk.files().open(path, How::Look).ok()?;
+    match file.lock(true) {
+        Ok(false) => Some(read_holder(disk, path).unwrap_or_else(unknown)),
         _ => None,
     }
 }
 
-fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), std::fs::symlink_metadata(path)) {
-        (Ok(ours), Ok(there)) => ours.ino() == there.ino() && ours.dev() == there.dev(),
-        _ => false,
-    }
-}
-
-fn read_holder(path: &Path) -> Option<Holder> {
-    let bytes = files::read(path).ok()??;
+fn read_holder(disk: &Disk, path: &Path) -> Option<Holder> {
+    let bytes = disk.read(path).ok()??;
     serde_json::from_slice(&bytes).ok()
 }
 
@@ -208,16 +212,16 @@ mod tests {
 
     async fn take(path: &Path, timeout: Duration, calls: &mut Vec<String>) -> Result<Lock, Error> {
         let wait = LockWait { timeout, waiting: &mut |h: &Holder| calls.push(h.operation.clone()) };
-        Lock::acquire(path, &holder("apply"), wait).await
+        Lock::acquire(&Disk::real(), path, &holder("apply"), wait).await
     }
 
     #[tokio::test]
     async fn one_holder_at_a_time_and_its_name_is_known() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.lock");
-        assert_eq!(probe(&path), None);
+        assert_eq!(probe(&Disk::real(), &path), None);
         let lock = take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
-        assert_eq!(probe(&path), Some(holder("apply")));
+        assert_eq!(probe(&Disk::real(), &path), Some(holder("apply")));
         let refused = take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap_err();
         assert_eq!(
             refused.to_string(),
@@ -227,7 +231,7 @@ mod tests {
             )
         );
         drop(lock);
-        assert_eq!(probe(&path), None);
+        assert_eq!(probe(&Disk::real(), &path), None);
         take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
     }
 
@@ -268,6 +272,24 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_file_system_without_locks_is_refused_and_another_failure_is_not_taken_for_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.lock");
+        let place = path.display();
+        for (error, code, says) in [
+            ("ENOLCK", "E508", "name a place on a local disk with --state"),
+            ("EOPNOTSUPP", "E508", "name a place on a local disk with --state"),
+            ("EIO", "E501", "mend that and run the same command again"),
+        ] {
+            let disk = Disk::scripted(&format!("lock:x.lock={error}")).unwrap();
+            let wait = LockWait { timeout: Duration::from_mins(1), waiting: &mut |_| {} };
+            let refused = Lock::acquire(&disk, &path, &holder("apply"), wait).await.unwrap_err();
+            assert_eq!((refused.to_string(), refused.code()), (format!("cannot lock {place}"), code));
+            assert_eq!(refused.help().last().map_or("", String::as_str), says);
+        }
+    }
+
     const CHILD: &str = "ARRPLAN_TEST_LOCK";
 
     /// Not a test of its own: the other process of the next one.
@@ -292,11 +314,11 @@ mod tests {
             .unwrap();
         let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.map_while(Result::ok).any(|line| line == "held"));
-        assert!(probe(&path).is_some());
+        assert!(probe(&Disk::real(), &path).is_some());
         assert!(take(&path, Duration::ZERO, &mut Vec::new()).await.is_err());
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(probe(&path), None, "the dead holder's name alone is no lock");
+        assert_eq!(probe(&Disk::real(), &path), None, "the dead holder's name alone is no lock");
         let lock = take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
         assert_eq!(lock.died(), Some(&holder("apply")));
         drop(lock);

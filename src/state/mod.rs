@@ -13,6 +13,7 @@
 //! - what is damaged, unknown or newer is refused and left untouched, never read as "no state";
 //! - no secret value is ever in a file of this module.
 
+mod disk;
 mod envelope;
 mod error;
 mod files;
@@ -23,9 +24,11 @@ mod location;
 mod lock;
 mod model;
 mod revision;
+mod salvage;
 mod settle;
 mod store;
 
+pub use disk::Disk;
 pub use envelope::{seal, unseal};
 pub use error::Error;
 pub use journal::{Begin, BeginId, OpenBegin, Operation, Outcome, replay};
@@ -35,5 +38,6 @@ pub use location::{Location, locate, locate_in_sandbox, project_of, sandbox_fold
 pub use lock::{Holder, Lock, LockWait, probe};
 pub use model::{Former, FormerStatus, Owned, State};
 pub use revision::{ChangeCounts, Recipe, Recorded, Revision, RevisionExisting, RevisionManifest};
+pub use salvage::{Found, JournalHead, Replaced, Salvage};
 pub use settle::{settle, settle_adopt, settle_create, settle_delete, settle_forget};
 pub use store::{Committed, LockedStore, Snapshot, Store, document};

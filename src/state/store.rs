@@ -9,23 +9,26 @@ use std::time::Duration;
 pub use load::Snapshot;
 pub use locked::{Committed, LockedStore};
 
+use super::disk::Disk;
 use super::error::Error;
 use super::location::Location;
 use super::lock::{Holder, LockWait};
 use super::revision::{Recorded, Revision};
+use super::salvage::Salvage;
 
 /// Where a stack's state is kept. Opening it is the only way to it.
 #[derive(Debug, Clone)]
 pub struct Store {
+    disk: Disk,
     location: Location,
     stack: String,
 }
 
 impl Store {
-    /// The state of `stack` in files at `location`.
+    /// The state of `stack` in files of `disk` at `location`.
     #[must_use]
-    pub fn new(location: Location, stack: impl Into<String>) -> Self {
-        Self { location, stack: stack.into() }
+    pub fn new(disk: Disk, location: Location, stack: impl Into<String>) -> Self {
+        Self { disk, location, stack: stack.into() }
     }
 
     /// Where it is, for people.
@@ -41,7 +44,7 @@ impl Store {
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
     pub async fn check_unlocked(&self) -> Result<(), Error> {
         let path = self.location.lock();
-        match super::lock::probe(&path) {
+        match super::lock::probe(&self.disk, &path) {
             Some(holder) => Err(Error::Locked { path, holder }),
             None => Ok(()),
         }
@@ -59,11 +62,11 @@ impl Store {
     /// # Errors
     /// As [`Self::open_locked`]: whoever opens the state for writing makes the key.
     pub async fn keep_key(&self, holder: &Holder) -> Result<(), Error> {
-        if load::has_key(&self.location)? {
+        if load::has_key(&self.disk, &self.location)? {
             return Ok(());
         }
         match self.open_locked_now(holder, String::new).await {
-            Err(Error::Locked { .. }) if load::has_key(&self.location)? => Ok(()),
+            Err(Error::Locked { .. }) if load::has_key(&self.disk, &self.location)? => Ok(()),
             opened => opened.map(drop),
         }
     }
@@ -75,7 +78,7 @@ impl Store {
     /// When a file cannot be read, is damaged or newer, or belongs to another stack.
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
     pub async fn open_read(&self, lineage: impl FnOnce() -> String + Send) -> Result<Snapshot, Error> {
-        load::snapshot(&self.location, &self.stack, lineage)
+        load::snapshot(&self.disk, &self.location, &self.stack, lineage)
     }
 
     /// Takes the lock, then reads the state; only what this returns can write. The lock is held until it is
@@ -89,7 +92,7 @@ impl Store {
         wait: LockWait<'_>,
         lineage: impl FnOnce() -> String + Send,
     ) -> Result<LockedStore, Error> {
-        LockedStore::open(&self.location, &self.stack, holder, wait, lineage).await
+        LockedStore::open(&self.disk, &self.location, &self.stack, holder, wait, lineage).await
     }
 
     /// As [`Self::open_locked`], without waiting for a lock that is held.
@@ -105,13 +108,22 @@ impl Store {
         self.open_locked(holder, wait, lineage).await
     }
 
+    /// Takes the lock, then reads the files as far as they can be, damaged or not.
+    ///
+    /// # Errors
+    /// A lock that is held or cannot be had; a file that the system does not let us read, that is newer, or that
+    /// belongs to another stack.
+    pub async fn salvage(&self, holder: &Holder, wait: LockWait<'_>) -> Result<Salvage, Error> {
+        load::salvage(&self.disk, &self.location, &self.stack, holder, wait).await
+    }
+
     /// The recorded revisions, oldest first; a damaged one is an error in its place.
     ///
     /// # Errors
     /// When the folder cannot be read.
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
     pub async fn revisions(&self) -> Result<Vec<Recorded>, Error> {
-        revisions::list(&self.location)
+        revisions::list(&self.disk, &self.location)
     }
 
     /// The revision recorded last; `None` if nothing was.
@@ -120,7 +132,7 @@ impl Store {
     /// When it cannot be read or is damaged.
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
     pub async fn latest_revision(&self) -> Result<Option<Revision>, Error> {
-        revisions::latest(&self.location)
+        revisions::latest(&self.disk, &self.location)
     }
 
     /// One revision; `None` if it was not recorded or not kept.
@@ -129,7 +141,7 @@ impl Store {
     /// When it cannot be read or is damaged.
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
     pub async fn revision(&self, serial: u64) -> Result<Option<Revision>, Error> {
-        revisions::read(&self.location, serial)
+        revisions::read(&self.disk, &self.location, serial)
     }
 }
 
@@ -140,11 +152,13 @@ pub fn document(state: &super::State) -> String {
 }
 
 /// The text of a state file or revision.
-fn render(document: &impl serde::Serialize) -> String {
+pub(super) fn render(document: &impl serde::Serialize) -> String {
     let pretty =
         serde_json::to_string_pretty(document).expect("documents have text keys and no failing parts");
     super::envelope::seal(&pretty)
 }
 
+#[cfg(test)]
+mod disk_tests;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ pub mod page;
 pub mod plan;
 pub mod problem;
 pub mod progress;
+mod recover;
 mod rollback;
 pub mod sanitize;
 mod stood_in;
@@ -22,5 +23,6 @@ pub mod value;
 pub mod yaml;
 
 pub use listing::{histories, histories_json, outputs, resource, resources};
+pub use recover::believed;
 pub use rollback::still_says;
 pub use stood_in::stood_in;

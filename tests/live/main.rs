@@ -29,6 +29,8 @@ mod project;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod recover;
+#[cfg(test)]
 mod rollback;
 #[cfg(test)]
 mod runs;

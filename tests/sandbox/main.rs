@@ -50,6 +50,9 @@ mod project;
 #[path = "../live/readme.rs"]
 mod readme;
 #[cfg(test)]
+#[path = "../live/recover.rs"]
+mod recover;
+#[cfg(test)]
 #[path = "../live/rollback.rs"]
 mod rollback;
 #[cfg(test)]

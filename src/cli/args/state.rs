@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Applying, Cluster, StackArg, StateArg};
+use super::{Applying, Cluster, StackArg, StateArg, Vars};
 use crate::address::Address;
 
 #[derive(Debug, Args)]
@@ -78,6 +78,8 @@ pub(in crate::cli) enum State {
     },
     /// Let go of a resource: its object stays in the cluster, without our mark
     Rm(Box<Rm>),
+    /// Rebuild a state that is damaged or gone from its other files and the cluster; shows it before it writes
+    Recover(Box<Recover>),
     /// Print the state file as it would be written now, with what the journal adds
     Pull {
         #[command(flatten)]
@@ -115,6 +117,27 @@ pub(in crate::cli) struct Rm {
     /// Use the state of this environment
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) env: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) cluster: Cluster,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Recover {
+    #[command(flatten)]
+    pub(in crate::cli) stack: StackArg,
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    pub(in crate::cli) yes: bool,
+    /// Which state, where files and cluster tell of more than one
+    #[arg(long, value_name = "LINEAGE")]
+    pub(in crate::cli) lineage: Option<String>,
+    /// Wait this long for another arrplan that works on the same state (30s, 5m)
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::values::duration, default_value = "0s")]
+    pub(in crate::cli) lock_timeout: std::time::Duration,
+    #[command(flatten)]
+    pub(in crate::cli) state: StateArg,
+    #[command(flatten)]
+    pub(in crate::cli) vars: Vars,
     #[command(flatten)]
     pub(in crate::cli) cluster: Cluster,
 }

@@ -32,10 +32,14 @@ impl From<Error> for Failed {
                     .hint("arrplan sandbox reset    throws it away, to begin anew"),
             ),
             Error::Choose(diagnostic) => Self::Usage(of_diagnostic(&diagnostic)),
-            Error::Saved(diagnostic) => Self::Error(of_diagnostic(&diagnostic)),
+            Error::Saved(diagnostic) | Error::Refused(diagnostic) => Self::Error(of_diagnostic(&diagnostic)),
             Error::Stopped(_) => Self::Error(
                 Failure::new(message)
-                    .hint("the journal has what was done: the same command again goes on from there"),
+                    .code("E501")
+                    .detail(
+                        "nothing new was started; what was done is in the state, or in the journal beside it",
+                    )
+                    .hint("once the disk works, the same command again goes on from there"),
             ),
             Error::Unknown { choices, .. } => {
                 let failure = if choices.is_empty() {

@@ -9,6 +9,7 @@ mod history;
 mod init;
 mod output;
 mod plan;
+mod recover;
 mod render;
 mod sandbox;
 mod saved;
@@ -28,6 +29,7 @@ use super::args::{Cluster, Command, StackArg, StateArg, Vars};
 use super::error::{Exit, Failed};
 use super::host::{Host, Stdin};
 use crate::ops::{ClusterRequest, OnRetry, StackRequest, StateRequest, World};
+use crate::state::Disk;
 use crate::views::page::{Page, Text};
 use crate::views::progress::Pauses;
 
@@ -63,6 +65,7 @@ fn world(host: &Host, cancel: CancellationToken) -> World {
     World {
         env: host.env.clone(),
         cwd: host.cwd.clone(),
+        disk: disk(host),
         now: host.now,
         lineage: || uuid::Uuid::new_v4().to_string(),
         interactive: matches!(host.stdin, Stdin::Terminal(_)) && !host.env.contains_key("CI"),
@@ -82,6 +85,20 @@ fn retries(host: &Host) -> OnRetry {
             page.wrapped(0, 2, &Text::plain(&line));
             err.say(&page.finish());
         }
+    })
+}
+
+/// The disk of this machine.
+#[cfg(not(feature = "faults"))]
+fn disk(_: &Host) -> Disk {
+    Disk::real()
+}
+
+/// The disk of this machine, or one that fails as a test says.
+#[cfg(feature = "faults")]
+fn disk(host: &Host) -> Disk {
+    host.env.get("ARRPLAN_DISK_FAULTS").map_or_else(Disk::real, |script| {
+        Disk::scripted(script).unwrap_or_else(|why| panic!("ARRPLAN_DISK_FAULTS: {why}"))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{apply, block_on, marked, of_env, say_sandbox, state_request, still_world};
+use super::{apply, block_on, marked, of_env, recover, say_sandbox, state_request, still_world};
 use crate::address::Address;
 use crate::cli::args::{OfState, State, StateArg};
 use crate::cli::error::{Exit, Failed};
@@ -23,6 +23,7 @@ pub(super) fn run(args: &State, host: &mut Host) -> Result<Exit, Failed> {
             rename(from, to, &request, state, *lock_timeout, host)
         }
         State::Rm(args) => apply::release(args, host),
+        State::Recover(args) => recover::run(args, host),
         State::Pull { stack, state, env } => {
             let request = of_env(stack.stack.as_deref(), env.as_ref());
             say_sandbox(state, host);

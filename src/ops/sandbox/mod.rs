@@ -70,7 +70,7 @@ impl Session {
         let patience = wait.timeout.max(PATIENCE);
         let start = Instant::now();
         loop {
-            if let Some(holder) = probe(&place.lock())
+            if let Some(holder) = probe(&world.disk, &place.lock())
                 && holder.operation == SERVE
             {
                 if let Some(kubeconfig) = place.kubeconfig_text()? {
@@ -125,10 +125,11 @@ async fn hold(
     world: &World,
 ) -> Result<Lock, Error> {
     let holder = Holder::this_process(operation, (world.now)());
-    let lock = Lock::acquire(&place.lock(), &holder, wait).await.map_err(|error| match error {
-        state::Error::Locked { holder, .. } => Error::SandboxHeld(Box::new(holder)),
-        other => other.into(),
-    })?;
+    let lock =
+        Lock::acquire(&world.disk, &place.lock(), &holder, wait).await.map_err(|error| match error {
+            state::Error::Locked { holder, .. } => Error::SandboxHeld(Box::new(holder)),
+            other => other.into(),
+        })?;
     place.forget_kubeconfig()?;
     Ok(lock)
 }

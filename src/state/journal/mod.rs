@@ -166,6 +166,19 @@ impl Journal {
         Ok(Self { header, records, valid: valid as u64, sum })
     }
 
+    /// The longest beginning that can be read; none without a sound first line.
+    pub(super) fn beginning(bytes: &[u8]) -> Option<Self> {
+        let ends: Vec<usize> =
+            bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
+        // Damage is near the end as a rule.
+        ends.into_iter().rev().find_map(|end| Self::parse(&bytes[..end]).ok())
+    }
+
+    /// How many operations began.
+    pub(super) fn begins(&self) -> usize {
+        self.records.iter().filter(|record| matches!(record, Record::Begin { .. })).count()
+    }
+
     /// The text of a journal with these records, and its last checksum.
     pub(super) fn render<'r>(
         header: &Header,

@@ -131,6 +131,45 @@ proptest! {
 }
 
 #[test]
+fn every_bit_and_every_length_of_a_journal_is_refused_or_a_beginning_of_it() {
+    let records = [
+        Record::Begin { seq: BeginId(1), begin: begin(Operation::Create, 1, 1, 1) },
+        Record::Begin { seq: BeginId(2), begin: begin(Operation::Delete, 2, 2, 2) },
+        Record::End { seq: BeginId(1), outcome: owned(1, 1, true) },
+        Record::End { seq: BeginId(2), outcome: Outcome::Gone },
+        Record::Begin { seq: BeginId(3), begin: begin(Operation::Update, 1, 1, 1) },
+    ];
+    let (text, _) = Journal::render(&Header::new("L", 7), &records);
+    let good = text.into_bytes();
+    let (mut refused, mut shorter) = (0, 0);
+    let mut look = |bytes: &[u8]| match Journal::parse(bytes) {
+        Err(_) => {
+            refused += 1;
+            // What recovery takes from it is a beginning, too.
+            let rest = Journal::beginning(bytes);
+            assert!(rest.is_none_or(|journal| records.starts_with(&journal.records)));
+        }
+        Ok(journal) => {
+            shorter += 1;
+            assert!(journal.records.len() < records.len() && records.starts_with(&journal.records));
+            assert_eq!(journal.header, Header::new("L", 7));
+        }
+    };
+    for at in 0..good.len() {
+        look(&good[..at]);
+        for bit in 0..8 {
+            let mut flipped = good.clone();
+            flipped[at] ^= 1 << bit;
+            look(&flipped);
+        }
+    }
+    println!("journal of {} bytes: {refused} damages refused, {shorter} read as a beginning", good.len());
+    assert_eq!(refused + shorter, good.len() * 9);
+    // Flips are read only where they unend the last line; a cut after the first line is a journal.
+    assert!(shorter <= good.len() + 8);
+}
+
+#[test]
 fn lines_that_were_never_written_are_no_damage() {
     let records = [
         Record::Begin { seq: BeginId(1), begin: begin(Operation::Create, 1, 1, 1) },

@@ -1,7 +1,5 @@
 //! Appends to the journal, with one sync for all `begin`s that wait at the same time.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
@@ -12,6 +10,7 @@ use tokio::sync::oneshot;
 use super::{Record, record_line};
 use crate::failpoint;
 use crate::state::Error;
+use crate::state::disk::Open;
 
 /// Most records that share a sync: bounds the memory of one write, not the wait.
 const BATCH: usize = 1024;
@@ -37,15 +36,20 @@ pub(in crate::state) struct End {
     pub(in crate::state) syncs: u64,
 }
 
-struct Message {
-    record: Record,
-    /// Answered once the record, and all before it, are durable.
-    durable: Option<oneshot::Sender<()>>,
+enum Message {
+    Append {
+        record: Record,
+        /// Answered once the record, and all before it, are durable.
+        durable: Option<oneshot::Sender<()>>,
+    },
+    /// Answered once all before it is written, for tests that count file operations.
+    #[cfg(test)]
+    Written(Sender<()>),
 }
 
 impl Writer {
     /// Starts the thread, which goes on at the end of `file`.
-    pub(in crate::state) fn start(path: PathBuf, file: File, end: End) -> Result<Self, Error> {
+    pub(in crate::state) fn start(path: PathBuf, file: Box<dyn Open>, end: End) -> Result<Self, Error> {
         let (sender, receiver) = channel();
         let failure = Arc::new(OnceLock::new());
         let shared = failure.clone();
@@ -70,7 +74,7 @@ impl Writer {
 
     fn send(&self, record: Record, durable: Option<oneshot::Sender<()>>) -> Result<(), Error> {
         let sent = match (&self.sender, self.failure.get()) {
-            (Some(sender), None) => sender.send(Message { record, durable }).is_ok(),
+            (Some(sender), None) => sender.send(Message::Append { record, durable }).is_ok(),
             _ => false,
         };
         if sent { Ok(()) } else { Err(self.failed()) }
@@ -85,6 +89,15 @@ impl Writer {
     /// Writes what is waiting and ends; where the journal ends now, unless it failed.
     pub(in crate::state) fn finish(mut self) -> Option<End> {
         self.stop()
+    }
+
+    /// Waits until everything appended so far is written, or failed.
+    #[cfg(test)]
+    pub(in crate::state) fn wait_until_written(&self) {
+        let (sender, receiver) = channel();
+        drop(self.sender.as_ref().map(|writer| writer.send(Message::Written(sender))));
+        // Without an answer the writer has ended.
+        receiver.recv().ok();
     }
 
     fn stop(&mut self) -> Option<End> {
@@ -102,41 +115,55 @@ impl Drop for Writer {
 
 fn run(
     receiver: &Receiver<Message>,
-    mut file: File,
+    mut file: Box<dyn Open>,
     mut end: End,
     failure: &OnceLock<String>,
 ) -> Option<End> {
     let mut lines = String::new();
     let mut waiting = Vec::new();
+    #[cfg(test)]
+    let mut watching = Vec::new();
     while let Ok(first) = receiver.recv() {
         lines.clear();
         let more = std::iter::from_fn(|| receiver.try_recv().ok());
         for message in std::iter::once(first).chain(more).take(BATCH) {
-            let (line, sum) = record_line(&message.record, &end.sum);
-            lines.push_str(&line);
-            end.sum = sum;
-            waiting.extend(message.durable);
-        }
-        failpoint::hit("record.writing");
-        let written = file.write_all(lines.as_bytes()).and_then(|()| {
-            failpoint::hit("record.written");
-            if waiting.is_empty() {
-                return Ok(());
+            match message {
+                Message::Append { record, durable } => {
+                    let (line, sum) = record_line(&record, &end.sum);
+                    lines.push_str(&line);
+                    end.sum = sum;
+                    waiting.extend(durable);
+                }
+                #[cfg(test)]
+                Message::Written(sender) => watching.push(sender),
             }
-            end.syncs += 1;
-            file.sync_data()?;
-            failpoint::hit("record.synced");
-            Ok(())
-        });
-        if let Err(error) = written {
-            // Set before the waiting senders are dropped: whoever wakes up finds the reason.
-            failure.get_or_init(|| error.to_string());
-            return None;
+        }
+        if !lines.is_empty() {
+            failpoint::hit("record.writing");
+            let written = file.append(lines.as_bytes()).and_then(|()| {
+                failpoint::hit("record.written");
+                if waiting.is_empty() {
+                    return Ok(());
+                }
+                end.syncs += 1;
+                file.sync()?;
+                failpoint::hit("record.synced");
+                Ok(())
+            });
+            if let Err(error) = written {
+                // Set before the waiting senders are dropped: whoever wakes up finds the reason.
+                failure.get_or_init(|| error.to_string());
+                return None;
+            }
         }
         end.valid += lines.len() as u64;
         for sender in waiting.drain(..) {
             // Nobody may be waiting any more; the record is durable all the same.
             sender.send(()).ok();
+        }
+        #[cfg(test)]
+        for sender in watching.drain(..) {
+            sender.send(()).unwrap();
         }
     }
     Some(end)

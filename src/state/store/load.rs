@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::super::disk::Disk;
 use super::super::envelope::unseal;
 use super::super::error::Error;
-use super::super::files;
 use super::super::journal::{Begin, BeginId, Header, Journal, OpenBegin, Outcome, Unreadable, open_list};
 use super::super::key::HashKey;
 use super::super::ledger::{Ledger, record};
 use super::super::location::Location;
-use super::super::lock::{self, Holder};
+use super::super::lock::{self, Holder, Lock, LockWait};
 use super::super::model::{FORMAT_VERSION, State};
+use super::super::salvage::{Found, Salvage};
 
 /// How often a read starts again because a writer replaced files in between.
 const READS: usize = 5;
@@ -60,14 +61,15 @@ pub(super) struct Loaded {
 }
 
 pub(super) fn snapshot(
+    disk: &Disk,
     location: &Location,
     stack: &str,
     lineage: impl FnOnce() -> String,
 ) -> Result<Snapshot, Error> {
-    let held_by = lock::probe(&location.lock());
-    let mut loaded = load(location, stack, lineage)?;
+    let held_by = lock::probe(disk, &location.lock());
+    let mut loaded = load(disk, location, stack, lineage)?;
     let mut state = loaded.ledger.into_state();
-    let key = match load_key(location, &mut loaded.notes)? {
+    let key = match load_key(disk, location, &mut loaded.notes)? {
         Some(key) => key,
         None => HashKey::generate().map_err(Error::Random)?,
     };
@@ -88,22 +90,35 @@ pub(super) fn match_key(state: &mut State, key: &HashKey) -> Option<String> {
 }
 
 /// The key file; a missing one, or one of the wrong length, is no key.
-pub(super) fn load_key(location: &Location, notes: &mut Vec<String>) -> Result<Option<HashKey>, Error> {
+pub(super) fn load_key(
+    disk: &Disk,
+    location: &Location,
+    notes: &mut Vec<String>,
+) -> Result<Option<HashKey>, Error> {
     let path = location.key();
-    let Some(bytes) = files::read(&path)?.map(zeroize::Zeroizing::new) else {
+    let Some(bytes) = disk.read(&path)?.map(zeroize::Zeroizing::new) else {
         return Ok(None);
     };
-    if files::is_exposed(&path) {
-        notes.push(format!("{0} can be read by others: chmod 600 {0}", path.display()));
-    }
+    notes.extend(disk.exposed(&path));
     Ok(HashKey::from_bytes(&bytes))
 }
 
-/// A new key, in its file.
-pub(super) fn make_key(location: &Location) -> Result<HashKey, Error> {
+/// Whether there is a key.
+pub(super) fn has_key(disk: &Disk, location: &Location) -> Result<bool, Error> {
+    Ok(load_key(disk, location, &mut Vec::new())?.is_some())
+}
+
+/// A new key, in its file, which is the first of a state.
+pub(super) fn make_key(disk: &Disk, location: &Location) -> Result<HashKey, Error> {
+    // A run that failed may have made the folder and not got its name to the disk.
+    let inside = |folder: &&Path| folder.starts_with(&location.project);
+    let above = location.folder().ancestors().skip(1);
+    for folder in above.clone().take(1).chain(above.skip(1).take_while(inside)) {
+        disk.sync_folder(folder)?;
+    }
     let key = HashKey::generate().map_err(Error::Random)?;
-    files::replace(&location.key(), key.bytes(), None)?;
-    files::sync_folder(location.folder())?;
+    disk.replace(&location.key(), key.bytes(), None)?;
+    disk.sync_folder(location.folder())?;
     Ok(key)
 }
 
@@ -131,40 +146,43 @@ pub(super) fn has_key(location: &Location) -> Result<bool, Error> {
 }
 
 pub(super) fn load(
+    disk: &Disk,
     location: &Location,
     stack: &str,
     lineage: impl FnOnce() -> String,
 ) -> Result<Loaded, Error> {
-    let mut last = files::read(&location.state)?;
-    let mut journal = files::read(&location.journal())?;
+    let mut last = disk.read(&location.state)?;
+    let mut journal = disk.read(&location.journal())?;
     // A writer replaces the state before the journal: a state that stayed the same around the reading of the
     // journal belongs to it.
     for _ in 1..READS {
-        let again = files::read(&location.state)?;
+        let again = disk.read(&location.state)?;
         if again == last {
             break;
         }
         last = again;
-        journal = files::read(&location.journal())?;
+        journal = disk.read(&location.journal())?;
     }
-    assemble(location, stack, last.as_deref(), journal.as_deref(), lineage)
+    assemble(disk, location, stack, last.as_deref(), journal.as_deref(), lineage)
 }
 
 fn assemble(
+    disk: &Disk,
     location: &Location,
     stack: &str,
     state: Option<&[u8]>,
     journal: Option<&[u8]>,
     lineage: impl FnOnce() -> String,
 ) -> Result<Loaded, Error> {
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> =
+        [location.state.clone(), location.journal()].iter().filter_map(|path| disk.exposed(path)).collect();
     let journal = journal.map(|bytes| parse_journal(&location.journal(), bytes)).transpose()?;
-    let base = state.map(|bytes| parse_state(location, stack, bytes)).transpose()?;
+    let base = state.map(|bytes| parse_state(disk, location, stack, bytes)).transpose()?;
     let exists = base.is_some();
     let base = match (base, &journal) {
         (Some(base), _) => base,
         (None, journal) => {
-            if let Some(witness) = witness(location, journal.as_ref()) {
+            if let Some(witness) = witness(disk, location, journal.as_ref()) {
                 return Err(Error::Missing { path: location.state.clone(), witness });
             }
             // A first apply that did not get to its end: its objects carry the journal's lineage.
@@ -209,21 +227,25 @@ fn assemble(
 }
 
 /// What says that there was a state although its file is not there.
-fn witness(location: &Location, journal: Option<&Journal>) -> Option<PathBuf> {
+fn witness(disk: &Disk, location: &Location, journal: Option<&Journal>) -> Option<PathBuf> {
     if journal.is_some_and(|j| j.header.base_serial > 0) {
         return Some(location.journal());
     }
-    let previous = location.previous();
-    previous.symlink_metadata().is_ok().then_some(previous)
+    // Something was applied: its objects are there, with the mark of that state.
+    let revisions = location.revisions();
+    let is_one = |name: &std::ffi::OsString| Path::new(name).extension().is_some_and(|e| e == "json");
+    let applied = disk.names(&revisions).is_ok_and(|names| names.iter().any(is_one));
+    let previous = Some(location.previous()).filter(|previous| disk.exists(previous));
+    previous.or_else(|| applied.then_some(revisions))
 }
 
-fn parse_state(location: &Location, stack: &str, bytes: &[u8]) -> Result<State, Error> {
+fn parse_state(disk: &Disk, location: &Location, stack: &str, bytes: &[u8]) -> Result<State, Error> {
     let path = &location.state;
     let corrupt = |reason: String| Error::Corrupt {
         what: "state file",
         path: path.clone(),
         reason,
-        previous: Some(location.previous()).filter(|p| p.symlink_metadata().is_ok()),
+        previous: Some(location.previous()).filter(|p| disk.exists(p)),
     };
     let state: State = parse_document(path, bytes, |s: &State| s.format_version, corrupt)?;
     state.check().map_err(corrupt)?;
@@ -262,6 +284,50 @@ struct Format {
     format_version: u32,
 }
 
+/// See [`super::Store::salvage`].
+pub(super) async fn salvage(
+    disk: &Disk,
+    location: &Location,
+    stack: &str,
+    holder: &Holder,
+    wait: LockWait<'_>,
+) -> Result<Salvage, Error> {
+    disk.create_folder(location.folder())?;
+    let lock = Lock::acquire(disk, &location.lock(), holder, wait).await?;
+    let state_at = |path: &Path| -> Result<Found<State>, Error> {
+        let Some(bytes) = disk.read(path)? else { return Ok(Found::Absent) };
+        match parse_state(disk, location, stack, &bytes) {
+            Ok(state) => Ok(Found::Sound(state)),
+            Err(Error::Corrupt { reason, .. }) => Ok(Found::Damaged(reason, None)),
+            Err(other) => Err(other),
+        }
+    };
+    let journal = match disk.read(&location.journal())? {
+        None => Found::Absent,
+        Some(bytes) => match parse_journal(&location.journal(), &bytes) {
+            Ok(journal) => Found::Sound(journal),
+            Err(Error::Corrupt { reason, .. }) => Found::Damaged(reason, Journal::beginning(&bytes)),
+            Err(other) => return Err(other),
+        },
+    };
+    let key = match disk.read(&location.key())?.map(zeroize::Zeroizing::new) {
+        None => Found::Absent,
+        Some(bytes) => HashKey::from_bytes(&bytes)
+            .map_or_else(|| Found::Damaged("it is no key".to_owned(), None), Found::Sound),
+    };
+    Ok(Salvage {
+        state: state_at(&location.state)?,
+        previous: state_at(&location.previous())?,
+        key,
+        revisions: super::revisions::list(disk, location)?,
+        journal,
+        stack: stack.to_owned(),
+        disk: disk.clone(),
+        location: location.clone(),
+        _lock: lock,
+    })
+}
+
 fn parse_journal(path: &Path, bytes: &[u8]) -> Result<Journal, Error> {
     Journal::parse(bytes).map_err(|unreadable| match unreadable {
         Unreadable::Damaged(reason) => {
@@ -297,5 +363,5 @@ pub(super) fn header_of(state: &State) -> Header {
 
 #[cfg(test)]
 pub(super) fn parse_for_tests(location: &Location, stack: &str, bytes: &[u8]) -> Result<State, Error> {
-    parse_state(location, stack, bytes)
+    parse_state(&Disk::real(), location, stack, bytes)
 }

@@ -1,9 +1,11 @@
 //! Writing: the journal while it goes on, the state file at its end.
 
+mod journal_file;
+
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::super::disk::{Disk, Open};
 use super::super::error::Error;
 use super::super::files;
 use super::super::journal::{Begin, BeginId, End, Journal, OpenBegin, Outcome, Record, Writer, open_list};
@@ -26,6 +28,7 @@ const STATE_BYTES: u64 = 8 << 10;
 pub struct LockedStore {
     // Fields are dropped in this order: the journal's writer ends before the lock is let go.
     inner: Mutex<Inner>,
+    disk: Disk,
     location: Location,
     key: HashKey,
     notes: Vec<String>,
@@ -38,6 +41,8 @@ struct Inner {
     base: State,
     /// Whether there is a state file.
     exists: bool,
+    /// The state file may be another one than the base: writing it failed.
+    unsure: bool,
     /// The base with all that has happened since.
     ledger: Ledger,
     open: BTreeMap<BeginId, Begin>,
@@ -47,13 +52,13 @@ struct Inner {
     journal: OnDisk,
     writer: Option<Writer>,
     /// The next state file, with space set aside in it.
-    reserved: Option<File>,
+    reserved: Option<Box<dyn Open>>,
 }
 
 impl Inner {
     /// The serial of a state file with this content; `None` if it has it already.
     fn next_serial(&self, content: &State) -> Option<u64> {
-        let changed = !content.same_content(&self.base);
+        let changed = self.unsure || !content.same_content(&self.base);
         changed.then(|| self.base.serial.max(self.journal_serial) + 1)
     }
 }
@@ -62,8 +67,11 @@ impl Inner {
 #[derive(Debug)]
 enum OnDisk {
     None,
-    /// It goes on at its end.
+    /// This process wrote it, and it goes on at its end.
     Continued(End),
+    /// An earlier process left it. What can be read of it need not be on the disk, and what its writer failed to
+    /// sync may never get there: it is written anew, as it is, before it goes on.
+    Found(Journal),
     /// What ended in it is in the state: it is written anew, with what is open, before it goes on.
     Stale,
     /// It could not be written, and what is known is not in the state yet either: nothing may begin.
@@ -81,21 +89,25 @@ pub struct Committed {
 
 impl LockedStore {
     pub(super) async fn open(
+        disk: &Disk,
         location: &Location,
         stack: &str,
         holder: &Holder,
         wait: LockWait<'_>,
         lineage: impl FnOnce() -> String,
     ) -> Result<Self, Error> {
-        files::create_folder(location.folder())?;
-        let lock = Lock::acquire(&location.lock(), holder, wait).await?;
+        disk.create_folder(location.folder())?;
+        let lock = Lock::acquire(disk, &location.lock(), holder, wait).await?;
         for path in [location.state.clone(), location.previous(), location.journal(), location.key()] {
-            files::remove(&files::temporary(&path))?;
+            disk.remove(&files::temporary(&path))?;
         }
-        let mut loaded = load::load(location, stack, lineage)?;
-        let key = match load::load_key(location, &mut loaded.notes)? {
+        // A process that was killed may have renamed files whose names are not durable yet: nothing is built on
+        // what a power cut could still take back.
+        disk.sync_folder(location.folder())?;
+        let mut loaded = load::load(disk, location, stack, lineage)?;
+        let key = match load::load_key(disk, location, &mut loaded.notes)? {
             Some(key) => key,
-            None => load::make_key(location)?,
+            None => load::make_key(disk, location)?,
         };
         let mut state = loaded.ledger.into_state();
         loaded.notes.extend(load::match_key(&mut state, &key));
@@ -103,15 +115,14 @@ impl LockedStore {
         let next = loaded.journal.as_ref().map_or(1, |(j, _)| j.next());
         let journal = match loaded.journal {
             None => OnDisk::None,
-            Some((journal, true)) => {
-                OnDisk::Continued(End { valid: journal.valid, sum: journal.sum, syncs: 0 })
-            }
+            Some((journal, true)) => OnDisk::Found(journal),
             Some((_, false)) => OnDisk::Stale,
         };
         Ok(Self {
             inner: Mutex::new(Inner {
                 base: loaded.base,
                 exists: loaded.exists,
+                unsure: false,
                 ledger: Ledger::new(state),
                 open: loaded.open,
                 next,
@@ -120,6 +131,7 @@ impl LockedStore {
                 writer: None,
                 reserved: None,
             }),
+            disk: disk.clone(),
             location: location.clone(),
             key,
             notes: loaded.notes,
@@ -174,20 +186,31 @@ impl LockedStore {
         let (each, least) = JOURNAL_BYTES;
         let for_journal = least + each * changes as u64;
         let path = self.location.journal();
-        let journal = files::open_append(&path)?;
-        let mut rest = if files::reserve(&journal, &path, for_journal)? { 0 } else { for_journal };
-        journal.sync_all().map_err(files::failed("sync", &path))?;
+        let journal = self.disk.open_append(&path)?;
+        let rest = if files::reserve(&*journal, &path, for_journal)? { 0 } else { for_journal };
         if inner.reserved.is_none() {
-            let path = files::temporary(&self.location.state);
-            let file = files::create(&path)?;
-            rest += 2 * render(inner.ledger.state()).len() as u64 + STATE_BYTES * (changes as u64 + 1);
-            if !files::reserve(&file, &path, rest)? {
-                files::try_space(&file, &path, rest)?;
-            }
-            inner.reserved = Some(file);
+            let for_state =
+                2 * render(inner.ledger.state()).len() as u64 + STATE_BYTES * (changes as u64 + 1);
+            inner.reserved = Some(self.reserve_state(rest + for_state)?);
         }
         failpoint::hit("prepare.reserved");
         Ok(())
+    }
+
+    /// The next state file, with space in it; nothing is left of one that found none.
+    fn reserve_state(&self, bytes: u64) -> Result<Box<dyn Open>, Error> {
+        let path = files::temporary(&self.location.state);
+        let mut file = self.disk.create(&path)?;
+        let reserved = files::reserve(&*file, &path, bytes)
+            .and_then(|there| if there { Ok(()) } else { files::try_space(&mut *file, &path, bytes) });
+        match reserved {
+            Ok(()) => Ok(file),
+            Err(error) => {
+                // Best effort: the next writer removes it too.
+                drop(self.disk.remove(&path));
+                Err(error)
+            }
+        }
     }
 
     /// Records that an operation is about to be sent; durable when this returns. Calls that wait at the same
@@ -232,7 +255,10 @@ impl LockedStore {
             return Ok(());
         };
         inner.ledger.record(&begin, &outcome);
-        started?;
+        if let Err(error) = started {
+            inner.journal = OnDisk::Broken;
+            return Err(error);
+        }
         match &inner.writer {
             Some(writer) => writer.append(Record::End { seq: id, outcome }),
             None => Err(self.no_writer()),
@@ -263,14 +289,23 @@ impl LockedStore {
             state.serial = serial;
             state.stack_file = self.location.recorded_stack_file();
             env!("CARGO_PKG_VERSION").clone_into(&mut state.tool_version);
-            self.write_state(&mut inner, &state)?;
+            // If this fails, the file may be the new one all the same: its serial is used up, and whether the
+            // journal continues it is not known.
             inner.journal_serial = state.serial;
+            inner.unsure = true;
+            let journal = std::mem::replace(&mut inner.journal, OnDisk::Broken);
+            self.write_state(&mut inner, &state)?;
+            inner.journal = journal;
+            inner.unsure = false;
             inner.base = state.clone();
             inner.exists = true;
         } else {
             state = inner.base.clone();
         }
         inner.ledger = Ledger::new(state);
+        if !matches!(inner.journal, OnDisk::None) {
+            inner.journal = OnDisk::Stale;
+        }
         self.compact_journal(&mut inner)?;
         self.release_space(&mut inner)?;
         failpoint::hit("commit.done");
@@ -298,67 +333,22 @@ impl LockedStore {
     /// When it cannot be written.
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
     pub async fn record_revision(&self, revision: &Revision) -> Result<(), Error> {
-        revisions::write(&self.location, revision)
+        revisions::write(&self.disk, &self.location, revision)
     }
 
     fn write_state(&self, inner: &mut Inner, state: &State) -> Result<(), Error> {
         let location = &self.location;
         if inner.exists {
-            files::keep_previous(&location.state, &location.previous())?;
+            self.disk.keep_previous(&location.state, &location.previous())?;
         }
         let reserved = inner.reserved.take();
-        files::replace(&location.state, render(state).as_bytes(), reserved)?;
-        files::sync_folder(location.folder())
-    }
-
-    /// Opens the journal to append to it, making or mending it first.
-    fn start_journal(&self, inner: &mut Inner) -> Result<(), Error> {
-        if inner.writer.is_some() {
-            return Ok(());
-        }
-        if matches!(inner.journal, OnDisk::None | OnDisk::Stale) {
-            self.write_journal(inner)?;
-        }
-        let OnDisk::Continued(end) = &inner.journal else {
-            return Err(self.no_writer());
-        };
-        let path = self.location.journal();
-        let file = files::open_append(&path)?;
-        let cut = file.set_len(end.valid).and_then(|()| file.sync_all());
-        cut.map_err(files::failed("write", &path))?;
-        inner.writer = Some(Writer::start(path, file, end.clone())?);
-        Ok(())
-    }
-
-    /// Writes a journal that continues the state file and holds what is open.
-    fn write_journal(&self, inner: &mut Inner) -> Result<(), Error> {
-        let header = load::header_of(&inner.base);
-        let records: Vec<_> =
-            inner.open.iter().map(|(seq, begin)| Record::Begin { seq: *seq, begin: begin.clone() }).collect();
-        let (text, sum) = Journal::render(&header, &records);
-        files::replace(&self.location.journal(), text.as_bytes(), None)?;
-        files::sync_folder(self.location.folder())?;
-        inner.journal = OnDisk::Continued(End { valid: text.len() as u64, sum, syncs: 0 });
-        Ok(())
-    }
-
-    /// After the state holds everything that ended: the journal goes, or holds what is open alone.
-    fn compact_journal(&self, inner: &mut Inner) -> Result<(), Error> {
-        failpoint::hit("compact.before");
-        if !inner.open.is_empty() {
-            return self.write_journal(inner);
-        }
-        if files::remove(&self.location.journal())? {
-            files::sync_folder(self.location.folder())?;
-        }
-        inner.journal = OnDisk::None;
-        failpoint::hit("compact.done");
-        Ok(())
+        self.disk.replace(&location.state, render(state).as_bytes(), reserved)?;
+        self.disk.sync_folder(location.folder())
     }
 
     fn release_space(&self, inner: &mut Inner) -> Result<(), Error> {
         if inner.reserved.take().is_some() {
-            files::remove(&files::temporary(&self.location.state))?;
+            self.disk.remove(&files::temporary(&self.location.state))?;
         }
         Ok(())
     }
@@ -370,6 +360,13 @@ impl LockedStore {
 
 #[cfg(test)]
 impl LockedStore {
+    /// Waits until every record so far is written, or failed.
+    pub(super) fn written_for_tests(&self) {
+        if let Some(writer) = &self.inner().writer {
+            writer.wait_until_written();
+        }
+    }
+
     /// How many syncs the journal made so far; ends its writer.
     pub(super) fn syncs_for_tests(&self) -> u64 {
         let mut inner = self.inner();

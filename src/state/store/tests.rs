@@ -11,7 +11,7 @@ use super::super::files;
 use super::super::journal::tests::{begin, owned};
 use super::super::journal::{Begin, Operation, Outcome};
 use super::super::model::State;
-use super::super::{ChangeCounts, Digest, Location, Owned, locate};
+use super::super::{ChangeCounts, Digest, Disk, Location, Owned, locate};
 use super::*;
 use crate::address::{Address, ObjectKey};
 use crate::cluster::{ClusterIdentity, IdentityKind};
@@ -22,7 +22,7 @@ struct Project {
     store: Store,
 }
 
-fn holder() -> Holder {
+pub(super) fn holder() -> Holder {
     Holder {
         pid: 7,
         user: "ann".to_owned(),
@@ -39,7 +39,7 @@ impl Project {
         std::fs::create_dir(folder.path().join("stacks")).unwrap();
         std::fs::write(&file, "[stack]\nname = \"arr\"\n").unwrap();
         let location = locate(&file, "arr", None, None, None).unwrap();
-        let store = Store::new(location.clone(), "arr");
+        let store = Store::new(Disk::real(), location.clone(), "arr");
         Self { folder, location, store }
     }
 
@@ -177,10 +177,14 @@ async fn every_damage_is_refused_and_never_read_as_no_state() {
     let good = project.bytes();
     let mut damaged: Vec<Vec<u8>> = (0..good.len()).map(|cut| good[..cut].to_vec()).collect();
     for at in 0..good.len() {
-        let mut flipped = good.clone();
-        flipped[at] ^= 1 << (at % 8);
-        damaged.push(flipped);
+        for bit in 0..8 {
+            let mut flipped = good.clone();
+            flipped[at] ^= 1 << bit;
+            damaged.push(flipped);
+        }
     }
+    println!("state of {} bytes: {} damages, each refused", good.len(), damaged.len());
+    assert_eq!(damaged.len(), good.len() * 9);
     for bytes in damaged {
         let error = super::load::parse_for_tests(&project.location, "arr", &bytes).unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. } | Error::Newer { .. }), "{error}");
@@ -189,7 +193,7 @@ async fn every_damage_is_refused_and_never_read_as_no_state() {
     let error = project.read().await.unwrap_err();
     let place = project.location.state.display();
     assert_eq!(error.to_string(), format!("state file {place} is damaged: it is empty"));
-    assert!(error.help()[1].contains("arr.prev.json"), "{:?}", error.help());
+    assert!(error.help()[2].contains("arr.prev.json"), "{:?}", error.help());
     project.try_open().await.unwrap_err();
     assert_eq!(project.bytes(), b"", "untouched");
 }
@@ -398,7 +402,7 @@ async fn two_stack_files_with_one_name() {
     let second = project.folder.path().join("stacks/other.toml");
     std::fs::write(&second, "[stack]\nname = \"arr\"\n").unwrap();
     let location = locate(&second, "arr", None, None, None).unwrap();
-    let store = Store::new(location, "arr");
+    let store = Store::new(Disk::real(), location, "arr");
     let error = store.open_read(|| "R".to_owned()).await.unwrap_err();
     assert!(matches!(error, Error::TwoFiles { .. }), "{error}");
     // The first one was renamed, or has another name now: no conflict, and no change of content.
@@ -434,7 +438,7 @@ async fn a_disk_that_cannot_be_written_shows_before_the_first_change() {
     let file = project.folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     let location = locate(Path::new("/x.toml"), "arr", None, Some(&file.join("arr.json")), None).unwrap();
-    let opened = Store::new(location, "arr").open_locked_now(&holder(), String::new).await;
+    let opened = Store::new(Disk::real(), location, "arr").open_locked_now(&holder(), String::new).await;
     assert!(opened.unwrap_err().to_string().starts_with("cannot create folder"));
 }
 
@@ -464,7 +468,7 @@ async fn begins_that_wait_together_share_a_sync() {
     assert_eq!(project.read().await.unwrap().state.resources.len(), 1000);
 }
 
-fn revision(serial: u64, ready: bool) -> Revision {
+pub(super) fn revision(serial: u64, ready: bool) -> Revision {
     Revision {
         format_version: Revision::FORMAT,
         lineage: "L".to_owned(),

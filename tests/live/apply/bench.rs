@@ -10,7 +10,7 @@ use arrplan::cluster::{ConnectOptions, Target, Writer, connect};
 use arrplan::plan::{self, Action, Options, Plan, PlanInput};
 use arrplan::secrets::{self, Redactor, SecretValues};
 use arrplan::stack::{self, LoadRequest, Stack};
-use arrplan::state::{Holder, LockedStore, State, Store, locate};
+use arrplan::state::{Disk, Holder, LockedStore, State, Store, locate};
 use support::{ControlPlane, User};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
@@ -102,7 +102,7 @@ impl Bench {
     async fn store(&self) -> LockedStore {
         let location = locate(&self.folder.join("stacks/test.toml"), "test", None, None, None).unwrap();
         let holder = Holder::this_process("test", jiff::Timestamp::now());
-        Store::new(location, "test")
+        Store::new(Disk::real(), location, "test")
             .open_locked_now(&holder, || "11111111-1111-4111-8111-111111111111".to_owned())
             .await
             .unwrap()
