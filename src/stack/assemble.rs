@@ -9,7 +9,7 @@ use crate::graph::{Cycle, Edge, Graph, Reason, ReasonKind};
 use super::compile::Output;
 use super::edges::{Edges, Index};
 use super::eval::{Use, World};
-use super::model::{SecretSource, Target, Variable, VariableValue};
+use super::model::{Part, SecretSource, Target, Variable, VariableValue};
 use super::objects::{near_resource, without_index};
 use super::secret;
 use super::variables::{Given, Source};
@@ -99,7 +99,51 @@ pub(super) fn edges(output: &Output, diags: &mut Diagnostics) -> Vec<Edge<Addres
     for (address, (_, used)) in &output.existing {
         uses(address, used, &mut edges);
     }
+    of_generated(output, &mut edges);
     edges
+}
+
+/// Whoever uses a generated value waits for its home: until that is there, the value is nowhere.
+fn of_generated(output: &Output, edges: &mut Vec<Edge<Address>>) {
+    let homes = homes(output);
+    let is_generated = |name: &str| {
+        let variable = output.world.variables.get(name);
+        variable.is_some_and(|variable| matches!(variable.value, Given::Secret(Source::Generate(..))))
+    };
+    for (address, compiled) in &output.compiled {
+        let mut seen = BTreeSet::new();
+        compiled.identity.manifest.lates(&mut |cell, late| {
+            for part in &late.parts {
+                // A variable with more homes than one is an error elsewhere.
+                if let Part::Secret(name) = part
+                    && let Some([(home, _, _)]) = homes.get(name).map(Vec::as_slice)
+                    && home != address
+                    && is_generated(name)
+                    && seen.insert(name)
+                {
+                    let kind = ReasonKind::Reference(format!("var.{name}"));
+                    edges.push(Edge {
+                        from: address.clone(),
+                        to: home.clone(),
+                        reason: Reason { kind, span: Some(cell.span.clone()) },
+                    });
+                }
+            }
+        });
+    }
+}
+
+/// By variable, every Secret and its key that is the variable alone.
+fn homes(output: &Output) -> BTreeMap<String, Vec<(Address, String, Span)>> {
+    let mut homes: BTreeMap<String, Vec<(Address, String, Span)>> = BTreeMap::new();
+    for (address, compiled) in &output.compiled {
+        if compiled.identity.kind == "Secret" && compiled.identity.api_version == "v1" {
+            for (name, key, span) in secret::homes(&compiled.identity.manifest) {
+                homes.entry(name).or_default().push((address.clone(), key, span));
+            }
+        }
+    }
+    homes
 }
 
 fn uses(from: &Address, uses: &[Use], edges: &mut Vec<Edge<Address>>) {
@@ -216,14 +260,7 @@ fn cycle_report(cycle: &Cycle<Address>, sources: &SourceMap) -> Diagnostic {
 
 /// The variables of the compiled stack; a generated one needs exactly one home.
 pub(super) fn variables(output: &Output, diags: &mut Diagnostics) -> BTreeMap<String, Variable> {
-    let mut homes: BTreeMap<String, Vec<(Address, String, Span)>> = BTreeMap::new();
-    for (address, compiled) in &output.compiled {
-        if compiled.identity.kind == "Secret" && compiled.identity.api_version == "v1" {
-            for (name, key, span) in secret::homes(&compiled.identity.manifest) {
-                homes.entry(name).or_default().push((address.clone(), key, span));
-            }
-        }
-    }
+    let mut homes = homes(output);
     let mut variables = BTreeMap::new();
     for (name, declared) in &output.world.variables {
         let value = match &declared.value {

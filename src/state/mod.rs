@@ -26,6 +26,9 @@ mod revision;
 mod settle;
 mod store;
 
+#[cfg(feature = "faults")]
+#[doc(hidden)]
+pub use envelope::forge;
 pub use error::Error;
 pub use journal::{Begin, BeginId, OpenBegin, Operation, Outcome, replay};
 pub use key::{Digest, HashKey};
