@@ -234,9 +234,14 @@ impl Unit<'_> {
 
     fn is_secret(&self, path: &FieldPath) -> bool {
         let key = &self.change.key;
-        let secret = self.change.write.as_ref().map(|write| &write.secret);
+        let written = self.change.write.as_ref().map(|write| &write.secret);
+        let before = self.run.before.resources.get(&self.change.address).map(|owned| &owned.secrets);
         key.kind == "Secret" && key.group.is_empty()
-            || secret.into_iter().flatten().any(|secret| path.starts_with(secret) || secret.starts_with(path))
+            || written
+                .into_iter()
+                .chain(before)
+                .flatten()
+                .any(|secret| path.starts_with(secret) || secret.starts_with(path))
     }
 }
 

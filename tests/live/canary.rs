@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use support::{Part, RunOutput, canary, eventually, leaked_before, leaks, may_hold_secrets, plain_canary, watch_for};
+use support::{
+    Part, RunOutput, canary, eventually, leaked_before, leaks, may_hold_secrets, plain_canary, watch_for,
+};
 
 use crate::project::Project;
 use crate::runs::{said, shows};
@@ -27,7 +29,8 @@ fn a_planted_secret_is_found_in_every_form() {
             text
         });
         let broken: Vec<String> = secret.chars().map(String::from).collect();
-        let template = format!("core.EnvVar{{Name:\"TOKEN\", Value:{json}, ValueFrom:(*core.EnvVarSource)(nil)}}");
+        let template =
+            format!("core.EnvVar{{Name:\"TOKEN\", Value:{json}, ValueFrom:(*core.EnvVarSource)(nil)}}");
         for (form, text, expected) in [
             ("plain", secret.clone(), "plain"),
             ("inside", format!("postgres://me:{secret}@host/db"), "plain"),
@@ -50,14 +53,16 @@ fn a_planted_secret_is_found_in_every_form() {
         }
         assert!(leaks(secret[..8].as_bytes()).is_empty(), "too little to tell");
     }
-    assert!(leaks(b"what is no secret, AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA, 00000000000000000000").is_empty());
+    assert!(
+        leaks(b"what is no secret, AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA, 00000000000000000000").is_empty()
+    );
 }
 
 #[test]
 fn a_run_that_leaves_a_planted_secret_is_told() {
     let secret = canary();
     let folder = support::scratch_dir().join("planted");
-    std::fs::create_dir_all(folder.join("state/sandbox")).unwrap();
+    std::fs::create_dir_all(folder.join("state/sandbox/cluster")).unwrap();
     let run = || support::arrplan!().folder(&folder).args(["--version"]).leaks();
     let planted = folder.join("state/arr.journal");
     std::fs::write(&planted, format!("{{\"v\":\"{}\"}}\n", STANDARD.encode(&secret))).unwrap();
@@ -65,7 +70,7 @@ fn a_run_that_leaves_a_planted_secret_is_told() {
     assert!(told[0].contains("state/arr.journal after --version") && told[0].contains("base64"), "{told:?}");
     std::fs::remove_file(&planted).unwrap();
     // The storage of a sandbox is the cluster, and a test's own file is where the secret comes from.
-    std::fs::write(folder.join("state/sandbox/log"), &secret).unwrap();
+    std::fs::write(folder.join("state/sandbox/cluster/log"), &secret).unwrap();
     std::fs::write(folder.join("source"), &secret).unwrap();
     may_hold_secrets(folder.join("source"));
     assert_eq!(run(), Vec::<String>::new());

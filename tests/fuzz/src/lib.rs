@@ -48,9 +48,16 @@ pub fn stack(bytes: &[u8]) {
         assert_eq!(stack.digest, again.digest, "the same files, the same digest");
         let mut keys = BTreeSet::new();
         for (address, resource) in &stack.resources {
-            assert_eq!(address.to_string().parse::<Address>().as_ref(), Ok(address), "an address is its text");
+            assert_eq!(
+                address.to_string().parse::<Address>().as_ref(),
+                Ok(address),
+                "an address is its text"
+            );
             assert!(keys.insert(resource.key()), "{address}: one object, two addresses");
-            assert_eq!(format!("{:?}", resource.manifest), format!("{:?}", again.resources[address].manifest));
+            assert_eq!(
+                format!("{:?}", resource.manifest),
+                format!("{:?}", again.resources[address].manifest)
+            );
         }
     });
 }
@@ -127,14 +134,19 @@ pub fn journal(bytes: &[u8]) {
     drop(played(bytes));
     let sealed = resealed(bytes);
     let whole = played(&sealed);
-    let Some(line) = sealed.strip_suffix(b"\n").and_then(|rest| rest.iter().rposition(|byte| *byte == b'\n')) else {
+    let Some(line) = sealed.strip_suffix(b"\n").and_then(|rest| rest.iter().rposition(|byte| *byte == b'\n'))
+    else {
         return;
     };
     let (before, last) = sealed.split_at(line + 1);
     if whole.is_ok() {
         let shorter = played(before);
         let cut = &sealed[..before.len() + last.len() / 2];
-        assert_eq!(format!("{:?}", played(cut)), format!("{shorter:?}"), "an unfinished line was never written");
+        assert_eq!(
+            format!("{:?}", played(cut)),
+            format!("{shorter:?}"),
+            "an unfinished line was never written"
+        );
         assert!(shorter.is_ok());
     }
 }
@@ -154,14 +166,19 @@ pub fn classify(bytes: &[u8]) {
     let error = classify_bytes(status, body, "media", name);
     assert_eq!(error, classify_bytes(status, body, "media", name));
     is_text(&clean(&error.to_string()));
-    let typed = serde_json::from_slice::<serde_json::Value>(body).ok().filter(|value| value["kind"] == "Status");
+    let typed =
+        serde_json::from_slice::<serde_json::Value>(body).ok().filter(|value| value["kind"] == "Status");
     let details = typed.as_ref().map(|value| &value["details"]);
     let causes = details.and_then(|details| details["causes"].as_array());
     match &error {
         Error::NotFound(key) => {
             assert_eq!(*key, ObjectKey::new("", "ConfigMap", Some("media"), name));
             assert_eq!(status, 404);
-            assert_eq!(details.map(|details| &details["name"]), Some(&name.into()), "a typed 404 of this very object");
+            assert_eq!(
+                details.map(|details| &details["name"]),
+                Some(&name.into()),
+                "a typed 404 of this very object"
+            );
         }
         // What may be replaced: the server's validation spoke, and of fields alone.
         Error::Invalid { causes: found, .. } => {
@@ -224,7 +241,8 @@ fn prints(text: &str, lines: bool) {
         }
     }
     vte::Parser::new().advance(&mut Terminal { text, lines }, text.as_bytes());
-    let hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let hidden =
+        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     assert!(!text.contains(hidden), "a character that hides or reorders in {text:?}");
 }
 

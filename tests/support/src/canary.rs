@@ -3,7 +3,7 @@
 //! Each run of the binary is looked through when it ends: standard output, standard error, its command line's folder and its
 //! home with all files below (state, journal, revisions, plans, logs, temporary files). Two things may hold a secret: a file
 //! that a test named with [`may_hold_secrets`], from which the secret comes, and the storage of a sandbox, which *is* the
-//! cluster: `state/sandbox/log` beside the stack.
+//! cluster: `state/sandbox/cluster` beside the stack.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
@@ -169,7 +169,7 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(path) = open.pop() {
-        if exempt.contains(&path) || path.ends_with("state/sandbox/log") {
+        if exempt.contains(&path) || path.ends_with("state/sandbox/cluster") {
             continue;
         }
         let Ok(meta) = path.symlink_metadata() else { continue };
@@ -224,7 +224,8 @@ fn base64_of_value(value: &[u8], before: usize) -> String {
     (first..last)
         .map(|at| {
             let bit = at * 6;
-            let pair = u16::from(bytes[bit / 8]) << 8 | u16::from(bytes.get(bit / 8 + 1).copied().unwrap_or(0));
+            let pair =
+                u16::from(bytes[bit / 8]) << 8 | u16::from(bytes.get(bit / 8 + 1).copied().unwrap_or(0));
             char::from(LETTERS[usize::from(pair >> (10 - bit % 8) & 0x3f)])
         })
         .collect()
