@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::plan::{Connection, connect, interruptible, secrets};
 use super::sandbox::Purpose;
-use super::{Error, PlanOutcome, PlanRequest, World, missing_consents, revision, rollback, settle, store};
+use super::{
+    Error, PlanOutcome, PlanRequest, World, missing_consents, named, revision, rollback, settle, store,
+};
 use crate::address::Address;
 use crate::apply::{self, ApplyInput, ChangeResult, Event, Summary};
 use crate::diag::Severity;
@@ -64,17 +66,17 @@ pub async fn prepare(
     let store = store::of_head(&desired.head, &request.state, world)?;
     let locked = interruptible(world, store.open_locked(&holder, wait, world.lineage)).await??;
     settle::for_good(&locked, reader).await?;
-    let mut options = request.options.clone();
-    if let Some(import) = &request.import {
-        import.check(&desired, &locked.state())?;
-        options = import.confine(&options);
-    }
+    let import = request.import.as_ref().map(|import| import.find(&desired, &locked.state())).transpose()?;
     let mut secrets = self::secrets(&desired, false, world).await?;
     let state = locked.state();
     let basis =
         rollback::Basis { store: &store, state: &state, key: locked.key(), died: locked.died(), reader };
     let back = rollback::back(request.to, &mut desired, &mut secrets, &basis, world).await?;
     let redactor = secrets.redactor();
+    let mut options = named::options(request, desired.stack.as_ref(), &state)?;
+    if let Some(found) = &import {
+        options = found.confine(options);
+    }
     let input = PlanInput {
         stack: desired.stack.as_ref(),
         state: &state,
@@ -86,8 +88,8 @@ pub async fn prepare(
         options: &options,
     };
     let mut plan = interruptible(world, Box::pin(plan::build(&input))).await??;
-    if let Some(import) = &request.import {
-        import.confirm(&plan)?;
+    if let Some(found) = &import {
+        found.confirm(&plan)?;
     }
     let mut notes = locked.notes().to_vec();
     let still = rollback::direction(&mut plan, back.as_ref(), &store, &mut notes).await;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::rollback::{self, Return, StillSays};
 use super::sandbox::{Purpose, Session, Sources};
-use super::{Error, Import, StackRequest, StateRequest, World, settle, stack, store};
+use super::{Error, Import, Naming, StackRequest, StateRequest, World, named, settle, stack, store};
+use crate::address::ObjectKey;
 use crate::cluster::{self, ConnectOptions, Reader, Writer};
 use crate::diag::Diagnostics;
 use crate::plan::{self, Options, Plan, PlanInput};
@@ -47,6 +48,8 @@ pub struct PlanRequest {
     pub import: Option<Import>,
     /// Flags of planning.
     pub options: Options,
+    /// More of them: resources that are named by their objects.
+    pub objects: Vec<(Naming, ObjectKey)>,
     /// `--timeout`: for every change, instead of its own.
     pub timeout: Option<Duration>,
 }
@@ -100,6 +103,7 @@ async fn outcome(
         rollback::Basis { store: &store, state: &snapshot.state, key: &snapshot.key, died: None, reader };
     let back = rollback::back(request.to, &mut desired, &mut secrets, &basis, world).await?;
     let redactor = secrets.redactor();
+    let options = named::options(request, desired.stack.as_ref(), &snapshot.state)?;
     let input = PlanInput {
         stack: desired.stack.as_ref(),
         state: &snapshot.state,
@@ -108,7 +112,7 @@ async fn outcome(
         target: reader.target(),
         secrets: &secrets,
         redactor: &redactor,
-        options: &request.options,
+        options: &options,
     };
     let mut plan = interruptible(world, Box::pin(plan::build(&input))).await??;
     let mut notes = snapshot.notes;

@@ -1,22 +1,21 @@
 //! `arrplan apply` and `arrplan destroy`
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
-use super::plan::{beside, options, show};
+use super::plan::{addresses, beside, objects, options, said, show};
 use super::{
     block_on, cluster_request, failure, of_env, of_stack, sandbox_flag, stack_request, state_request, world,
 };
-use crate::address::Address;
+use crate::address::Named;
 use crate::apply::Event;
 use crate::cli::args::{Apply, Applying, Destroy, Import, Rm, Rollback};
 use crate::cli::error::{Exit, Failed};
 use crate::cli::host::{Host, Stdin};
 use crate::cli::{prompt, signal};
-use crate::ops::{self, PlanRequest, Prepared, Return};
+use crate::ops::{self, Naming, PlanRequest, Prepared, Return};
 use crate::plan::{Action, Options, Plan};
 use crate::state::Holder;
 use crate::views::page::{Layout, Page, Text, Tone, count};
@@ -36,6 +35,7 @@ pub(super) fn run(args: &Apply, host: &mut Host) -> Result<Exit, Failed> {
         to: None,
         import: None,
         options: options(&args.planning, false),
+        objects: objects(&args.planning),
         timeout: args.applying.timeout,
     };
     let full = args.planning.full;
@@ -52,6 +52,7 @@ pub(super) fn destroy(args: &Destroy, host: &mut Host) -> Result<Exit, Failed> {
         to: None,
         import: None,
         options: Options::default(),
+        objects: Vec::new(),
         timeout: args.applying.timeout,
     };
     let sandbox = args.state.sandbox;
@@ -68,6 +69,7 @@ pub(super) fn rollback(args: &Rollback, host: &mut Host) -> Result<Exit, Failed>
         to: Some(args.to.map_or(Return::LastThatWorked, Return::To)),
         import: None,
         options: options(&args.planning, false),
+        objects: objects(&args.planning),
         timeout: args.applying.timeout,
     };
     let (stack, full) = (args.stack.stack.as_deref(), args.planning.full);
@@ -86,8 +88,9 @@ pub(super) fn import(args: &Import, host: &mut Host) -> Result<Exit, Failed> {
         cluster: cluster_request(&args.cluster, &args.state, args.applying.parallelism),
         destroy: false,
         to: None,
-        import: Some(ops::Import { address: args.address.clone(), key: args.object.clone() }),
+        import: Some(ops::Import { resource: args.address.clone(), object: args.object.clone() }),
         options: options(&args.planning, false),
+        objects: objects(&args.planning),
         timeout: args.applying.timeout,
     };
     let mut typed = Typed::new("import", None, args.state.sandbox, args.planning.full, &args.applying);
@@ -97,7 +100,7 @@ pub(super) fn import(args: &Import, host: &mut Host) -> Result<Exit, Failed> {
 
 /// `state rm`: a plan that lets go of some resources and does nothing else.
 pub(super) fn release(args: &Rm, host: &mut Host) -> Result<Exit, Failed> {
-    let release: BTreeSet<Address> = args.addresses.iter().cloned().collect();
+    let release = addresses(&args.addresses);
     let request = PlanRequest {
         stack: of_env(args.stack.as_deref(), args.env.as_ref()),
         state: state_request(&args.state),
@@ -106,6 +109,7 @@ pub(super) fn release(args: &Rm, host: &mut Host) -> Result<Exit, Failed> {
         to: None,
         import: None,
         options: Options { release, ..Options::default() },
+        objects: said(Naming::Release, &args.addresses),
         timeout: args.applying.timeout,
     };
     let mut typed = Typed::new("state rm", None, args.state.sandbox, false, &args.applying);
@@ -124,7 +128,7 @@ struct Typed<'a> {
     line: String,
     full: bool,
     applying: &'a Applying,
-    allowed: BTreeSet<Address>,
+    allowed: Vec<Named>,
 }
 
 impl<'a> Typed<'a> {
@@ -147,7 +151,7 @@ impl<'a> Typed<'a> {
             line,
             full,
             applying,
-            allowed: applying.allow.iter().map(|(_, address)| address.clone()).collect(),
+            allowed: applying.allow.iter().map(|(_, named)| named.clone()).collect(),
         }
     }
 }
@@ -183,11 +187,12 @@ async fn approved(
 ) -> Result<Exit, Failed> {
     beside(&prepared.outcome, host);
     let plan = &prepared.outcome.plan;
+    let allowed = ops::in_plan(&typed.allowed, plan)?;
     let text = if typed.applying.json {
         let sources = prepared.outcome.stack.as_ref().map(|stack| &stack.sources_map);
         json::line(&json::plan_line(&json::plan(plan, sources)))
     } else {
-        show(&prepared.outcome, typed.full, &typed.allowed, host)
+        show(&prepared.outcome, typed.full, &allowed, host)
     };
     match host.print(&text) {
         // A reader that went away must not look like an apply that was done: what is approved already is done.
@@ -195,7 +200,7 @@ async fn approved(
         Err(Failed::Pipe) => return Err(Failed::error("nobody reads the plan, so nothing was applied")),
         printed => printed?,
     }
-    match prepared.refusal(&typed.allowed) {
+    match prepared.refusal(&allowed) {
         Some(ops::Error::Consent(missing)) => {
             return Err(Failed::Error(failure::consent(&typed.line, &missing)));
         }
@@ -216,8 +221,7 @@ async fn approved(
     let (events, heard) = unbounded_channel();
     let (applied, ()) = {
         let view = view(typed, quiet, destroy, host);
-        let run =
-            prepared.run(&typed.allowed, usize::from(typed.applying.parallelism), events, cancel.clone());
+        let run = prepared.run(&allowed, usize::from(typed.applying.parallelism), events, cancel.clone());
         tokio::join!(run, watch(heard, view))
     };
     let applied = applied?;
