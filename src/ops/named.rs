@@ -59,7 +59,7 @@ pub(super) fn in_state(named: &Named, state: &State) -> Result<Address, Error> {
 /// An object that is not exactly one resource's.
 pub fn in_plan(named: &[Named], plan: &Plan) -> Result<BTreeSet<Address>, Error> {
     let all = || plan.changes.iter().map(|change| (change.key.clone(), change.address.clone())).collect();
-    named.iter().map(|named| one(named, &all)).collect()
+    named.iter().map(|named| one(named, all)).collect()
 }
 
 fn one(named: &Named, all: impl FnOnce() -> Vec<(ObjectKey, Address)>) -> Result<Address, Error> {

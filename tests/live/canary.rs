@@ -51,7 +51,7 @@ fn a_planted_secret_is_found_in_every_form() {
         ] {
             assert!(leaks(text.as_bytes()).contains(expected), "{form}: {text}");
         }
-        assert!(leaks(secret[..8].as_bytes()).is_empty(), "too little to tell");
+        assert!(leaks(&secret.as_bytes()[..8]).is_empty(), "too little to tell");
     }
     assert!(
         leaks(b"what is no secret, AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA, 00000000000000000000").is_empty()
@@ -157,8 +157,7 @@ impl Project<'_> {
         let stack = self.stack_argument();
         let args: Vec<&str> = match args {
             ["state", verb, rest @ ..] if *verb != "show" => [&["state", verb, &stack], rest].concat(),
-            ["state", ..] => args.to_vec(),
-            ["output", ..] => args.to_vec(),
+            ["state" | "output", ..] => args.to_vec(),
             [command, rest @ ..] => [&[*command, &stack], rest].concat(),
             [] => Vec::new(),
         };

@@ -6,6 +6,7 @@
 //! cluster: `state/sandbox/cluster` beside the stack.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -198,7 +199,10 @@ fn needles(value: &str) -> Vec<(&'static str, String)> {
     for run in value.split(|c: char| !c.is_ascii_alphanumeric()) {
         add("plain", run);
     }
-    let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = value.bytes().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("writing to a String cannot fail");
+        hex
+    });
     add("hex", &hex);
     add("hex", &hex.to_uppercase());
     for before in 0..3 {
