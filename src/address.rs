@@ -180,6 +180,41 @@ pub(crate) use serde_as_text;
 serde_as_text!(Address);
 serde_as_text!(ObjectKey);
 
+/// A resource as a person types it: by its address, or by its object as kubectl takes it (`pvc/media-pvc`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Named {
+    /// Its address.
+    Address(Address),
+    /// Its object: the kind may be one of kubectl's words for it, the namespace left out. What it stands for is
+    /// told by who knows the kinds.
+    Object(ObjectKey),
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Object(said) => said.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Named {
+    type Err = ParseNameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let no_address = match text.parse() {
+            Ok(address) => return Ok(Self::Address(address)),
+            Err(error) => error,
+        };
+        // An object has a slash, and no index.
+        match text.parse() {
+            Ok(said) if !text.contains(['[', '"']) => Ok(Self::Object(said)),
+            _ => Err(no_address),
+        }
+    }
+}
+
 /// Splits an `apiVersion` into group and version; the core group is empty.
 #[must_use]
 pub fn split_api_version(api_version: &str) -> (&str, &str) {
@@ -205,6 +240,26 @@ mod tests {
         ) {
             let key = ObjectKey { group, kind, namespace, name };
             prop_assert_eq!(key.to_string().parse::<ObjectKey>().unwrap(), key);
+        }
+    }
+
+    #[test]
+    fn a_resource_is_named_by_its_address_or_as_kubectl_takes_it() {
+        let named = |text: &str| match text.parse() {
+            Ok(Named::Address(address)) => format!("address {address}"),
+            Ok(Named::Object(said)) => format!("object {said:?}"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(named("helm_release.app"), "address helm_release.app");
+        assert_eq!(named("yaml.x[\"ConfigMap/a/b\"]"), "address yaml.x[\"ConfigMap/a/b\"]");
+        let object = |group, kind, namespace, name| {
+            format!("object {:?}", ObjectKey::new(group, kind, namespace, name))
+        };
+        assert_eq!(named("pvc/media-pvc"), object("", "pvc", None, "media-pvc"));
+        assert_eq!(named("cm/media/a.b"), object("", "cm", Some("media"), "a.b"));
+        assert_eq!(named("helmreleases.helm.x.io/app"), object("helm.x.io", "helmreleases", None, "app"));
+        for text in ["pvc", "pvc/", "/x", "a/b/c/d", "yaml.x[\"a/b]"] {
+            assert!(named(text).contains("helm_release.arr-stack"), "{text}: {}", named(text));
         }
     }
 

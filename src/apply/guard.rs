@@ -205,7 +205,8 @@ impl Unit<'_> {
 
     /// What differs in the fields that decided the plan.
     pub(super) fn difference(&self, live: &Object) -> Vec<String> {
-        plan::differences(self.change, self.run.store.key(), live)
+        let prior = self.run.before.resources.get(&self.change.address);
+        plan::differences(self.change, self.run.store.key(), live, prior.map(|prior| &prior.secrets))
     }
 }
 

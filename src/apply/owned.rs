@@ -55,6 +55,8 @@ pub(super) fn record(run: &Run<'_>, change: &Change, body: &Value, live: &Object
     owned.resource_version = Some(live.resource_version().to_owned()).filter(|version| !version.is_empty());
     owned.desired_hash = Some(run.store.key().manifest(&change.address, body));
     owned.owned = digests(run, change, live, wanted_fields(body));
+    let secret = change.write.as_ref().map(|write| &write.secret);
+    owned.secrets = fields::present(live, secret.into_iter().flatten());
     owned.protect = change.protect;
     owned.depends_on = change.depends_on.keys().cloned().collect();
     owned.since_serial = run.before.serial + 1;

@@ -207,6 +207,7 @@ impl<'a> Books<'a> {
                 api_version: prior.api_version.clone(),
                 uid: Some(prior.uid.clone()),
                 fields: Vec::new(),
+                secrets: BTreeSet::new(),
                 protect: change.protect,
                 depends_on: Vec::new(),
             };
@@ -222,6 +223,7 @@ impl<'a> Books<'a> {
                 owned.resource_version = Some(record.resource_version.clone());
                 owned.desired_hash = Some(record.desired_hash.clone());
                 owned.owned.clone_from(&record.owned);
+                owned.secrets.clone_from(&record.secrets);
             }
             // An interrupted run did not see it.
             if change.not_ready.is_none() && change.wait != Wait::Applied {

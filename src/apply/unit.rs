@@ -263,6 +263,7 @@ impl<'a> Unit<'a> {
             },
             uid: uid.map(str::to_owned),
             fields: super::owned::wanted_fields(body),
+            secrets: change.write.as_ref().map(|write| write.secret.clone()).unwrap_or_default(),
             protect: change.protect,
             depends_on: change.depends_on.keys().cloned().collect(),
         };

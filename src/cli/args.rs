@@ -17,7 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::values::{allowed, duration, take};
-use crate::address::Address;
+use crate::address::{Address, Named};
 use crate::path::FieldPath;
 use crate::plan::{Fidelity, Risk};
 
@@ -147,7 +147,7 @@ pub(super) struct Planning {
     pub(super) take: Vec<(Address, FieldPath)>,
     /// Adopt an object that carries another tool's mark or an owner; may be given more than once
     #[arg(long, value_name = "ADDRESS", help_heading = "Planning")]
-    pub(super) adopt: Vec<Address>,
+    pub(super) adopt: Vec<Named>,
     /// `full`: ask the server about every resource, also where its own record proves it unchanged
     #[arg(long, value_enum, value_name = "HOW", help_heading = "Planning")]
     pub(super) refresh: Option<Refresh>,
@@ -156,13 +156,13 @@ pub(super) struct Planning {
     pub(super) min_fidelity: Option<MinFidelity>,
     /// Only this resource and what it needs; may be given more than once
     #[arg(long, value_name = "ADDRESS", help_heading = "Planning")]
-    pub(super) target: Vec<Address>,
+    pub(super) target: Vec<Named>,
     /// Everything but this resource and what needs it; may be given more than once
     #[arg(long, value_name = "ADDRESS", help_heading = "Planning")]
-    pub(super) exclude: Vec<Address>,
+    pub(super) exclude: Vec<Named>,
     /// Delete this resource's object and make it anew, even if nothing differs; may be given more than once
     #[arg(long, value_name = "ADDRESS", help_heading = "Planning")]
-    pub(super) replace: Vec<Address>,
+    pub(super) replace: Vec<Named>,
     /// Change nothing in the cluster: only drop from the state what is gone from it
     #[arg(long, help_heading = "Planning", conflicts_with_all = ["take", "adopt", "target", "exclude", "replace"])]
     pub(super) refresh_only: bool,
@@ -211,7 +211,7 @@ pub(super) struct Applying {
     pub(super) yes: bool,
     /// Allow a risk that was shown, e.g. data-loss=helm_release.arr-stack; may be given more than once
     #[arg(long, value_name = "RISK=ADDRESS", value_parser = allowed)]
-    pub(super) allow: Vec<(Risk, Address)>,
+    pub(super) allow: Vec<(Risk, Named)>,
     /// Most changes at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) parallelism: u16,
@@ -312,10 +312,10 @@ pub(super) struct Destroy {
     pub(super) cluster: Cluster,
     /// Only this resource and what needs it; may be given more than once
     #[arg(long, value_name = "ADDRESS", help_heading = "Planning")]
-    pub(super) target: Vec<Address>,
+    pub(super) target: Vec<Named>,
     /// Everything but this resource and what it needs; may be given more than once
     #[arg(long, value_name = "ADDRESS", help_heading = "Planning")]
-    pub(super) exclude: Vec<Address>,
+    pub(super) exclude: Vec<Named>,
     /// Show everything that goes
     #[arg(long)]
     pub(super) full: bool,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::address::Address;
+use crate::address::{Address, Named, ParseNameError};
 use crate::path::FieldPath;
 use crate::plan::Risk;
 
@@ -32,14 +32,14 @@ pub(super) fn take(text: &str) -> Result<(Address, FieldPath), String> {
     })
 }
 
-pub(super) fn allowed(text: &str) -> Result<(Risk, Address), String> {
+pub(super) fn allowed(text: &str) -> Result<(Risk, Named), String> {
     let (risk, address) =
         text.split_once('=').ok_or("expected RISK=ADDRESS, e.g. data-loss=helm_release.arr-stack")?;
     if risk != "data-loss" {
         return Err(format!("`{risk}` needs no consent; the one that does is data-loss"));
     }
-    let address = address.parse::<Address>().map_err(|error| error.to_string())?;
-    Ok((Risk::DataLoss, address))
+    let named = address.parse().map_err(|error: ParseNameError| error.to_string())?;
+    Ok((Risk::DataLoss, named))
 }
 
 /// `90s`, `10m`, `1h30m`; a bare number is refused, since nobody knows of what.
@@ -106,6 +106,7 @@ mod tests {
     #[test]
     fn consents() {
         assert!(allowed("data-loss=helm_release.arr").is_ok());
+        assert!(allowed("data-loss=pvc/media-pvc").is_ok());
         assert!(allowed("data-loss=helm_release").unwrap_err().contains("helm_release.arr-stack"));
         assert!(allowed("disruptive=a.b").unwrap_err().contains("data-loss"));
         assert!(allowed("a.b").is_err());

@@ -216,6 +216,25 @@ fn internal(message: String) -> Error {
     }
 }
 
+/// [`classify`] for bytes that were made up: what the answer means for this `ConfigMap`.
+#[cfg(feature = "faults")]
+#[doc(hidden)]
+#[must_use]
+pub fn classify_bytes(status: u16, body: &[u8], namespace: &str, name: &str) -> Error {
+    let api = Api {
+        group: String::new(),
+        version: "v1".to_owned(),
+        kind: "ConfigMap".to_owned(),
+        plural: "configmaps".to_owned(),
+        namespaced: true,
+        scalable: false,
+        verbs: Vec::new(),
+        served_by: super::ServedBy::BuiltIn,
+    };
+    let reply = Reply { status, body: body.to_owned(), retry_after: None, date: None };
+    classify(&reply, &Asked { api: &api, namespace: Some(namespace), name })
+}
+
 #[cfg(test)]
 #[path = "classify_tests.rs"]
 mod tests;

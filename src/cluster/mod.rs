@@ -26,6 +26,9 @@ mod url;
 mod watch;
 mod writer;
 
+#[cfg(feature = "faults")]
+#[doc(hidden)]
+pub use classify::classify_bytes;
 pub use connect::{Target, connect};
 pub use discovery::Discovery;
 pub use dry_run::DryRun;

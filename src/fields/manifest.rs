@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::set::FieldSet;
+use crate::object::Object;
 use crate::path::{FieldPath, Segment};
-use crate::schema::{ListKey, Node, Quantity, Type};
+use crate::schema::{self, ListKey, Node, Quantity, Type};
 
 /// Fields of `metadata` that `managedFields` never has (`managedfields/internal/stripmeta.go`).
 const UNTRACKED_METADATA: &[&str] = &[
@@ -139,6 +140,18 @@ pub fn canonical_path(root: Node, manifest: &Value, path: &FieldPath) -> FieldPa
         node = node.and_then(|n| n.step(segment));
     }
     result
+}
+
+/// Those of the paths that the live object has a value at. Elements of atomic lists have no names: a path into one counts as
+/// long as the list is there.
+#[must_use]
+pub fn present<'p>(live: &Object, paths: impl IntoIterator<Item = &'p FieldPath>) -> BTreeSet<FieldPath> {
+    let root = schema::root_of(live.api_version(), live.kind());
+    let is_there = |path: &&FieldPath| {
+        let named = path.0.iter().take_while(|segment| !matches!(segment, Segment::Index(_)));
+        value_at(root, &live.0, &FieldPath(named.cloned().collect())).is_some()
+    };
+    paths.into_iter().filter(is_there).cloned().collect()
 }
 
 /// The value at `path`, where an element of a list map that lacks a key has that key's default: so the paths of

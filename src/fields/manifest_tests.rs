@@ -2,7 +2,6 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::schema;
 
 fn recorded(manifest: &Value) -> Vec<String> {
     let text = |name: &str| manifest[name].as_str().unwrap();
@@ -12,6 +11,30 @@ fn recorded(manifest: &Value) -> Vec<String> {
         assert!(value_at(root, manifest, path).is_some(), "{path}");
     }
     set.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_is_not_there_any_more_is_told() {
+    let live = Object(json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "spec": {"template": {"spec": {"containers": [
+            {"name": "a", "args": ["x", "y"], "env": [{"name": "A", "value": "1"}], "ports": [{"containerPort": 80, "name": "p"}]},
+        ]}}},
+    }));
+    let container = "spec.template.spec.containers[name=a]";
+    let paths: Vec<FieldPath> = [
+        "env[name=A].value",
+        "env[name=B].value",
+        "args[7]",
+        "command[0]",
+        "ports[containerPort=80,protocol=TCP].name",
+    ]
+    .iter()
+    .map(|path| format!("{container}.{path}").parse().unwrap())
+    .collect();
+    let there: Vec<String> =
+        present(&live, &paths).iter().map(|path| path.to_string().replace(container, "")).collect();
+    assert_eq!(there, [".args[7]", ".env[name=A].value", ".ports[containerPort=80,protocol=TCP].name"]);
 }
 
 #[test]

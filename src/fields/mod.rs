@@ -8,7 +8,7 @@ mod manifest;
 mod set;
 
 pub use managers::{Entry, Operation, is_untracked, managers, owned_by, owners};
-pub use manifest::{canonical_path, of_manifest, same_value, value_at};
+pub use manifest::{canonical_path, of_manifest, present, same_value, value_at};
 pub(crate) use manifest::{element_key, scalar_text};
 pub use set::{FieldSet, FieldsError};
 pub(crate) use set::{element, segment};

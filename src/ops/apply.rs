@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::plan::{Connection, connect, interruptible, secrets};
 use super::sandbox::Purpose;
 use super::{
-    Error, PlanOutcome, PlanRequest, SavedFile, World, missing_consents, revision, rollback, saved, settle,
-    store,
+    Error, PlanOutcome, PlanRequest, SavedFile, World, missing_consents, named, revision, rollback, saved,
+    settle, store,
 };
 use crate::address::Address;
 use crate::apply::{self, ApplyInput, ChangeResult, Event, Summary};
@@ -111,11 +111,7 @@ async fn prepared(
         interruptible(world, saved::state_differs(document, &store, &locked, reader)).await??;
     }
     settle::for_good(&locked, reader).await?;
-    let mut options = request.options.clone();
-    if let Some(import) = &request.import {
-        import.check(&desired, &locked.state())?;
-        options = import.confine(&options);
-    }
+    let import = request.import.as_ref().map(|import| import.find(&desired, &locked.state())).transpose()?;
     let mut secrets = self::secrets(&desired, false, world).await?;
     if let Some(Approved { document, .. }) = approved {
         saved::inputs_differ(document, saved::Inputs::of(&desired, &secrets, locked.key()).as_ref())?;
@@ -125,6 +121,10 @@ async fn prepared(
         rollback::Basis { store: &store, state: &state, key: locked.key(), died: locked.died(), reader };
     let back = rollback::back(request.to, &mut desired, &mut secrets, &basis, world).await?;
     let redactor = secrets.redactor();
+    let mut options = named::options(request, desired.stack.as_ref(), &state)?;
+    if let Some(found) = &import {
+        options = found.confine(options);
+    }
     let input = PlanInput {
         stack: desired.stack.as_ref(),
         state: &state,
@@ -141,8 +141,8 @@ async fn prepared(
         let plan = interruptible(world, Box::pin(plan::build(&input))).await??;
         plan::Restored { plan, again: 0 }
     };
-    if let Some(import) = &request.import {
-        import.confirm(&plan)?;
+    if let Some(found) = &import {
+        found.confirm(&plan)?;
     }
     let mut notes = locked.notes().to_vec();
     notes.extend(approved.into_iter().flat_map(|saved| saved.document.plan.warnings.iter().cloned()));

@@ -1,7 +1,7 @@
 //! Looking into the state.
 
-use super::{Error, StackRequest, StateRequest, World, stack, store};
-use crate::address::Address;
+use super::{Error, StackRequest, StateRequest, World, named, stack, store};
+use crate::address::{Address, Named};
 use crate::state::{Owned, Snapshot, State};
 
 /// The state as it is now, without asking the cluster.
@@ -23,19 +23,21 @@ pub async fn state_list(request: &StackRequest, state: &StateRequest, world: &Wo
     Ok(snapshot(request, state, world).await?.state)
 }
 
-/// What is known about one resource.
+/// One resource of the state, and what is known about it.
 ///
 /// # Errors
 /// As [`state_list`]; an address that the state does not have.
 pub async fn state_show(
-    address: &Address,
+    named: &Named,
     request: &StackRequest,
     state: &StateRequest,
     world: &World,
-) -> Result<Owned, Error> {
+) -> Result<(Address, Owned), Error> {
     let mut state = snapshot(request, state, world).await?.state;
-    state.resources.remove(address).ok_or_else(|| Error::Unknown {
+    let address = named::in_state(named, &state)?;
+    let owned = state.resources.remove(&address).ok_or_else(|| Error::Unknown {
         what: format!("the state has no {address}"),
         choices: state.resources.keys().map(ToString::to_string).collect(),
-    })
+    })?;
+    Ok((address, owned))
 }

@@ -11,6 +11,7 @@ mod history;
 mod import;
 mod init;
 mod inspect;
+mod named;
 mod output;
 mod plan;
 mod recipe;
@@ -33,6 +34,7 @@ pub use history::history;
 pub use import::Import;
 pub use init::{Made, init};
 pub use inspect::{state_list, state_show};
+pub use named::{Naming, in_plan};
 pub use output::output;
 pub use plan::{ClusterRequest, PlanOutcome, PlanRequest, plan, plan_into};
 pub use recover::{

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::rollback::{self, Return, StillSays};
 use super::sandbox::{Purpose, Session, Sources};
-use super::{Error, Import, StackRequest, StateRequest, World, saved, settle, stack, store};
+use super::{Error, Import, Naming, StackRequest, StateRequest, World, named, saved, settle, stack, store};
+use crate::address::ObjectKey;
 use crate::cluster::{self, ConnectOptions, Reader, Writer};
 use crate::diag::Diagnostics;
 use crate::plan::{self, Options, Plan, PlanInput};
@@ -47,6 +48,8 @@ pub struct PlanRequest {
     pub import: Option<Import>,
     /// Flags of planning.
     pub options: Options,
+    /// More of them: resources that are named by their objects.
+    pub objects: Vec<(Naming, ObjectKey)>,
     /// `--timeout`: for every change, instead of its own.
     pub timeout: Option<Duration>,
 }
@@ -120,6 +123,7 @@ async fn outcome(
         rollback::Basis { store: &store, state: &snapshot.state, key: &snapshot.key, died: None, reader };
     let back = rollback::back(request.to, &mut desired, &mut secrets, &basis, world).await?;
     let redactor = secrets.redactor();
+    let options = named::options(request, desired.stack.as_ref(), &snapshot.state)?;
     let input = PlanInput {
         stack: desired.stack.as_ref(),
         state: &snapshot.state,
@@ -128,13 +132,13 @@ async fn outcome(
         target: reader.target(),
         secrets: &secrets,
         redactor: &redactor,
-        options: &request.options,
+        options: &options,
     };
     let mut plan = interruptible(world, Box::pin(plan::build(&input))).await??;
     let mut notes = snapshot.notes;
     let still = rollback::direction(&mut plan, back.as_ref(), &store, &mut notes).await;
     if let Some(out) = out.filter(|_| !plan.problems.has_errors()) {
-        saved::write(out, &saved::Document::of(request, inputs, &plan, &snapshot.key))?;
+        saved::write(out, &saved::Document::of(request, &options, inputs, &plan, &snapshot.key))?;
     }
     Ok(PlanOutcome {
         plan,

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::{Error, StackRequest, StateRequest, World, inspect, stack, store};
-use crate::address::Address;
+use super::{Error, StackRequest, StateRequest, World, inspect, named, stack, store};
+use crate::address::{Address, Named};
 use crate::state::{Holder, LockWait, LockedStore, Owned, State, document};
 
 /// What `state mv` did.
@@ -26,7 +26,7 @@ pub struct Moved {
 /// An address that is not in the state, one that is taken, an interrupted run that is not settled, a lock
 /// that is held.
 pub async fn state_mv(
-    from: &Address,
+    from: &Named,
     to: &Address,
     request: &StackRequest,
     state: &StateRequest,
@@ -40,7 +40,8 @@ pub async fn state_mv(
     let wait = LockWait { timeout: patience, waiting };
     let locked = place.open_locked(&holder, wait, world.lineage).await?;
     settled(&locked)?;
-    let pairs = pairs(&locked.state(), from, to)?;
+    let from = named::in_state(from, &locked.state())?;
+    let pairs = pairs(&locked.state(), &from, to)?;
     let renamed = pairs.clone();
     let committed = locked.commit(move |state| rename(state, &renamed)).await?;
     Ok(Moved { pairs, serial: committed.serial, backup: place.backup_place() })

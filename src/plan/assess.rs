@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::address::Address;
 use crate::cluster::{Api, Discovery, Error, ServedBy};
 use crate::diag::Diagnostic;
+use crate::fields;
 use crate::manifest::Desired;
 use crate::object::{Mark, Object};
 use crate::path::FieldPath;
@@ -182,6 +183,7 @@ impl Assessor<'_> {
         Some(Record {
             resource_version: live.resource_version().to_owned(),
             desired_hash,
+            secrets: fields::present(live, &Self::secrets(subject)),
             owned: owned::ours(live).into_iter().map(|path| (path.clone(), digest(&path))).collect(),
         })
     }

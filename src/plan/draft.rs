@@ -1,6 +1,6 @@
 //! What a change of a resource starts from: its facts, its body, and the body a dry-run may see.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -57,12 +57,19 @@ impl Assessor<'_> {
         owned::structure(&subject.resource.api_version, &subject.resource.kind)
     }
 
+    /// The fields whose value is a secret, now or when we wrote it last.
+    pub(super) fn secrets(subject: &Subject<'_>) -> BTreeSet<FieldPath> {
+        let desired = subject.desired.secret.iter().map(|path| Self::canonical(subject, path));
+        let written = subject.prior.into_iter().flat_map(|prior| prior.secrets.iter().cloned());
+        desired.chain(written).collect()
+    }
+
     /// What is written at apply. Ignored paths, proofs and drift were settled by the caller.
     pub(super) fn write(subject: &Subject<'_>, body: Value) -> Write {
         Write {
             body,
             unknown: subject.desired.unknown.keys().cloned().collect(),
-            secret: subject.desired.secret.clone(),
+            secret: Self::secrets(subject),
             force: Vec::new(),
             remove: Vec::new(),
             adopt_managers: Vec::new(),
@@ -75,7 +82,7 @@ impl Assessor<'_> {
         };
         let late = subject.desired.unknown.iter().filter_map(late).collect();
         Mask {
-            veil: Veil::new(&subject.desired.body, &subject.desired.secret, &late),
+            veil: Veil::new(&subject.desired.body, &Self::secrets(subject), &late),
             redactor: self.input.redactor,
         }
     }

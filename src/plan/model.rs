@@ -216,6 +216,8 @@ pub struct Record {
     pub desired_hash: Digest,
     /// The fields we own, with the digests of their live values.
     pub owned: BTreeMap<FieldPath, Option<Digest>>,
+    /// The fields whose value is a secret.
+    pub secrets: BTreeSet<FieldPath>,
 }
 
 /// One step of a plan.

@@ -46,9 +46,15 @@ impl Assessor<'_> {
 }
 
 /// What became of the fields that decided `change`: for each that is another one in `live`, its value at plan
-/// time, its value now, and who holds it. Secrets are not shown; a caller filters the lines by what it knows.
+/// time, its value now, and who holds it. Secrets are not shown, `written` among them: where they were when the
+/// object was written last. A caller filters the lines by what it knows.
 #[must_use]
-pub fn differences(change: &Change, key: &HashKey, live: &Object) -> Vec<String> {
+pub fn differences(
+    change: &Change,
+    key: &HashKey,
+    live: &Object,
+    written: Option<&BTreeSet<FieldPath>>,
+) -> Vec<String> {
     let force = change.write.as_ref().map_or(&[][..], |write| &write.force);
     let mut paths: BTreeSet<FieldPath> = change.seen.keys().cloned().collect();
     // Without a record every field of ours would look new.
@@ -71,7 +77,7 @@ pub fn differences(change: &Change, key: &HashKey, live: &Object) -> Vec<String>
         }
         let by = entries.iter().find(|entry| !owned::is_ours(entry) && owned::holds(entry, &path));
         let by = by.map(|entry| format!(", by {}", entry.manager)).unwrap_or_default();
-        let secret = *was == Shown::Masked || is_secret(change, &path);
+        let secret = *was == Shown::Masked || is_secret(change, written, &path);
         let was = match was {
             Shown::Absent => "absent".to_owned(),
             Shown::Plain(value) if !secret => text(value),
@@ -92,10 +98,10 @@ pub fn differences(change: &Change, key: &HashKey, live: &Object) -> Vec<String>
     lines
 }
 
-fn is_secret(change: &Change, path: &FieldPath) -> bool {
-    let secret = change.write.as_ref().map(|write| &write.secret);
+fn is_secret(change: &Change, written: Option<&BTreeSet<FieldPath>>, path: &FieldPath) -> bool {
+    let secrets = change.write.as_ref().map(|write| &write.secret).into_iter().chain(written);
     change.key.kind == "Secret" && change.key.group.is_empty()
-        || secret.into_iter().flatten().any(|secret| path.starts_with(secret) || secret.starts_with(path))
+        || secrets.flatten().any(|secret| path.starts_with(secret) || secret.starts_with(path))
 }
 
 fn text(value: &Value) -> String {
@@ -132,7 +138,7 @@ mod tests {
             let digest = key.field(&change.address, &path, value);
             change.seen.insert(path, Seen { shown: Shown::Plain(value.clone()), digest });
         }
-        differences(&change, &key, &live(kind, now, "kubectl"))
+        differences(&change, &key, &live(kind, now, "kubectl"), None)
     }
 
     #[test]

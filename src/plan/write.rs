@@ -14,7 +14,7 @@ pub struct Write {
     pub body: Value,
     /// Paths filled in at apply from other objects or by drawing a secret.
     pub unknown: BTreeSet<FieldPath>,
-    /// Paths whose value is a secret.
+    /// Paths whose value is a secret, or was one when we wrote it.
     pub secret: BTreeSet<FieldPath>,
     /// (path, manager, live value's digest) that may be taken by force: exactly these.
     pub force: Vec<Take>,

@@ -6,7 +6,6 @@ use crate::address::{Address, ObjectKey, split_api_version};
 use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span};
 use crate::graph::{Cycle, Edge, Graph, Reason, ReasonKind};
 
-use super::cell::Cell;
 use super::compile::Output;
 use super::edges::{Edges, Index};
 use super::eval::{Use, World};
@@ -77,10 +76,8 @@ pub(super) fn edges(output: &Output, diags: &mut Diagnostics) -> Vec<Edge<Addres
     let objects = output.compiled.iter().map(|(address, c)| (address, &c.identity));
     let index =
         Index::new(objects.chain(output.world.existing.iter().filter_map(|(a, i)| Some((a, i.as_ref()?)))));
-    let homes = generated_homes(output);
     for (address, compiled) in &output.compiled {
         uses(address, &compiled.uses, &mut edges);
-        drawn(address, &compiled.identity.manifest, &homes, &mut edges);
         for (target, span) in &compiled.arguments.depends_on {
             if let Some(to) = dependency(&output.world, address, target, span, diags) {
                 edges.push(Edge {
@@ -102,47 +99,51 @@ pub(super) fn edges(output: &Output, diags: &mut Diagnostics) -> Vec<Edge<Addres
     for (address, (_, used)) in &output.existing {
         uses(address, used, &mut edges);
     }
+    of_generated(output, &mut edges);
     edges
 }
 
-/// Where each generated value is kept, as far as that is one place.
-fn generated_homes(output: &Output) -> BTreeMap<String, Address> {
-    let generated = |name: &String| {
-        let declared = output.world.variables.get(name).map(|declared| &declared.value);
-        matches!(declared, Some(Given::Secret(Source::Generate(..))))
+/// Whoever uses a generated value waits for its home: until that is there, the value is nowhere.
+fn of_generated(output: &Output, edges: &mut Vec<Edge<Address>>) {
+    let homes = homes(output);
+    let is_generated = |name: &str| {
+        let variable = output.world.variables.get(name);
+        variable.is_some_and(|variable| matches!(variable.value, Given::Secret(Source::Generate(..))))
     };
-    let mut homes = BTreeMap::new();
+    for (address, compiled) in &output.compiled {
+        let mut seen = BTreeSet::new();
+        compiled.identity.manifest.lates(&mut |cell, late| {
+            for part in &late.parts {
+                // A variable with more homes than one is an error elsewhere.
+                if let Part::Secret(name) = part
+                    && let Some([(home, _, _)]) = homes.get(name).map(Vec::as_slice)
+                    && home != address
+                    && is_generated(name)
+                    && seen.insert(name)
+                {
+                    let kind = ReasonKind::Reference(format!("var.{name}"));
+                    edges.push(Edge {
+                        from: address.clone(),
+                        to: home.clone(),
+                        reason: Reason { kind, span: Some(cell.span.clone()) },
+                    });
+                }
+            }
+        });
+    }
+}
+
+/// By variable, every Secret and its key that is the variable alone.
+fn homes(output: &Output) -> BTreeMap<String, Vec<(Address, String, Span)>> {
+    let mut homes: BTreeMap<String, Vec<(Address, String, Span)>> = BTreeMap::new();
     for (address, compiled) in &output.compiled {
         if compiled.identity.kind == "Secret" && compiled.identity.api_version == "v1" {
-            let found = secret::homes(&compiled.identity.manifest).into_iter();
-            homes
-                .extend(found.filter(|(name, ..)| generated(name)).map(|(name, ..)| (name, address.clone())));
+            for (name, key, span) in secret::homes(&compiled.identity.manifest) {
+                homes.entry(name).or_default().push((address.clone(), key, span));
+            }
         }
     }
     homes
-}
-
-/// A generated value is drawn with its home: what else uses it waits for that.
-fn drawn(from: &Address, manifest: &Cell, homes: &BTreeMap<String, Address>, edges: &mut Vec<Edge<Address>>) {
-    if homes.is_empty() {
-        return;
-    }
-    manifest.lates(&mut |cell, late| {
-        for part in &late.parts {
-            if let Part::Secret(name) = part
-                && let Some(home) = homes.get(name).filter(|home| *home != from)
-            {
-                edges.push(Edge {
-                    from: from.clone(),
-                    to: home.clone(),
-                    reason: Reason {
-                        kind: ReasonKind::Reference(format!("var.{name}")),
-                        span: Some(cell.span.clone()),
-                    },
-                });
-            }
-        }
-    });
 }
 
 fn uses(from: &Address, uses: &[Use], edges: &mut Vec<Edge<Address>>) {
@@ -259,14 +260,7 @@ fn cycle_report(cycle: &Cycle<Address>, sources: &SourceMap) -> Diagnostic {
 
 /// The variables of the compiled stack; a generated one needs exactly one home.
 pub(super) fn variables(output: &Output, diags: &mut Diagnostics) -> BTreeMap<String, Variable> {
-    let mut homes: BTreeMap<String, Vec<(Address, String, Span)>> = BTreeMap::new();
-    for (address, compiled) in &output.compiled {
-        if compiled.identity.kind == "Secret" && compiled.identity.api_version == "v1" {
-            for (name, key, span) in secret::homes(&compiled.identity.manifest) {
-                homes.entry(name).or_default().push((address.clone(), key, span));
-            }
-        }
-    }
+    let mut homes = homes(output);
     let mut variables = BTreeMap::new();
     for (name, declared) in &output.world.variables {
         let value = match &declared.value {

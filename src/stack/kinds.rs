@@ -2,6 +2,7 @@
 
 use super::names::NameRule;
 use super::suggest::{fold, nearest};
+use crate::address::ObjectKey;
 
 /// A table of the stack language and the kind it stands for.
 #[derive(Debug, Clone, Copy)]
@@ -123,6 +124,20 @@ pub fn by_kind(group: &str, kind: &str) -> Option<&'static KindRow> {
     KINDS.iter().find(|row| row.kind == kind && crate::address::split_api_version(row.api_version).0 == group)
 }
 
+/// Whether a person means this object by `said`: its kind in any of kubectl's words and in any case, its namespace
+/// or not.
+#[must_use]
+pub fn is_meant(said: &ObjectKey, key: &ObjectKey) -> bool {
+    let word = fold(&said.kind);
+    let row = by_kind(&key.group, &key.kind);
+    let mut words =
+        row.into_iter().flat_map(|row| row.aliases.iter().chain([&row.table]).map(|word| fold(word)));
+    said.name == key.name
+        && (said.namespace.is_none() || said.namespace == key.namespace)
+        && (said.group.is_empty() || said.group == key.group)
+        && (word == fold(&key.kind) || word == fold(&key.kind) + "s" || words.any(|known| known == word))
+}
+
 /// Whether all kinds of a group lie in namespaces, where no row says it of a kind: an `ApplicationDefinition` makes
 /// nothing but namespaced kinds, whatever their names.
 pub(super) fn scope_of_group(group: &str) -> Option<bool> {
@@ -153,6 +168,27 @@ mod tests {
     fn tables_and_kinds_are_unique() {
         for (at, row) in KINDS.iter().enumerate() {
             assert!(KINDS[at + 1..].iter().all(|other| other.table != row.table && other.kind != row.kind));
+        }
+    }
+
+    #[test]
+    fn what_people_type_for_an_object() {
+        let release: ObjectKey = "HelmRelease.helm.toolkit.fluxcd.io/media/app".parse().unwrap();
+        let other: ObjectKey = "GrafanaDashboard.grafana.org/media/app".parse().unwrap();
+        for (said, meant) in [
+            ("hr/app", (true, false)),
+            ("helmrelease/app", (true, false)),
+            ("HelmReleases/media/app", (true, false)),
+            ("helm_release/app", (true, false)),
+            ("helmreleases.helm.toolkit.fluxcd.io/app", (true, false)),
+            ("hr.other.io/app", (false, false)),
+            ("hr/elsewhere/app", (false, false)),
+            ("hr/ap", (false, false)),
+            ("pvc/app", (false, false)),
+            ("grafanadashboards/app", (false, true)),
+        ] {
+            let said = said.parse().unwrap();
+            assert_eq!((is_meant(&said, &release), is_meant(&said, &other)), meant, "{said}");
         }
     }
 

@@ -52,7 +52,7 @@ mod variables;
 
 pub use find::find_stack;
 pub use head::{Head, head};
-pub use kinds::{KINDS, KindRow, MANIFEST, by_kind, by_table};
+pub use kinds::{KINDS, KindRow, MANIFEST, by_kind, by_table, is_meant};
 pub use model::*;
 
 use std::collections::{BTreeMap, BTreeSet};

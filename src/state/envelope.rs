@@ -62,6 +62,30 @@ fn line_sum(body: &str, previous: &str) -> String {
     hex(&hash.finalize()[..LINE_SUM_BYTES])
 }
 
+/// What bytes that were made up need to be judged by their content, not by their checksums.
+#[cfg(feature = "faults")]
+#[doc(hidden)]
+pub mod forge {
+    /// A JSON object as a state file, saved plan or revision has it; `pretty` ends with a brace on its own line.
+    #[must_use]
+    pub fn document(pretty: &str) -> String {
+        super::seal(pretty)
+    }
+
+    /// JSON objects, one a line, as a journal has them.
+    #[must_use]
+    pub fn journal<'l>(lines: impl IntoIterator<Item = &'l str>) -> String {
+        let mut text = String::new();
+        let mut sum = String::new();
+        for line in lines {
+            let (sealed, next) = super::seal_line(line, &sum);
+            text.push_str(&sealed);
+            sum = next;
+        }
+        text
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,7 +40,14 @@ impl Ledger {
         match outcome {
             Outcome::Owned(owned) => self.put(&begin.address, (**owned).clone()),
             Outcome::Gone => self.drop_object(&begin.key, begin.uid.as_deref()),
-            Outcome::Unchanged => {}
+            // It may have been written all the same: what was a secret in it is one.
+            Outcome::Unchanged => {
+                if let Some(owned) = self.state.resources.get_mut(&begin.address)
+                    && owned.key == begin.key
+                {
+                    owned.secrets.extend(begin.secrets.iter().cloned());
+                }
+            }
         }
     }
 

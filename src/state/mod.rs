@@ -29,6 +29,9 @@ mod settle;
 mod store;
 
 pub use disk::Disk;
+#[cfg(feature = "faults")]
+#[doc(hidden)]
+pub use envelope::forge;
 pub use envelope::{seal, unseal};
 pub use error::Error;
 pub use journal::{Begin, BeginId, OpenBegin, Operation, Outcome, replay};

@@ -1,6 +1,6 @@
 //! What the state file holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,10 @@ pub struct Owned {
     /// write; `None` = owned, but the value is unknown.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub owned: BTreeMap<FieldPath, Option<Digest>>,
+    /// The fields whose value was a secret when we wrote them, and that are there still: what they hold is hidden,
+    /// also when the stack no longer says so.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets: BTreeSet<FieldPath>,
     /// Fields we took back, with the manager we took them from: taken again, it is a fight.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fights: BTreeMap<FieldPath, String>,
@@ -182,6 +186,7 @@ impl Owned {
             resource_version: None,
             desired_hash: None,
             owned: BTreeMap::new(),
+            secrets: BTreeSet::new(),
             fights: BTreeMap::new(),
             former: Vec::new(),
             protect: false,

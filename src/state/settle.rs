@@ -61,6 +61,7 @@ fn ours_if_marked(begin: &Begin, state: &State, live: Option<&Object>) -> Outcom
     }
     Outcome::Owned(Box::new(Owned {
         owned: begin.fields.iter().map(|path| (path.clone(), None)).collect(),
+        secrets: begin.secrets.clone(),
         protect: begin.protect,
         depends_on: begin.depends_on.clone(),
         since_serial: state.serial + 1,
@@ -93,6 +94,7 @@ mod tests {
             api_version: "v1".to_owned(),
             uid: (operation != Operation::Create).then(|| "u1".to_owned()),
             fields: vec!["data.x".parse().unwrap()],
+            secrets: ["data.x".parse().unwrap()].into(),
             protect: true,
             depends_on: vec![Address::new("namespace", "ns")],
         }
@@ -141,6 +143,7 @@ mod tests {
                         owned.protect && owned.resource_version.is_none() && owned.desired_hash.is_none()
                     );
                     assert_eq!(owned.owned.values().collect::<Vec<_>>(), [&None]);
+                    assert_eq!(owned.secrets.len(), 1);
                     assert_eq!((owned.since_serial, owned.depends_on.len()), (1, 1));
                     format!("owned {}", owned.uid)
                 }

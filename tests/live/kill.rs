@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
 use serde_json::{Value, json};
 use support::{AuditRecord, GitRepo, Mark, Part, Records, redact};
 
@@ -324,6 +325,10 @@ fn a_killed_apply_update_or_destroy_goes_on_to_the_same_end() {
                 secret.map(|secret| secret["data"]["token"].clone())
             };
             let drawn = token();
+            if let Some(Value::String(drawn)) = &drawn {
+                let value = base64::engine::general_purpose::STANDARD.decode(drawn).unwrap();
+                support::watch_for(&String::from_utf8(value).unwrap());
+            }
             let after = run(&project, phase.args, &namespace);
             println!("{} {moment:?}: killed after {before:?} writes, then {after}", phase.name);
             if before.is_some_and(|before| (1..phase.writes).contains(&before)) && after > 0 {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod apply;
 #[cfg(test)]
+mod canary;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod corpus;

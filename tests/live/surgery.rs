@@ -87,7 +87,11 @@ fn what_is_let_go_of_stays_and_is_nobodys_and_can_be_imported_again() {
     shows(&refused, &["x config_map.a", "need"]);
     assert_eq!(project.owns(), ["config_map.a", "config_map.b"]);
 
-    let released = project.on_state(&["rm", "config_map.a", "--yes"]).expect_status(0);
+    // As kubectl takes it, where that is unique.
+    let refused = project.on_state(&["show", "cm/none"]).expect_status(1);
+    shows(&refused, &["cm/none names no resource", "there are:", "config_map.a", "config_map.b"]);
+    shows(&project.on_state(&["show", "cm/a"]).expect_status(0), &["config_map.a"]);
+    let released = project.on_state(&["rm", "cm/a", "--yes"]).expect_status(0);
     shows(&released, &["Only letting go: the objects stay in the cluster.", "config_map.a"]);
     hides(&released, &["config_map.b"]);
     assert_eq!(project.owns(), ["config_map.b"]);
@@ -115,7 +119,9 @@ fn what_is_let_go_of_stays_and_is_nobodys_and_can_be_imported_again() {
     plane
         .kubectl(&["-n", &ns, "patch", "configmap", "a", "--type=merge", "-p", r#"{"data":{"k":"2"}}"#])
         .ok();
-    let imported = import("config_map.a", &key).expect_status(0);
+    let other = import("cm/a", "cm/elsewhere/a").expect_status(1);
+    shows(&other, &["config_map.a declares ConfigMap", "not cm elsewhere/a"]);
+    let imported = import("cm/a", "configmap/a").expect_status(0);
     shows(&imported, &["config_map.a", "data.k", "2", "1"]);
     assert_eq!(project.owns(), ["config_map.a", "config_map.b"]);
     project.settled(&[]);

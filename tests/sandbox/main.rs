@@ -5,6 +5,9 @@
 #[path = "../live/apply/mod.rs"]
 mod apply;
 #[cfg(test)]
+#[path = "../live/canary.rs"]
+mod canary;
+#[cfg(test)]
 #[path = "../live/cluster.rs"]
 mod cluster;
 #[cfg(test)]

@@ -3,14 +3,14 @@
 use clap::Args;
 
 use super::{Applying, Cluster, Planning, StateArg, Vars};
-use crate::address::{Address, ObjectKey};
+use crate::address::{Named, ObjectKey};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Import {
     /// The resource of the stack that declares the object, e.g. persistent_volume_claim.media-pvc
     #[arg(value_name = "ADDRESS")]
-    pub(in crate::cli) address: Address,
-    /// The object: Kind[.group]/[namespace/]name, e.g. PersistentVolumeClaim/media/media-pvc
+    pub(in crate::cli) address: Named,
+    /// The object, e.g. pvc/media-pvc; in full it is Kind[.group]/[namespace/]name
     #[arg(value_name = "OBJECT")]
     pub(in crate::cli) object: ObjectKey,
     /// The stack, where there is more than one

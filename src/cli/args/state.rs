@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::{Applying, Cluster, StackArg, StateArg, Vars};
-use crate::address::Address;
+use crate::address::{Address, Named};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Output {
@@ -47,9 +47,9 @@ pub(in crate::cli) enum State {
     },
     /// Show what is known about one resource
     Show {
-        /// Its address, e.g. helm_release.arr-stack
+        /// Its address, e.g. helm_release.arr-stack, or hr/arr-stack where that is unique
         #[arg(value_name = "ADDRESS")]
-        address: Address,
+        address: Named,
         /// The stack, where there is more than one
         #[arg(long, value_name = "STACK")]
         stack: Option<String>,
@@ -60,7 +60,7 @@ pub(in crate::cli) enum State {
     Mv {
         /// The address it has
         #[arg(value_name = "FROM")]
-        from: Address,
+        from: Named,
         /// The address it gets
         #[arg(value_name = "TO")]
         to: Address,
@@ -106,7 +106,7 @@ pub(in crate::cli) enum State {
 pub(in crate::cli) struct Rm {
     /// Its address; a declaration names all its instances
     #[arg(value_name = "ADDRESS", required = true)]
-    pub(in crate::cli) addresses: Vec<Address>,
+    pub(in crate::cli) addresses: Vec<Named>,
     /// The stack, where there is more than one
     #[arg(long, value_name = "STACK")]
     pub(in crate::cli) stack: Option<String>,

@@ -1,22 +1,20 @@
 //! `arrplan apply` and `arrplan destroy`
 
-use std::collections::BTreeSet;
-
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
-use super::plan::{beside, options, show};
+use super::plan::{addresses, beside, objects, options, said, show};
 use super::typed::{Flags, word};
 use super::watch::{view, watch};
 use super::{
     block_on, cluster_request, failure, of_env, of_stack, saved, stack_request, state_request, world,
 };
-use crate::address::Address;
+use crate::address::Named;
 use crate::cli::args::{Apply, Applying, Destroy, Import, Rm, Rollback};
 use crate::cli::error::{Exit, Failed};
 use crate::cli::host::{Host, Stdin};
 use crate::cli::{prompt, signal};
-use crate::ops::{self, PlanRequest, Prepared, Return, SavedFile};
+use crate::ops::{self, Naming, PlanRequest, Prepared, Return, SavedFile};
 use crate::plan::{Action, Change, Options, Plan};
 use crate::state::Holder;
 use crate::views::page::{Layout, Page, Text, Tone, count};
@@ -46,6 +44,7 @@ pub(super) fn run(args: &Apply, host: &mut Host) -> Result<Exit, Failed> {
         to: None,
         import: None,
         options: options(&args.planning, false),
+        objects: objects(&args.planning),
         timeout: args.applying.timeout,
     };
     let full = args.planning.full;
@@ -66,10 +65,9 @@ fn from_file(args: &Apply, file: &SavedFile, host: &mut Host) -> Result<Exit, Fa
 }
 
 /// ` --allow RISK=ADDRESS` of each.
-fn allowances(addresses: &[Address]) -> String {
-    let flag =
-        |address: &Address| format!(" --allow {}", crate::views::plan::data_loss(&address.to_string()));
-    addresses.iter().map(flag).collect()
+fn allowances(named: &[Named]) -> String {
+    let flag = |named: &Named| format!(" --allow {}", crate::views::plan::data_loss(&named.to_string()));
+    named.iter().map(flag).collect()
 }
 
 pub(super) fn destroy(args: &Destroy, host: &mut Host) -> Result<Exit, Failed> {
@@ -81,10 +79,11 @@ pub(super) fn destroy(args: &Destroy, host: &mut Host) -> Result<Exit, Failed> {
         to: None,
         import: None,
         options: Options {
-            target: args.target.iter().cloned().collect(),
-            exclude: args.exclude.iter().cloned().collect(),
+            target: addresses(&args.target),
+            exclude: addresses(&args.exclude),
             ..Options::default()
         },
+        objects: [said(Naming::Target, &args.target), said(Naming::Exclude, &args.exclude)].concat(),
         timeout: args.applying.timeout,
     };
     let mut flags = Flags::about(&args.state, Some(&args.vars), &args.cluster);
@@ -103,6 +102,7 @@ pub(super) fn rollback(args: &Rollback, host: &mut Host) -> Result<Exit, Failed>
         to: Some(args.to.map_or(Return::LastThatWorked, Return::To)),
         import: None,
         options: options(&args.planning, false),
+        objects: objects(&args.planning),
         timeout: args.applying.timeout,
     };
     let (stack, full) = (args.stack.stack.as_deref(), args.planning.full);
@@ -121,8 +121,9 @@ pub(super) fn import(args: &Import, host: &mut Host) -> Result<Exit, Failed> {
         cluster: cluster_request(&args.cluster, &args.state, args.applying.parallelism),
         destroy: false,
         to: None,
-        import: Some(ops::Import { address: args.address.clone(), key: args.object.clone() }),
+        import: Some(ops::Import { resource: args.address.clone(), object: args.object.clone() }),
         options: options(&args.planning, false),
+        objects: objects(&args.planning),
         timeout: args.applying.timeout,
     };
     let mut flags = Flags::default();
@@ -138,7 +139,7 @@ pub(super) fn import(args: &Import, host: &mut Host) -> Result<Exit, Failed> {
 
 /// `state rm`: a plan that lets go of some resources and does nothing else.
 pub(super) fn release(args: &Rm, host: &mut Host) -> Result<Exit, Failed> {
-    let release: BTreeSet<Address> = args.addresses.iter().cloned().collect();
+    let release = addresses(&args.addresses);
     let request = PlanRequest {
         stack: of_env(args.stack.as_deref(), args.env.as_ref()),
         state: state_request(&args.state),
@@ -147,6 +148,7 @@ pub(super) fn release(args: &Rm, host: &mut Host) -> Result<Exit, Failed> {
         to: None,
         import: None,
         options: Options { release, ..Options::default() },
+        objects: said(Naming::Release, &args.addresses),
         timeout: args.applying.timeout,
     };
     let mut flags = Flags::about(&args.state, None, &args.cluster);
@@ -170,7 +172,7 @@ struct Typed<'a> {
     /// The plan was approved before: nothing is asked.
     approved: bool,
     applying: &'a Applying,
-    allowed: BTreeSet<Address>,
+    allowed: Vec<Named>,
 }
 
 impl<'a> Typed<'a> {
@@ -183,17 +185,9 @@ impl<'a> Typed<'a> {
     ) -> Self {
         let stack = stack.map(|stack| format!(" {}", word(stack))).unwrap_or_default();
         let mut line = format!("{command}{stack}{flags}");
-        let given: Vec<Address> = applying.allow.iter().map(|(_, address)| address.clone()).collect();
-        line.push_str(&allowances(&given));
-        Self {
-            command,
-            stack,
-            line,
-            full,
-            approved: false,
-            applying,
-            allowed: applying.allow.iter().map(|(_, address)| address.clone()).collect(),
-        }
+        let allowed: Vec<Named> = applying.allow.iter().map(|(_, named)| named.clone()).collect();
+        line.push_str(&allowances(&allowed));
+        Self { command, stack, line, full, approved: false, applying, allowed }
     }
 }
 
@@ -240,11 +234,12 @@ async fn approved(
 ) -> Result<Exit, Failed> {
     beside(&prepared.outcome, host);
     let plan = &prepared.outcome.plan;
+    let allowed = ops::in_plan(&typed.allowed, plan)?;
     let text = if typed.applying.json {
         let sources = prepared.outcome.stack.as_ref().map(|stack| &stack.sources_map);
         json::line(&json::plan_line(&json::plan(plan, sources)))
     } else {
-        show(&prepared.outcome, typed.full, &typed.allowed, host)
+        show(&prepared.outcome, typed.full, &allowed, host)
     };
     match host.print(&text) {
         // A reader that went away must not look like an apply that was done: what is approved already is done.
@@ -252,7 +247,7 @@ async fn approved(
         Err(Failed::Pipe) => return Err(Failed::error("nobody reads the plan, so nothing was applied")),
         printed => printed?,
     }
-    match prepared.refusal(&typed.allowed) {
+    match prepared.refusal(&allowed) {
         Some(ops::Error::Consent(missing)) => {
             return Err(Failed::Error(failure::consent(&typed.line, &missing)));
         }
@@ -275,8 +270,7 @@ async fn approved(
     let (events, heard) = unbounded_channel();
     let (applied, ()) = {
         let view = view(typed.applying.json, quiet, destroy, host);
-        let run =
-            prepared.run(&typed.allowed, usize::from(typed.applying.parallelism), events, cancel.clone());
+        let run = prepared.run(&allowed, usize::from(typed.applying.parallelism), events, cancel.clone());
         tokio::join!(run, watch(heard, view))
     };
     let applied = applied?;

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::typed::{Flags, word};
 use super::{block_on, cluster_request, of_stack, saved, state_request, world};
-use crate::address::Address;
+use crate::address::{Address, Named, ObjectKey};
 use crate::cli::args::{Plan, Planning};
 use crate::cli::error::{Exit, Failed};
 use crate::cli::host::Host;
 use crate::cli::signal;
-use crate::ops::{self, PlanOutcome, PlanRequest, Return};
+use crate::ops::{self, Naming, PlanOutcome, PlanRequest, Return};
 use crate::plan::{Action, Options, TakeOption};
 use crate::views::page::{Page, Text, Tone};
 use crate::views::plan::PlanView;
@@ -24,6 +24,7 @@ pub(super) fn run(args: &Plan, host: &mut Host) -> Result<Exit, Failed> {
         to: args.to.map(Return::To),
         import: None,
         options: options(&args.planning, args.skip_secrets),
+        objects: objects(&args.planning),
         timeout: None,
     };
     let outcome = block_on(async {
@@ -82,17 +83,46 @@ pub(super) fn options(planning: &Planning, skip_secrets: bool) -> Options {
             .iter()
             .map(|(address, path)| TakeOption { address: address.clone(), path: path.clone() })
             .collect(),
-        adopt: planning.adopt.iter().cloned().collect::<BTreeSet<_>>(),
+        adopt: addresses(&planning.adopt),
         refresh_full: planning.refresh.is_some(),
-        target: planning.target.iter().cloned().collect(),
-        exclude: planning.exclude.iter().cloned().collect(),
-        replace: planning.replace.iter().cloned().collect(),
+        target: addresses(&planning.target),
+        exclude: addresses(&planning.exclude),
+        replace: addresses(&planning.replace),
         refresh_only: planning.refresh_only,
         release: BTreeSet::new(),
         skip_secrets,
         dry_run_namespace: planning.dry_run_namespace.clone(),
         min_fidelity: planning.min_fidelity.map(Into::into),
     }
+}
+
+/// What is named by its address.
+pub(super) fn addresses(named: &[Named]) -> BTreeSet<Address> {
+    let address = |named: &Named| match named {
+        Named::Address(address) => Some(address.clone()),
+        Named::Object(_) => None,
+    };
+    named.iter().filter_map(address).collect()
+}
+
+/// What is named by its object, flag by flag.
+pub(super) fn objects(planning: &Planning) -> Vec<(Naming, ObjectKey)> {
+    let flags = [
+        (Naming::Target, &planning.target),
+        (Naming::Exclude, &planning.exclude),
+        (Naming::Replace, &planning.replace),
+        (Naming::Adopt, &planning.adopt),
+    ];
+    flags.into_iter().flat_map(|(naming, named)| said(naming, named)).collect()
+}
+
+/// What of one flag is named by its object.
+pub(super) fn said(naming: Naming, named: &[Named]) -> Vec<(Naming, ObjectKey)> {
+    let object = |named: &Named| match named {
+        Named::Address(_) => None,
+        Named::Object(said) => Some((naming, said.clone())),
+    };
+    named.iter().filter_map(object).collect()
 }
 
 /// The plan as text.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{apply, block_on, marked, of_env, recover, say_sandbox, state_request, still_world};
-use crate::address::Address;
+use crate::address::{Address, Named};
 use crate::cli::args::{OfState, State, StateArg};
 use crate::cli::error::{Exit, Failed};
 use crate::cli::host::Host;
@@ -53,20 +53,21 @@ fn list(request: &StackRequest, of: &OfState, host: &mut Host) -> Result<Exit, F
     Ok(Exit::Done)
 }
 
-fn show(address: &Address, request: &StackRequest, of: &OfState, host: &mut Host) -> Result<Exit, Failed> {
+fn show(named: &Named, request: &StackRequest, of: &OfState, host: &mut Host) -> Result<Exit, Failed> {
     say_sandbox(&of.state, host);
-    let owned = block_on(ops::state_show(address, request, &state_request(&of.state), &still_world(host)))??;
+    let (address, owned) =
+        block_on(ops::state_show(named, request, &state_request(&of.state), &still_world(host)))??;
     let text = if of.json {
         json::pretty(&marked(serde_json::json!(owned), &of.state))
     } else {
-        resource(address, &owned, host.out_layout())
+        resource(&address, &owned, host.out_layout())
     };
     host.print(&text)?;
     Ok(Exit::Done)
 }
 
 fn rename(
-    from: &Address,
+    from: &Named,
     to: &Address,
     request: &StackRequest,
     state: &StateArg,

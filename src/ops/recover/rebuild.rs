@@ -126,6 +126,7 @@ fn gone(key: &ObjectKey, address: &Address, uid: &str) -> Begin {
         api_version: String::new(),
         uid: Some(uid.to_owned()),
         fields: Vec::new(),
+        secrets: BTreeSet::new(),
         protect: false,
         depends_on: Vec::new(),
     }

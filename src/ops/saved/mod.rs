@@ -104,8 +104,14 @@ impl Inputs {
 }
 
 impl Document {
-    /// What is kept of a plan made for `request`.
-    pub(super) fn of(request: &PlanRequest, inputs: Option<Inputs>, plan: &Plan, key: &HashKey) -> Self {
+    /// What is kept of a plan made for `request`, whose resources `options` name by their addresses.
+    pub(super) fn of(
+        request: &PlanRequest,
+        options: &Options,
+        inputs: Option<Inputs>,
+        plan: &Plan,
+        key: &HashKey,
+    ) -> Self {
         Self {
             format: FORMAT.to_owned(),
             format_version: FORMAT_VERSION,
@@ -118,7 +124,7 @@ impl Document {
                 server: request.cluster.server.clone(),
             },
             to: plan.returns_to,
-            options: request.options.clone(),
+            options: options.clone(),
             key_id: key.id(),
             inputs,
             plan: SavedPlan::of(plan, key),
@@ -143,6 +149,7 @@ impl Document {
             to: self.to.map(Return::To),
             import: None,
             options: self.options.clone(),
+            objects: Vec::new(),
             timeout: given.timeout,
         }
     }
@@ -153,6 +160,6 @@ impl Document {
 pub(crate) fn text(plan: &Plan) -> String {
     let key = HashKey::from_bytes(&[1; 32]).expect("32 bytes");
     let inputs = Inputs { stack: Some(Digest("d".to_owned())), ..Inputs::default() };
-    let document = Document::of(&PlanRequest::default(), Some(inputs), plan, &key);
+    let document = Document::of(&PlanRequest::default(), &Options::default(), Some(inputs), plan, &key);
     crate::state::seal(&serde_json::to_string_pretty(&document).expect("a document"))
 }

@@ -60,7 +60,9 @@ impl Assessor<'_> {
                     return Ground::Holds;
                 }
                 let mut lines = vec![format!("{human} was changed since the plan was made")];
-                let found = differences(change, self.input.key, live);
+                let prior = self.input.state.resources.get(&change.address);
+                let secrets = prior.map(|prior| &prior.secrets);
+                let found = differences(change, self.input.key, live, secrets);
                 lines.extend(found.iter().map(|line| redacted(self.input.redactor, line)));
                 Ground::Moved(lines)
             }

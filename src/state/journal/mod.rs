@@ -6,7 +6,7 @@
 
 mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,9 @@ pub struct Begin {
     /// The fields we will own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldPath>,
+    /// Those whose value is a secret, or was one before.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets: BTreeSet<FieldPath>,
     /// Whether it will be protected.
     pub protect: bool,
     /// Its dependencies.
@@ -279,7 +282,7 @@ fn never_written(tail: &[u8]) -> bool {
 }
 
 fn check_order(records: &[Record]) -> Result<(), String> {
-    let mut open = std::collections::BTreeSet::new();
+    let mut open = BTreeSet::new();
     let mut last = None;
     for record in records {
         match record {

@@ -13,6 +13,7 @@ pub(in crate::state) fn begin(operation: Operation, address: u8, object: u8, uid
         api_version: "v1".to_owned(),
         uid: (operation != Operation::Create).then(|| format!("u{uid}")),
         fields: Vec::new(),
+        secrets: BTreeSet::new(),
         protect: false,
         depends_on: Vec::new(),
     }

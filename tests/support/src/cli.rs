@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::canary;
 use crate::plane::lock;
 use crate::redact::redact;
 use crate::scratch::scratch_folder;
@@ -41,6 +42,7 @@ impl ArrplanCmd {
         let environment = [
             ("PATH", std::env::var_os("PATH").unwrap_or_default()),
             ("HOME", home.clone().into()),
+            ("TMPDIR", home.clone().into()),
             ("NO_COLOR", "1".into()),
             ("COLUMNS", "120".into()),
             ("LANG", "C.UTF-8".into()),
@@ -89,7 +91,7 @@ impl ArrplanCmd {
     pub fn home(mut self, path: impl Into<PathBuf>) -> Self {
         self.home = path.into();
         let home = self.home.clone();
-        self.env("HOME", home)
+        self.env("TMPDIR", &home).env("HOME", home)
     }
 
     /// What is on standard input, which is never a terminal.
@@ -113,6 +115,14 @@ impl ArrplanCmd {
     #[track_caller]
     pub fn run(self) -> RunOutput {
         self.spawn().finish()
+    }
+
+    /// Runs it to its end; where it left a secret that the harness knows. [`Self::run`] fails by that.
+    #[track_caller]
+    pub fn leaks(self) -> Vec<String> {
+        let mut running = self.spawn();
+        let status = running.wait();
+        running.output_and_leaks(status).1
     }
 
     /// Starts it, for tests that watch it, signal it or kill it. It is killed when dropped.
@@ -141,6 +151,7 @@ impl ArrplanCmd {
             _writer: writer,
             started: Instant::now(),
             limit: self.limit,
+            command: self.args.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" "),
             folders: vec![(self.folder, "[folder]"), (self.home, "[home]")],
         }
     }
@@ -188,6 +199,7 @@ pub struct Running {
     _writer: JoinHandle<()>,
     started: Instant,
     limit: Duration,
+    command: String,
     folders: Vec<(PathBuf, &'static str)>,
 }
 
@@ -222,6 +234,7 @@ impl Running {
     }
 
     /// `kill -9`, and what it had said by then.
+    #[track_caller]
     pub fn kill(mut self) -> RunOutput {
         self.child.kill().expect("own child");
         let status = self.child.wait().expect("own child");
@@ -234,9 +247,15 @@ impl Running {
     /// With its output so far, when it runs longer than its limit.
     #[track_caller]
     pub fn finish(mut self) -> RunOutput {
+        let status = self.wait();
+        self.output(status)
+    }
+
+    #[track_caller]
+    fn wait(&mut self) -> ExitStatus {
         loop {
             if let Some(status) = self.child.try_wait().expect("own child") {
-                return self.output(status);
+                return status;
             }
             let (stdout, stderr) = (&self.stdout, &self.stderr);
             assert!(
@@ -250,14 +269,26 @@ impl Running {
         }
     }
 
+    #[track_caller]
     fn output(&mut self, status: ExitStatus) -> RunOutput {
-        RunOutput {
-            stdout: self.stdout.all(),
-            stderr: self.stderr.all(),
+        let (output, leaks) = self.output_and_leaks(status);
+        canary::none(&leaks);
+        output
+    }
+
+    fn output_and_leaks(&mut self, status: ExitStatus) -> (RunOutput, Vec<String>) {
+        let (stdout, stderr) = (self.stdout.all(), self.stderr.all());
+        let said = [("stdout", stdout.as_bytes()), ("stderr", stderr.as_bytes())];
+        let folders: Vec<&Path> = self.folders.iter().map(|(path, _)| path.as_path()).collect();
+        let leaks = canary::look_through(&self.command, &said, &folders);
+        let output = RunOutput {
+            stdout,
+            stderr,
             status: status.code(),
             elapsed: self.started.elapsed(),
             names: self.folders.iter().map(|(path, name)| (text(path), (*name).to_owned())).collect(),
-        }
+        };
+        (output, leaks)
     }
 }
 

@@ -22,6 +22,7 @@
 //! - [`GitRepo`]: a repository the test writes, served over smart HTTP on loopback.
 //! - [`arrplan!`](crate::arrplan), [`ArrplanCmd`], [`RunOutput`]: the real binary in an environment of its own; whole outputs
 //!   for snapshots, with what changes from run to run redacted.
+//! - [`canary`]: secret values that are looked for in every byte that any run of the binary leaves.
 //! - [`eventually`]: waiting for what a controller will do.
 //!
 //! The programs come from `KUBEBUILDER_ASSETS` where it has them, else from `tests/controlplane/build`, which builds them
@@ -31,6 +32,7 @@
 //! A crate and not a module: each test binary would compile a module again and call what it does not use dead code.
 
 mod audit;
+mod canary;
 mod cli;
 mod cozystack;
 mod git;
@@ -48,6 +50,7 @@ mod talk;
 mod wait;
 
 pub use audit::{AuditLog, AuditRecord, Mark, Records};
+pub use canary::{canary, leaked_before, leaks, may_hold_secrets, plain_canary, watch_for};
 pub use cli::{ArrplanCmd, RunOutput, Running};
 pub use cozystack::ARRSTACK_DEFINITION;
 pub use git::GitRepo;
