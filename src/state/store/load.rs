@@ -140,11 +140,6 @@ pub(super) fn check_edit(location: &Location, base: &State, edited: &State) -> R
     })
 }
 
-/// Whether there is a key.
-pub(super) fn has_key(location: &Location) -> Result<bool, Error> {
-    Ok(load_key(location, &mut Vec::new())?.is_some())
-}
-
 pub(super) fn load(
     disk: &Disk,
     location: &Location,
