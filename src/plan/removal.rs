@@ -24,8 +24,9 @@ pub(super) struct Leaving<'a> {
     pub(super) prior: &'a Owned,
     /// The address has a current object beside this one.
     pub(super) former: bool,
-    /// A former object that was already kept.
-    pub(super) kept: bool,
+    /// It was protected when it was the current object of its address. What the address has now says nothing
+    /// about what it had before.
+    pub(super) protect: bool,
 }
 
 /// Every object of state that is not desired under its address any more.
@@ -45,7 +46,7 @@ pub(super) fn leaving<'a>(
                 uid: prior.uid.clone(),
                 prior,
                 former: current.is_some(),
-                kept: false,
+                protect: prior.protect,
             });
         }
         for former in prior.former.iter().filter(|f| !wanted.contains(&f.key)) {
@@ -56,7 +57,7 @@ pub(super) fn leaving<'a>(
                 uid: former.uid.clone(),
                 prior,
                 former: true,
-                kept: former.status == FormerStatus::Kept,
+                protect: former.status == FormerStatus::Kept,
             });
         }
     }
@@ -151,7 +152,7 @@ impl Remover<'_> {
             change.reason = Some("state rm: the object stays, and is nobody's".to_owned());
             return Ok(change);
         }
-        if live.is_protected() || item.prior.protect || item.kept {
+        if live.is_protected() || item.protect {
             change.action = Action::Keep;
             change.protect = true;
             change.reason = Some("protected".to_owned());
@@ -282,7 +283,7 @@ impl Remover<'_> {
         Change {
             fidelity: Fidelity::Server,
             timeout: timeout.as_secs(),
-            protect: item.prior.protect,
+            protect: item.protect,
             depends_on: item.prior.depends_on.iter().map(|a| (a.clone(), String::new())).collect(),
             former: item.former,
             ..Change::new(item.address.clone(), item.key.clone(), action)

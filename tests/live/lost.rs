@@ -63,3 +63,32 @@ fn a_definition_whose_object_is_protected_stays_with_it() {
     let definition = format!("{definitions}/gears.{group}");
     assert_eq!(plane.request(User::Admin, "GET", &definition, None).status, 404);
 }
+
+/// An object that gives way to a protected one is not protected by that, also where the delete was interrupted.
+#[test]
+fn an_interrupted_delete_of_what_a_protected_object_follows_is_taken_up() {
+    let Some(plane) = crate::plane(&[]) else { return };
+    let namespace = plane.create_namespace("follows");
+    let stack = |name: &str, protect: bool| {
+        format!(
+            "[stack]\nname = \"follows\"\n[config_map.it]\nname = \"{name}\"\nnamespace = \"{namespace}\"\n\
+             protect = {protect}\ndata.k = \"1\"\n"
+        )
+    };
+    let project = Project::new(plane, "follows", &stack("first", false));
+    drop(project.apply(&[]).expect_status(0));
+    project.write(&stack("second", true));
+    // The first request makes the new object, the second deletes the old one.
+    let stopped = project
+        .command(support::arrplan!(), &["apply", "--yes"])
+        .env("ARRPLAN_FAILPOINT", "request.before@2=abort")
+        .run();
+    assert_eq!(stopped.status, None, "{stopped}");
+    let there = |name: &str| plane.get_json("configmap", &namespace, name).is_some();
+    assert!(there("first") && there("second"));
+
+    shows(&project.apply(&[]).expect_status(0), &["- config_map.it", "1 to delete"]);
+    assert!(!there("first") && there("second"));
+    assert!(project.state()["resources"]["config_map.it"]["former"].is_null());
+    project.settled(&[]);
+}

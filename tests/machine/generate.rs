@@ -14,6 +14,7 @@ pub(crate) enum Run {
     Rollback(u8),
     /// `state rm` of a declaration's address.
     Release(u8),
+    /// Of a declaration that is not in the state; where all are, one is let go of first.
     Import(u8),
     /// `apply --target`.
     Target(u8),
@@ -191,7 +192,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         4 => (at(), 0..4_u8, 0..8_u8).prop_map(|(at, value, keys)| Edit::Change { at, value, keys }),
         1 => (at(), any::<bool>()).prop_map(|(at, protect)| Edit::Protect { at, protect }),
         4 => (at(), how()).prop_map(|(at, how)| Edit::Remove { at, how }),
-        3 => (at(), 0..6_u8, how()).prop_map(|(at, local, how)| Edit::Rename { at, local, how }),
+        4 => (at(), 0..6_u8, how()).prop_map(|(at, local, how)| Edit::Rename { at, local, how }),
         2 => (at(), 0..5_u8).prop_map(|(at, object)| Edit::Exchange { at, object }),
         1 => at().prop_map(|at| Edit::Swap { at }),
         2 => (at(), any::<u8>()).prop_map(|(at, needs)| Edit::Rewire { at, needs }),
@@ -204,9 +205,9 @@ fn run() -> impl Strategy<Value = Run> {
         1 => Just(Run::Destroy),
         4 => any::<u8>().prop_map(Run::Rollback),
         2 => any::<u8>().prop_map(Run::Release),
-        2 => any::<u8>().prop_map(Run::Import),
+        3 => any::<u8>().prop_map(Run::Import),
         1 => any::<u8>().prop_map(Run::Target),
-        2 => any::<u8>().prop_map(Run::Replace),
+        4 => any::<u8>().prop_map(Run::Replace),
         1 => Just(Run::RefreshOnly),
         1 => Just(Run::Plan),
     ]
@@ -260,7 +261,7 @@ fn drift() -> impl Strategy<Value = Drift> {
         4 => Just(Drift::Edit),
         2 => Just(Drift::Add),
         1 => Just(Drift::Drop),
-        1 => Just(Drift::Declare),
+        2 => Just(Drift::Declare),
         3 => Just(Drift::Delete),
         2 => Just(Drift::Recreate),
         1 => Just(Drift::Restore),

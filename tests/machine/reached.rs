@@ -73,6 +73,10 @@ pub(crate) fn count(ran: &Ran) {
         "implicit or said move",
         ran.changes().filter(|change| change["moved_from"].is_string()).count() as u64,
     );
+    let fields = ran.changes().flat_map(|change| change["fields"].as_array().into_iter().flatten());
+    let back = fields
+        .filter(|field| ["drift", "taken"].contains(&field["cause"]["is"].as_str().unwrap_or_default()));
+    reached("taken back from another manager", back.count() as u64);
     let anew = ran.changes().filter(|change| change["reason"] == "deleted outside").count();
     reached("made anew after a delete outside", anew as u64);
 }

@@ -129,6 +129,12 @@ impl System {
     pub(crate) fn clean(&mut self, intent: &Intent, run: &Run) {
         self.world.write_stack(intent);
         let mut before = self.calm();
+        if let Run::Import(at) = run
+            && self.args(intent, run, &before).is_none()
+        {
+            self.clean(intent, &Run::Release(*at));
+            before = self.world.see();
+        }
         let Some(args) = self.args(intent, run, &before) else { return };
         if let Run::Import(_) = run {
             drift(&self.world, &intent.decls[&args[1]], Drift::Make, self.number);
@@ -224,7 +230,6 @@ impl System {
                 let is_claim = word.starts_with("data-loss=persistent_volume_claim.");
                 reached("claim let go by consent", u64::from(is_claim));
                 let flag = if word.starts_with("data-loss=") { "--allow" } else { "--take" };
-                reached("taken back from another manager", u64::from(flag == "--take"));
                 args.extend([flag.to_owned(), word]);
             }
         }

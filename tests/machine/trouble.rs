@@ -29,7 +29,7 @@ pub(crate) fn run(system: &mut System, intent: &Intent, args: &[String], trouble
             let points = points();
             let point = points[usize::from(*point) % points.len()];
             // Most are hit once or twice by a command.
-            let hit = if is_often(point) { *hit } else { 1 + hit % 2 };
+            let hit = if is_often(point) { *hit } else { 1 + hit / 5 };
             let armed = system.world.arrplan(args).env("ARRPLAN_FAILPOINT", format!("{point}@{hit}=abort"));
             let ran = Ran::new(format!("{} ({point}@{hit})", args.join(" ")), armed.run());
             reached("crash at a failpoint", u64::from(ran.output.status.is_none()));
