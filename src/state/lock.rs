@@ -75,6 +75,16 @@ impl fmt::Display for Holder {
     }
 }
 
+/// What a lock file holds.
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    #[serde(flatten)]
+    holder: Holder,
+    /// When the first of the runs of this operation started that were killed one after the other before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resumes: Option<Timestamp>,
+}
+
 /// How long to wait for a lock that is held, and whom to tell.
 pub struct LockWait<'a> {
     /// `--lock-timeout`; zero gives up at once.
@@ -108,7 +118,7 @@ impl Lock {
             let file = disk.open_lock(path)?;
             match file.lock(false) {
                 Ok(true) if file.is_at(path) => {
-                    let mut lock = Self { file, died: read_holder(disk, path) };
+                    let mut lock = Self { file, died: read_dead(disk, path) };
                     lock.introduce(holder).map_err(files::failed("write", path))?;
                     failpoint::hit("lock.taken");
                     return Ok(lock);
@@ -135,14 +145,17 @@ impl Lock {
         }
     }
 
-    /// Who held it before and never let go of it: a process that was killed.
+    /// Who held it before and never let go of it: a process that was killed. Of several that did the same and
+    /// were killed one after the other, the last, since the start of the first.
     #[must_use]
     pub fn died(&self) -> Option<&Holder> {
         self.died.as_ref()
     }
 
     fn introduce(&mut self, holder: &Holder) -> io::Result<()> {
-        let text = serde_json::to_string(holder)?;
+        let same = self.died.as_ref().filter(|died| died.operation == holder.operation);
+        let entry = Entry { holder: holder.clone(), resumes: same.map(|died| died.started) };
+        let text = serde_json::to_string(&entry)?;
         self.file.set_len(0)?;
         self.file.append(text.as_bytes())
     }
@@ -181,6 +194,13 @@ pub fn probe(disk: &Disk, path: &Path) -> Option<Holder> {
 fn read_holder(disk: &Disk, path: &Path) -> Option<Holder> {
     let bytes = disk.read(path).ok()??;
     serde_json::from_slice(&bytes).ok()
+}
+
+fn read_dead(disk: &Disk, path: &Path) -> Option<Holder> {
+    let bytes = disk.read(path).ok()??;
+    let Entry { holder, resumes } = serde_json::from_slice(&bytes).ok()?;
+    let started = resumes.unwrap_or(holder.started);
+    Some(Holder { started, ..holder })
 }
 
 fn unknown() -> Holder {
@@ -324,5 +344,17 @@ mod tests {
         drop(lock);
         let lock = take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
         assert_eq!(lock.died(), None, "who let go did not die");
+        drop(lock);
+
+        // Two that died, one after the other.
+        let first = Holder { started: "2026-01-01T00:00:00Z".parse().unwrap(), ..holder("apply") };
+        std::fs::write(&path, serde_json::to_string(&first).unwrap()).unwrap();
+        let lock = take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
+        assert_eq!(probe(&Disk::real(), &path), Some(holder("apply")));
+        let left = std::fs::read(&path).unwrap();
+        drop(lock);
+        std::fs::write(&path, left).unwrap();
+        let lock = take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
+        assert_eq!(lock.died(), Some(&first));
     }
 }
