@@ -116,7 +116,7 @@ impl Salvage {
             }
             // A first apply that did not get to its end.
             (Found::Absent, Found::Sound(journal)) => {
-                journal.header.base_serial == 0 && self.previous == Found::Absent && self.revisions.is_empty()
+                journal.header.base_serial == 0 && self.previous == Found::Absent
             }
             _ => false,
         }

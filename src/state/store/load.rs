@@ -15,7 +15,9 @@ use super::super::ledger::{Ledger, record};
 use super::super::location::Location;
 use super::super::lock::{self, Holder, Lock, LockWait};
 use super::super::model::{FORMAT_VERSION, State};
+use super::super::revision::Revision;
 use super::super::salvage::{Found, Salvage};
+use super::revisions;
 
 /// How often a read starts again because a writer replaced files in between.
 const READS: usize = 5;
@@ -226,12 +228,17 @@ fn witness(disk: &Disk, location: &Location, journal: Option<&Journal>) -> Optio
     if journal.is_some_and(|j| j.header.base_serial > 0) {
         return Some(location.journal());
     }
-    // Something was applied: its objects are there, with the mark of that state.
-    let revisions = location.revisions();
-    let is_one = |name: &std::ffi::OsString| Path::new(name).extension().is_some_and(|e| e == "json");
-    let applied = disk.names(&revisions).is_ok_and(|names| names.iter().any(is_one));
     let previous = Some(location.previous()).filter(|previous| disk.exists(previous));
-    previous.or_else(|| applied.then_some(revisions))
+    // A revision is written before its state: the first one alone may be all that a run got to. But one that has
+    // resources had a journal, which goes only once the state is there.
+    let had_state = |serial: u64| {
+        let has_resources = |revision: Revision| !revision.resources.is_empty();
+        serial > 1
+            || revisions::read(disk, location, serial).is_ok_and(|found| found.is_some_and(has_resources))
+    };
+    let applied = journal.is_none()
+        && revisions::serials(disk, location).is_ok_and(|serials| serials.into_iter().any(had_state));
+    previous.or_else(|| applied.then(|| location.revisions()))
 }
 
 fn parse_state(disk: &Disk, location: &Location, stack: &str, bytes: &[u8]) -> Result<State, Error> {
@@ -314,7 +321,7 @@ pub(super) async fn salvage(
         state: state_at(&location.state)?,
         previous: state_at(&location.previous())?,
         key,
-        revisions: super::revisions::list(disk, location)?,
+        revisions: revisions::list(disk, location)?,
         journal,
         stack: stack.to_owned(),
         disk: disk.clone(),

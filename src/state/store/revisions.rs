@@ -36,7 +36,7 @@ pub(super) fn latest(disk: &Disk, location: &Location) -> Result<Option<Revision
 }
 
 /// Serials of the recorded revisions, ascending.
-fn serials(disk: &Disk, location: &Location) -> Result<Vec<u64>, Error> {
+pub(super) fn serials(disk: &Disk, location: &Location) -> Result<Vec<u64>, Error> {
     let names = disk.names(&location.revisions())?;
     let serial = |name: &std::ffi::OsString| name.to_str()?.strip_suffix(".json")?.parse::<u64>().ok();
     let mut serials: Vec<u64> = names.iter().filter_map(serial).collect();

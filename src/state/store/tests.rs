@@ -233,6 +233,21 @@ async fn a_state_that_is_gone_is_missed() {
     assert!(matches!(error, Error::Missing { .. }), "{error}");
     std::fs::remove_file(project.location.previous()).unwrap();
     assert_eq!(project.read().await.unwrap().state.serial, 0);
+    // A revision is written before its state, so that the first one says nothing unless it made something.
+    let store = project.open().await;
+    store.record_revision(&revision(1, true)).await.unwrap();
+    assert_eq!(project.read().await.unwrap().state.serial, 0);
+    store.record_revision(&revision(2, true)).await.unwrap();
+    let error = project.read().await.unwrap_err();
+    assert!(matches!(&error, Error::Missing { witness, .. } if *witness == project.location.revisions()));
+    // A first run that is not over: its journal says so.
+    drop(store);
+    std::fs::remove_dir_all(project.location.revisions()).unwrap();
+    let store = project.open().await;
+    store.begin(begin(Operation::Create, 1, 1, 1)).await.unwrap();
+    store.record_revision(&revision(2, true)).await.unwrap();
+    drop(store);
+    assert_eq!(project.read().await.unwrap().open.len(), 1);
 }
 
 #[tokio::test]
