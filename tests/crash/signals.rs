@@ -211,7 +211,7 @@ fn a_reader_that_goes_away_ends_a_plan_quietly_and_an_approved_apply_is_done_all
 
 #[test]
 fn row_01_a_terminal_that_goes_away_is_a_signal() {
-    let served = stage_with(&json!({"delay": 1500}));
+    let served = stage_with(&json!({"delay": 6000}));
     let stage = &served.stage;
     let line = format!("'{}' apply --yes", env!("CARGO_BIN_EXE_arrplan"));
     let terminal = ArrplanCmd::new("script")

@@ -364,7 +364,9 @@ impl Files for Simulated {
         inner.find(folder)?;
         let (here, elsewhere): (Vec<_>, Vec<_>) =
             std::mem::take(&mut inner.pending).into_iter().partition(|c| c.folder() == Some(folder));
-        here.iter().for_each(|change| change.make(&mut inner.synced_names));
+        for change in &here {
+            change.make(&mut inner.synced_names);
+        }
         inner.pending = elsewhere;
         Ok(())
     }

@@ -99,12 +99,11 @@ impl Script {
             if !name.ends_with(&fault.file) {
                 continue;
             }
-            match fault.pass.checked_sub(1) {
-                Some(left) => fault.pass = left,
-                None => {
-                    fault.spent = !fault.lasting;
-                    struck = Some(fault.error);
-                }
+            if let Some(left) = fault.pass.checked_sub(1) {
+                fault.pass = left;
+            } else {
+                fault.spent = !fault.lasting;
+                struck = Some(fault.error);
             }
         }
         struck.map_or(Ok(()), |error| Err(error.into()))

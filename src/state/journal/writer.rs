@@ -36,6 +36,7 @@ pub(in crate::state) struct End {
     pub(in crate::state) syncs: u64,
 }
 
+#[cfg_attr(test, expect(clippy::large_enum_variant, reason = "the small one is for tests"))]
 enum Message {
     Append {
         record: Record,
@@ -95,8 +96,10 @@ impl Writer {
     #[cfg(test)]
     pub(in crate::state) fn wait_until_written(&self) {
         let (sender, receiver) = channel();
-        drop(self.sender.as_ref().map(|writer| writer.send(Message::Written(sender))));
         // Without an answer the writer has ended.
+        if let Some(writer) = &self.sender {
+            writer.send(Message::Written(sender)).ok();
+        }
         receiver.recv().ok();
     }
 

@@ -24,6 +24,7 @@ const ERRORS: [Errno; 5] = [Errno::IO, Errno::NOSPC, Errno::ROFS, Errno::ACCESS,
 
 /// One thing the caller was told, or was not told, about the journal.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a few dozen of them in a test")]
 enum Event {
     Begin(u64, Begin),
     End(u64, Outcome),
@@ -249,18 +250,15 @@ impl Run {
                 let mut begin = begin(operation, address, object, uid);
                 self.number += 1;
                 begin.fields = vec![format!("data.n{}", self.number).parse().unwrap()];
-                match store.begin(begin.clone()).await {
-                    Ok(id) => {
-                        self.known.events.push(Event::Begin(id.0, begin.clone()));
-                        self.known.durable = self.known.events.len();
-                        self.known.lineage.get_or_insert_with(|| store.state().lineage);
-                        running.push((id, begin));
-                        true
-                    }
-                    Err(_) => {
-                        self.known.doubtful.push(begin);
-                        false
-                    }
+                if let Ok(id) = store.begin(begin.clone()).await {
+                    self.known.events.push(Event::Begin(id.0, begin.clone()));
+                    self.known.durable = self.known.events.len();
+                    self.known.lineage.get_or_insert_with(|| store.state().lineage);
+                    running.push((id, begin));
+                    true
+                } else {
+                    self.known.doubtful.push(begin);
+                    false
                 }
             }
             4..7 if !running.is_empty() => {
