@@ -5,7 +5,7 @@
 //! through its audit log and its lists. After every command the invariants hold (`always.rs`); what an undisturbed one comes
 //! to is known to the last field (`oracle.rs`), whatever crashes lay before it, and a second apply writes nothing.
 //!
-//! `cargo test` runs a slice, `ARRPLAN_SOAK=1` 3,000 histories (`--profile soak` makes them four times as fast);
+//! `cargo test` runs a slice, `ARRPLAN_SOAK=1` 3,000 histories;
 //! `ARRPLAN_MACHINE_HISTORIES=N` as many as that. What histories have to come to is listed in `reached.rs`; a slice goes on
 //! until it was all reached. Each history has a number, which is its seed: numbers count up from a first one that is printed.
 //! `ARRPLAN_MACHINE_SEED=N` runs that one again. A failing history is made shorter before it is shown, and ends the run; with `ARRPLAN_MACHINE_ALL=1` all are run,
