@@ -10,6 +10,7 @@ use super::reader::{JSON, Reader, what};
 use super::transport::Call;
 use super::url::{self, Query};
 use super::{Api, ServedBy};
+use crate::fields::{self, Entry};
 use crate::object::{FIELD_MANAGER, Object};
 
 /// Content type of Server-Side Apply; the body is JSON, which is YAML.
@@ -32,11 +33,12 @@ impl DryRun {
         !self.created && self.object.resource_version() != read.resource_version()
     }
 
-    /// Whether an update was persisted: our managedFields entry changed between the object read before and the
-    /// one read after. Controllers bump resourceVersions all the time; that alone means nothing.
+    /// Whether an update was persisted: our managedFields entry, or a value it owns, changed between the object read
+    /// before and the one read after. Whoever else changes such a value takes it out of our entry. Controllers bump
+    /// resourceVersions all the time; that alone means nothing.
     #[must_use]
     pub fn persisted(before: &Object, after: &Object) -> bool {
-        before.uid() == after.uid() && our_entry(before) != our_entry(after)
+        before.uid() == after.uid() && ours(before) != ours(after)
     }
 }
 
@@ -79,14 +81,12 @@ impl Reader {
     }
 }
 
-/// Our Apply entry of the main resource.
-fn our_entry(object: &Object) -> Option<&Value> {
-    let entries = object.0.pointer("/metadata/managedFields")?.as_array()?;
-    entries.iter().find(|entry| {
-        entry.get("manager").and_then(Value::as_str) == Some(FIELD_MANAGER)
-            && entry.get("operation").and_then(Value::as_str) == Some("Apply")
-            && entry.get("subresource").and_then(Value::as_str).is_none_or(str::is_empty)
-    })
+/// Our Apply entry of the main resource, and the values it owns: its time has whole seconds, and two writes of one
+/// second differ in the values alone.
+fn ours(object: &Object) -> Option<(Entry, Vec<Option<Value>>)> {
+    let entry = fields::owned_by(&fields::managers(object).ok()?, FIELD_MANAGER)?.clone();
+    let values = entry.fields.leaves().map(|path| path.get(&object.0).cloned()).collect();
+    Some((entry, values))
 }
 
 /// A Server-Side Apply of ours.

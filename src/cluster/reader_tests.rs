@@ -244,6 +244,17 @@ fn a_persisted_update_shows_in_our_managed_fields_only() {
     };
     assert!(!DryRun::persisted(&object("1", "t"), &object("2", "t")));
     assert!(DryRun::persisted(&object("1", "t"), &object("2", "u")));
+    // Within one second, a value alone tells.
+    let holds = |value: &str| {
+        let mut object = object("1", "t");
+        object.0["metadata"]["managedFields"][0]["fieldsV1"] = json!({ "f:data": { "f:ours": {} } });
+        object.0["data"] = json!({ "ours": value, "theirs": value });
+        object
+    };
+    assert!(DryRun::persisted(&holds("1"), &holds("2")));
+    let mut theirs = holds("1");
+    theirs.0["data"]["theirs"] = json!("2");
+    assert!(!DryRun::persisted(&holds("1"), &theirs));
 }
 
 #[tokio::test(start_paused = true)]

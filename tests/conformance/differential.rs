@@ -41,7 +41,7 @@ fn random_sequences_end_alike_on_both_servers() {
     let Some(servers) = server::servers() else { return };
     let (Some(real), Some(sandbox)) = (&servers.real, &servers.sandbox) else { return };
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let (first, count) = match (std::env::var_os("ARRPLAN_SOAK").is_some(), number("ARRPLAN_SEED")) {
+    let (first, count) = match (support::soak(), number("ARRPLAN_SEED")) {
         (false, Some(seed)) => (seed, 1),
         (true, Some(seed)) => (seed, SOAK),
         (true, None) => (new_seed(), SOAK),

@@ -10,8 +10,8 @@ use support::{ControlPlane, Part};
 use crate::end::End;
 use crate::operations::{APPLY, APPLY_2, BACK, OTHER, WHOLE};
 use crate::serve::Served;
-use crate::soak;
 use crate::stage::Stage;
+use support::soak;
 
 const WORKERS: usize = 2;
 

@@ -7,8 +7,8 @@ use support::{RunOutput, eventually, redact};
 use crate::end::End;
 use crate::operations::{APPLY, WHOLE};
 use crate::serve::Served;
-use crate::soak;
 use crate::stage::Stage;
+use support::soak;
 
 /// A run that stands still with the lock in its hands.
 fn frozen(stage: &Stage, args: &[&str], at: &str) -> support::Running {

@@ -21,9 +21,3 @@ mod serve;
 mod signals;
 #[cfg(test)]
 mod stage;
-
-/// Whether the full counts are asked for.
-#[cfg(test)]
-pub(crate) fn soak() -> bool {
-    std::env::var_os("ARRPLAN_SOAK").is_some()
-}

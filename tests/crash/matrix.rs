@@ -13,8 +13,8 @@ use arrplan::failpoint;
 use crate::end::End;
 use crate::operations::{OPERATIONS, Operation};
 use crate::serve::{Served, Template};
-use crate::soak;
 use crate::stage::Stage;
+use support::soak;
 
 /// Most times that one failpoint is hit by one command, for this matrix.
 const MOST_HITS: usize = 40;

@@ -11,8 +11,8 @@ use support::{ControlPlane, Part};
 use crate::end::End;
 use crate::matrix::{Crash, counted, endure};
 use crate::operations::{OPERATIONS, Operation, Step};
-use crate::soak;
 use crate::stage::Stage;
+use support::soak;
 
 const WORKERS: usize = 2;
 

@@ -102,7 +102,7 @@ mod tests {
             return;
         }
         let all = std::env::var_os("ARRPLAN_MACHINE_ALL").is_some();
-        let soak = std::env::var_os("ARRPLAN_SOAK").is_some();
+        let soak = support::soak();
         let histories = number("ARRPLAN_MACHINE_HISTORIES").unwrap_or(if soak { SOAK } else { SLICE });
         let first = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() * 10_000;
         let longest = LONGEST_SLICE.max(histories);

@@ -74,7 +74,7 @@ impl Random {
 
 #[test]
 fn no_answered_write_is_lost_by_a_crash() {
-    let rounds = if std::env::var_os("ARRPLAN_SOAK").is_some() { 200 } else { 10 };
+    let rounds = if support::soak() { 200 } else { 10 };
     let seed = u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap() | 1;
     println!("crash loop: {rounds} rounds, seed {seed}");
     let scratch = tempfile::tempdir().unwrap();

@@ -38,7 +38,7 @@ struct Measured {
 
 #[test]
 fn five_thousand_objects() {
-    if std::env::var_os("ARRPLAN_SOAK").is_none() {
+    if !support::soak() {
         return;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -61,7 +61,7 @@ impl vte::Perform for Terminal {
 const HOSTILE: &str = "a\u{1b}[31m\u{1b}]0;owned\u{7}b\r\u{8}\u{9b}2J\u{202e}c\u{2066}\u{feff}\u{7f}d";
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if std::env::var_os("ARRPLAN_SOAK").is_some() { 100_000 } else { 500 }, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if support::soak() { 100_000 } else { 500 }, ..ProptestConfig::default() })]
 
     #[test]
     fn row_37_any_bytes_are_letters_to_a_terminal(bytes in proptest::collection::vec(any::<u8>(), 0..80), odd in "[\\x00-\\x1f\\x7f-\\u{9f}\\u{200b}-\\u{206f}a\\[;\\]]{0,40}") {

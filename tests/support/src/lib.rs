@@ -64,4 +64,4 @@ pub use redact::redact;
 pub use sandbox::Order;
 pub use scratch::scratch_dir;
 pub use talk::Kubectl;
-pub use wait::{eventually, eventually_within};
+pub use wait::{eventually, eventually_within, soak};

@@ -28,3 +28,9 @@ pub fn eventually_within<T>(limit: Duration, what: &str, mut probe: impl FnMut()
         pause = (pause * 2).min(Duration::from_millis(300));
     }
 }
+
+/// Whether the full counts are asked for, which take minutes: `ARRPLAN_SOAK=1`.
+#[must_use]
+pub fn soak() -> bool {
+    std::env::var_os("ARRPLAN_SOAK").is_some()
+}
