@@ -135,7 +135,7 @@ pub async fn run(input: ApplyInput<'_>) -> Result<Outcome, Error> {
     let graph = order(plan)?;
     let active = plan.changes.iter().filter(|change| run::is_active(change)).count();
     let discovery = if active > 0 {
-        input.store.prepare(active).await?;
+        input.store.prepare(active, &plan.cluster.identity).await?;
         input.writer.discover(&BTreeSet::new()).await?
     } else {
         cluster::Discovery::default()

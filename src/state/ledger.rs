@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::journal::{Begin, Outcome};
 use super::model::{Former, FormerStatus, Owned, State};
 use crate::address::{Address, ObjectKey};
+use crate::cluster::ClusterIdentity;
 
 /// Records in `state` how an operation ended.
 pub fn record(state: &mut State, begin: &Begin, outcome: &Outcome) {
@@ -34,6 +35,11 @@ impl Ledger {
 
     pub(super) fn into_state(self) -> State {
         self.state
+    }
+
+    /// Which cluster the state is about, where it does not say so yet.
+    pub(super) fn about(&mut self, cluster: &ClusterIdentity) {
+        self.state.cluster.get_or_insert_with(|| cluster.clone());
     }
 
     pub(super) fn record(&mut self, begin: &Begin, outcome: &Outcome) {

@@ -14,6 +14,7 @@ use super::envelope::{seal_line, unseal_line};
 use super::ledger::Ledger;
 use super::model::{FORMAT_VERSION, Owned, State};
 use crate::address::{Address, ObjectKey};
+use crate::cluster::ClusterIdentity;
 use crate::path::FieldPath;
 
 pub(super) use writer::{End, Writer};
@@ -97,11 +98,14 @@ pub(super) struct Header {
     pub(super) lineage: String,
     /// Serial of the state it continues; 0 = there was none.
     pub(super) base_serial: u64,
+    /// The cluster that the operations are about: a first apply has no state yet that could say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cluster: Option<ClusterIdentity>,
 }
 
 impl Header {
-    pub(super) fn new(lineage: &str, base_serial: u64) -> Self {
-        Self { format_version: FORMAT_VERSION, lineage: lineage.to_owned(), base_serial }
+    pub(super) fn new(lineage: &str, base_serial: u64, cluster: Option<ClusterIdentity>) -> Self {
+        Self { format_version: FORMAT_VERSION, lineage: lineage.to_owned(), base_serial, cluster }
     }
 }
 
@@ -217,8 +221,13 @@ impl Journal {
         open
     }
 
-    /// Plays the records onto the ledger.
+    /// Plays the records onto the ledger. A journal without any says nothing, also not about which cluster.
     pub(super) fn play(&self, ledger: &mut Ledger) {
+        if !self.records.is_empty()
+            && let Some(cluster) = &self.header.cluster
+        {
+            ledger.about(cluster);
+        }
         let mut open = BTreeMap::new();
         for record in &self.records {
             match record {

@@ -85,7 +85,7 @@ fn told(records: &[Record]) -> (State, Vec<BeginId>) {
 proptest! {
     #[test]
     fn a_journal_cut_anywhere_is_its_prefix(records in history(), cut in any::<proptest::sample::Index>()) {
-        let (text, _) = Journal::render(&Header::new("L", 0), &records);
+        let (text, _) = Journal::render(&Header::new("L", 0, None), &records);
         let bytes = text.as_bytes();
         let cut = cut.index(bytes.len() + 1);
         let lines = bytes[..cut].split(|b| *b == b'\n').count() - 1;
@@ -105,7 +105,7 @@ proptest! {
     fn a_flipped_byte_is_refused_or_undoes_nothing_before_it(
         records in history(), at in any::<proptest::sample::Index>(), bit in 0..8u8,
     ) {
-        let (text, _) = Journal::render(&Header::new("L", 0), &records);
+        let (text, _) = Journal::render(&Header::new("L", 0, None), &records);
         let mut bytes = text.into_bytes();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
@@ -140,7 +140,7 @@ fn every_bit_and_every_length_of_a_journal_is_refused_or_a_beginning_of_it() {
         Record::End { seq: BeginId(2), outcome: Outcome::Gone },
         Record::Begin { seq: BeginId(3), begin: begin(Operation::Update, 1, 1, 1) },
     ];
-    let (text, _) = Journal::render(&Header::new("L", 7), &records);
+    let (text, _) = Journal::render(&Header::new("L", 7, None), &records);
     let good = text.into_bytes();
     let (mut refused, mut shorter) = (0, 0);
     let mut look = |bytes: &[u8]| match Journal::parse(bytes) {
@@ -153,7 +153,7 @@ fn every_bit_and_every_length_of_a_journal_is_refused_or_a_beginning_of_it() {
         Ok(journal) => {
             shorter += 1;
             assert!(journal.records.len() < records.len() && records.starts_with(&journal.records));
-            assert_eq!(journal.header, Header::new("L", 7));
+            assert_eq!(journal.header, Header::new("L", 7, None));
         }
     };
     for at in 0..good.len() {
@@ -177,7 +177,7 @@ fn lines_that_were_never_written_are_no_damage() {
         Record::Begin { seq: BeginId(2), begin: begin(Operation::Create, 2, 2, 2) },
         Record::Begin { seq: BeginId(3), begin: begin(Operation::Create, 3, 3, 3) },
     ];
-    let (text, _) = Journal::render(&Header::new("L", 0), &records);
+    let (text, _) = Journal::render(&Header::new("L", 0, None), &records);
     let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
     let mut bytes = text.clone().into_bytes();
     bytes[ends[1]..ends[2] - 20].fill(0);
@@ -191,12 +191,12 @@ fn lines_that_were_never_written_are_no_damage() {
 
 #[test]
 fn what_is_no_journal_says_why() {
-    let (text, _) = Journal::render(&Header::new("L", 0), &[]);
+    let (text, _) = Journal::render(&Header::new("L", 0, None), &[]);
     let sealed = |json: &str| seal_line(json, "").0;
     let end = Record::End { seq: BeginId(1), outcome: Outcome::Gone };
-    let orphan = Journal::render(&Header::new("L", 0), [&end]).0;
+    let orphan = Journal::render(&Header::new("L", 0, None), [&end]).0;
     let twice = Record::Begin { seq: BeginId(1), begin: begin(Operation::Create, 1, 1, 1) };
-    let twice = Journal::render(&Header::new("L", 0), [&twice, &twice]).0;
+    let twice = Journal::render(&Header::new("L", 0, None), [&twice, &twice]).0;
     for (bytes, reason) in [
         (String::new(), "line 1 is incomplete"),
         (text[..10].to_owned(), "line 1 is incomplete"),
@@ -214,5 +214,5 @@ fn what_is_no_journal_says_why() {
 #[test]
 fn one_record_on_paper() {
     let record = Record::Begin { seq: BeginId(1), begin: begin(Operation::Adopt, 1, 2, 3) };
-    insta::assert_snapshot!(Journal::render(&Header::new("L", 7), [&record]).0);
+    insta::assert_snapshot!(Journal::render(&Header::new("L", 7, None), [&record]).0);
 }

@@ -15,7 +15,7 @@ use super::super::journal::tests::{begin, owned};
 use super::super::journal::{Begin, BeginId, OpenBegin, Operation, Outcome};
 use super::super::model::State;
 use super::super::{Disk, Location, Owned, Revision, locate, record};
-use super::tests::{holder, revision};
+use super::tests::{cluster, holder, revision};
 use super::*;
 use crate::address::Address;
 
@@ -325,7 +325,7 @@ impl Run {
                 }
                 recorded
             }
-            _ => store.prepare(usize::from(small(&mut self.random))).await.is_ok(),
+            _ => store.prepare(usize::from(small(&mut self.random)), &cluster()).await.is_ok(),
         }
     }
 

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::super::disk::Disk;
 use super::super::envelope::unseal;
 use super::super::error::Error;
-use super::super::journal::{Begin, BeginId, Header, Journal, OpenBegin, Outcome, Unreadable, open_list};
+use super::super::journal::{Begin, BeginId, Journal, OpenBegin, Outcome, Unreadable, open_list};
 use super::super::key::HashKey;
 use super::super::ledger::{Ledger, record};
 use super::super::location::Location;
@@ -357,10 +357,6 @@ fn check_stack_file(location: &Location, state: &State) -> Result<(), Error> {
         return Err(Error::TwoFiles { stack: state.stack.clone(), ours: location.stack_file.clone(), other });
     }
     Ok(())
-}
-
-pub(super) fn header_of(state: &State) -> Header {
-    Header::new(&state.lineage, state.serial)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::super::lock::{Holder, Lock, LockWait};
 use super::super::model::{FORMAT_VERSION, State};
 use super::super::revision::Revision;
 use super::{load, render, revisions};
+use crate::cluster::ClusterIdentity;
 use crate::failpoint;
 
 /// Space set aside in the journal for each change, both records, and at least.
@@ -174,14 +175,15 @@ impl LockedStore {
         open_list(&self.inner().open)
     }
 
-    /// Makes the journal and sets space aside for `changes` changes, so that trouble with the disk shows
-    /// before the first of them.
+    /// Makes the journal and sets space aside for `changes` changes to this cluster, so that trouble with the disk
+    /// shows before the first of them.
     ///
     /// # Errors
     /// When the disk is full or cannot be written.
     #[expect(clippy::unused_async, reason = "a store in the cluster asks a server here")]
-    pub async fn prepare(&self, changes: usize) -> Result<(), Error> {
+    pub async fn prepare(&self, changes: usize, cluster: &ClusterIdentity) -> Result<(), Error> {
         let mut inner = self.inner();
+        inner.ledger.about(cluster);
         self.start_journal(&mut inner)?;
         let (each, least) = JOURNAL_BYTES;
         let for_journal = least + each * changes as u64;

@@ -22,6 +22,10 @@ struct Project {
     store: Store,
 }
 
+pub(super) fn cluster() -> ClusterIdentity {
+    ClusterIdentity { kind: IdentityKind::KubeSystemUid, id: "c-1".to_owned() }
+}
+
 pub(super) fn holder() -> Holder {
     Holder {
         pid: 7,
@@ -81,7 +85,7 @@ fn example() -> State {
     let mut state = State::new("L", "arr", "stacks/arr.toml");
     state.serial = 3;
     state.tool_version = "0.1.0".to_owned();
-    state.cluster = Some(ClusterIdentity { kind: IdentityKind::KubeSystemUid, id: "c-1".to_owned() });
+    state.cluster = Some(cluster());
     state.key_id = Some("k".to_owned());
     let key = ObjectKey::new("", "PersistentVolumeClaim", Some("media"), "media-pvc");
     let mut claim = Owned::new(key, "v1", "u-1");
@@ -254,7 +258,7 @@ async fn a_state_that_is_gone_is_missed() {
 async fn what_was_done_before_a_crash_is_not_lost() {
     let project = Project::new();
     let store = project.open().await;
-    store.prepare(3).await.unwrap();
+    store.prepare(3, &cluster()).await.unwrap();
     let done = store.begin(begin(Operation::Create, 1, 1, 1)).await.unwrap();
     store.end(done, owned(1, 1, false)).unwrap();
     store.begin(begin(Operation::Create, 2, 2, 2)).await.unwrap();
@@ -264,6 +268,7 @@ async fn what_was_done_before_a_crash_is_not_lost() {
     assert_eq!(snapshot.state.lineage, "L", "its objects carry it");
     assert_eq!(snapshot.state.serial, 0);
     assert_eq!(snapshot.state.resources.len(), 1);
+    assert_eq!(snapshot.state.cluster, Some(cluster()), "no other one can tell what became of it");
     assert_eq!(snapshot.open.len(), 1);
     let open = snapshot.open[0].clone();
     assert_eq!(open.begin, begin(Operation::Create, 2, 2, 2));
@@ -276,6 +281,7 @@ async fn what_was_done_before_a_crash_is_not_lost() {
     drop(store);
     let store = project.open().await;
     assert!(store.open_begins().is_empty());
+    assert_eq!(store.state().cluster, Some(cluster()), "through a journal that was written anew");
     assert_eq!(store.commit(|_| {}).await.unwrap().serial, 1);
     drop(store);
     assert_eq!(project.read().await.unwrap().state.resources.len(), 2);
@@ -444,9 +450,9 @@ async fn a_reader_sees_who_writes_and_a_second_writer_waits() {
 async fn a_disk_that_cannot_be_written_shows_before_the_first_change() {
     let project = Project::new();
     let store = project.open().await;
-    let error = store.prepare(1 << 40).await.unwrap_err();
+    let error = store.prepare(1 << 40, &cluster()).await.unwrap_err();
     assert!(error.to_string().starts_with("cannot reserve space in"), "{error}");
-    store.prepare(10).await.unwrap();
+    store.prepare(10, &cluster()).await.unwrap();
     drop(store);
     assert!(!files::temporary(&project.location.state).exists());
 
@@ -461,7 +467,7 @@ async fn a_disk_that_cannot_be_written_shows_before_the_first_change() {
 async fn begins_that_wait_together_share_a_sync() {
     let project = Project::new();
     let store = Arc::new(project.open().await);
-    store.prepare(1000).await.unwrap();
+    store.prepare(1000, &cluster()).await.unwrap();
     let tasks = futures::stream::iter(0..1000u32).map(|n| {
         let store = store.clone();
         tokio::spawn(async move {

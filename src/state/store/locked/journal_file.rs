@@ -2,7 +2,6 @@
 
 use super::super::super::error::Error;
 use super::super::super::journal::{End, Header, Journal, Record, Writer};
-use super::super::load;
 use super::{Inner, LockedStore, OnDisk};
 use crate::failpoint;
 
@@ -15,7 +14,9 @@ impl LockedStore {
         match &inner.journal {
             OnDisk::None | OnDisk::Stale => self.write_open(inner)?,
             OnDisk::Found(journal) => {
-                let end = self.write_journal(&journal.header, &journal.records)?;
+                let cluster = inner.ledger.state().cluster.clone();
+                let header = Header { cluster, ..journal.header.clone() };
+                let end = self.write_journal(&header, &journal.records)?;
                 inner.journal = OnDisk::Continued(end);
             }
             OnDisk::Continued(_) | OnDisk::Broken => {}
@@ -34,7 +35,9 @@ impl LockedStore {
         let begins = inner.open.iter();
         let records: Vec<_> =
             begins.map(|(seq, begin)| Record::Begin { seq: *seq, begin: begin.clone() }).collect();
-        inner.journal = OnDisk::Continued(self.write_journal(&load::header_of(&inner.base), &records)?);
+        let (base, cluster) = (&inner.base, inner.ledger.state().cluster.clone());
+        let header = Header::new(&base.lineage, base.serial, cluster);
+        inner.journal = OnDisk::Continued(self.write_journal(&header, &records)?);
         Ok(())
     }
 
