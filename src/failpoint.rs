@@ -5,6 +5,7 @@
 //!
 //! - `NAME@N=abort`: at the N-th hit of that name the process ends at once, with no destructor run;
 //! - `NAME@N=freeze`: the thread that hits it goes no further, so that the process can be looked at or killed;
+//! - `NAME@N=panic`: the thread that hits it panics, with a text that holds the whole environment;
 //! - `trace=FILE`: each hit appends its name to the file, before anything else happens at it.
 //!
 //! Without the feature, which no release build has, all of it is empty.
@@ -115,6 +116,7 @@ mod on {
     enum Action {
         Abort,
         Freeze,
+        Panic,
     }
 
     #[derive(Debug, Default)]
@@ -152,7 +154,8 @@ mod on {
                 let action = match action {
                     "abort" => Action::Abort,
                     "freeze" => Action::Freeze,
-                    other => return Err(format!("`{other}` is neither abort nor freeze")),
+                    "panic" => Action::Panic,
+                    other => return Err(format!("`{other}` is neither abort, freeze nor panic")),
                 };
                 armed.actions.insert((name.to_owned(), number), action);
             }
@@ -178,6 +181,8 @@ mod on {
                 Some(Action::Freeze) => loop {
                     std::thread::park();
                 },
+                // With a text that holds whatever there is.
+                Some(Action::Panic) => panic!("{name}, with {:?}", std::env::vars_os().collect::<Vec<_>>()),
             }
         }
     }

@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod error;
+mod fault;
 mod host;
 mod prompt;
 mod signal;
@@ -25,6 +26,7 @@ use args::Cli;
 /// The whole program, on the real process.
 #[must_use]
 pub fn main() -> ExitCode {
+    fault::tell_without_values();
     let mut host = Host::process();
     #[cfg(feature = "faults")]
     if let Some(spec) = host.env.get("ARRPLAN_FAILPOINT")

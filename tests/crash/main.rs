@@ -16,6 +16,8 @@ mod matrix;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]
+mod panics;
+#[cfg(test)]
 mod real;
 #[cfg(test)]
 mod serve;

@@ -2,30 +2,43 @@
 
 use crate::always::Ran;
 
-/// The values of `--allow` and `--take` that a refusal names.
-pub(crate) fn advice(ran: &Ran) -> Vec<String> {
+/// A flag and its value, as they are typed.
+pub(crate) type Advice = [String; 2];
+
+/// What a refusal says would help.
+pub(crate) fn advice(ran: &Ran) -> Vec<Advice> {
     let text = format!("{} {}", ran.plan["problems"], ran.output.stderr.replace('\n', " "));
-    let mut advice = takes(&text);
+    let mut advice = of_contested(&text);
     for (at, _) in text.match_indices("--allow ") {
         let rest = text[at + 8..].trim_start().trim_start_matches('\'');
         let word: String = rest.chars().take_while(|c| !c.is_whitespace() && !"'\"\\".contains(*c)).collect();
-        if word.starts_with("data-loss=") && !advice.contains(&word) {
-            advice.push(word);
+        if word.starts_with("data-loss=") {
+            put(&mut advice, ["--allow".to_owned(), word]);
         }
     }
     advice
 }
 
-/// The values of `--take` in a text.
-pub(crate) fn takes(text: &str) -> Vec<String> {
-    let mut takes: Vec<String> = Vec::new();
-    for (at, _) in text.match_indices("--take '") {
-        let word: String = text[at + 8..].chars().take_while(|c| *c != '\'').collect();
-        // In JSON, quotes are escaped.
-        let word = word.replace("\\\"", "\"");
-        if !takes.contains(&word) {
-            takes.push(word);
+/// What a text says to type where somebody else declares a field.
+pub(crate) fn of_contested(text: &str) -> Vec<Advice> {
+    let mut advice = Vec::new();
+    for flag in ["--take", "--adopt"] {
+        for (at, found) in text.match_indices(&format!("{flag} '")) {
+            let word: String = text[at + found.len()..].chars().take_while(|c| *c != '\'').collect();
+            // In JSON, quotes are escaped.
+            put(&mut advice, [flag.to_owned(), word.replace("\\\"", "\"")]);
         }
     }
-    takes
+    advice
+}
+
+fn put(advice: &mut Vec<Advice>, one: Advice) {
+    if !advice.contains(&one) {
+        advice.push(one);
+    }
+}
+
+/// Whether it is among what was typed.
+pub(crate) fn is_typed(args: &[String], advice: &Advice) -> bool {
+    args.windows(2).any(|typed| typed == advice)
 }

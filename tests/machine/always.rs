@@ -101,7 +101,7 @@ pub(crate) fn check(
     let told = || runs.iter().map(Ran::told).collect::<Vec<_>>().join("\n");
     for ran in runs {
         let text = format!("{}{}", ran.output.stdout, ran.output.stderr);
-        assert!(!text.contains("panicked at"), "{}", ran.told());
+        assert!(!text.contains("a fault of arrplan's"), "{}", ran.told());
         assert!([None, Some(0), Some(1), Some(130)].contains(&ran.output.status), "{}", ran.told());
     }
     no_orphan(after, exempt, &told);

@@ -8,11 +8,12 @@ use crate::always::Ran;
 static REACHED: Mutex<BTreeMap<&'static str, u64>> = Mutex::new(BTreeMap::new());
 
 /// What every run of the suite has to come to, the slice included.
-pub(crate) const CLASSES: [&str; 25] = [
+pub(crate) const CLASSES: [&str; 26] = [
     "adoption",
     "answer that never came",
     "claim let go by consent",
     "clean apply",
+    "contested object adopted",
     "crash at a failpoint",
     "crash before the first write",
     "crash between first and last write",

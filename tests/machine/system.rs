@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest_state_machine::StateMachineTest;
 use serde_json::Value;
 
-use crate::advice::{advice, takes};
+use crate::advice::{advice, is_typed, of_contested};
 use crate::always::{self, Ran, key_of, writes};
 use crate::drift::{HOLD, drift, let_go};
 use crate::generate::{Drift, Model, Run, Step, Trouble};
@@ -216,7 +216,8 @@ impl System {
         for _ in 0..ADVICE {
             let ran = self.run(&args);
             let records = self.world.audited();
-            let advice: Vec<String> = advice(&ran).into_iter().filter(|word| !args.contains(word)).collect();
+            let mut advice = advice(&ran);
+            advice.retain(|one| !is_typed(&args, one));
             let is_final = ran.output.status == Some(0) || advice.is_empty() || ran.plan.is_null();
             if is_final {
                 let after = self.world.see();
@@ -226,11 +227,11 @@ impl System {
                 return (ran, records, after);
             }
             assert!(writes(&records).is_empty(), "refused, and written: {}", ran.told());
-            for word in advice {
-                let is_claim = word.starts_with("data-loss=persistent_volume_claim.");
+            for one in advice {
+                let is_claim = one[1].starts_with("data-loss=persistent_volume_claim.");
                 reached("claim let go by consent", u64::from(is_claim));
-                let flag = if word.starts_with("data-loss=") { "--allow" } else { "--take" };
-                args.extend([flag.to_owned(), word]);
+                reached("contested object adopted", u64::from(one[0] == "--adopt"));
+                args.extend(one);
             }
         }
         panic!("advice that does not help: arrplan {}", args.join(" "));
@@ -311,9 +312,7 @@ impl System {
         let losing = plan["changes"].as_array().into_iter().flatten().filter(|c| c["risk"] == "data-loss");
         let losing = losing.map(|c| format!("data-loss={}", c["address"].as_str().unwrap()));
         let mut asked: Vec<String> = losing.flat_map(|word| ["--allow".to_owned(), word]).collect();
-        for word in takes(&plan["problems"].to_string()) {
-            asked.extend(["--take".to_owned(), word]);
-        }
+        asked.extend(of_contested(&plan["problems"].to_string()).into_iter().flatten());
         asked
     }
 
