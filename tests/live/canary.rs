@@ -159,6 +159,7 @@ impl Project<'_> {
         let args: Vec<&str> = match args {
             ["state", verb, rest @ ..] if *verb != "show" => [&["state", verb, &stack], rest].concat(),
             ["state" | "output", ..] => args.to_vec(),
+            ["apply", plan, ..] if plan.ends_with(".plan") => args.to_vec(),
             [command, rest @ ..] => [&[*command, &stack], rest].concat(),
             [] => Vec::new(),
         };
@@ -262,6 +263,27 @@ fn no_secret_leaves_by_any_way() {
     let back = project.quiet(&["rollback", "--yes", "--to", "1"], &secrets);
     assert!(said(&back).contains("revision 1"), "{back}");
     project.write(&before);
+
+    // A saved plan holds none; secrets are resolved again, and a value that differs is refused and not repeated.
+    let saved = |secrets: &Secrets| {
+        drop(project.quiet(&["plan", "--out", "canary.plan"], secrets).expect_status(0));
+        assert!(project.folder.join("canary.plan").exists());
+    };
+    secrets.token = canary();
+    saved(&secrets);
+    let planned = std::mem::replace(&mut secrets.token, canary());
+    drop(project.quiet(&["apply", "canary.plan"], &secrets).expect_status(1));
+    secrets.token = planned;
+    drop(project.quiet(&["apply", "canary.plan"], &secrets).expect_status(0));
+    drop(project.quiet(&["apply", "canary.plan"], &secrets));
+
+    // A state that is rebuilt from what is left of it.
+    std::fs::write(project.state_path("json"), "damaged").unwrap();
+    look(&secrets);
+    drop(project.quiet(&["state", "recover"], &secrets));
+    drop(project.quiet(&["state", "recover", "--yes"], &secrets).expect_status(0));
+    look(&secrets);
+    drop(project.quiet(&["apply", "--yes"], &secrets).expect_status(0));
 
     // Killed between the first write and the last, and gone on with.
     for _ in 0..3 {
