@@ -8,6 +8,7 @@
 mod files;
 mod rebuild;
 mod search;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

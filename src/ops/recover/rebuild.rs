@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::search::{Live, Look};
+use super::secrets;
 use super::{Entry, NotTaken, Seen};
 use crate::address::{Address, ObjectKey};
 use crate::fields::{self, Entry as Manager};
@@ -76,7 +77,7 @@ pub(super) fn rebuild(rest: State, open: &[OpenBegin], facts: &Facts<'_>) -> Reb
     }
     let serial = facts.salvage.next_serial();
     take_in(&mut state, &ours, facts, serial, &mut from);
-    refresh(&mut state, &ours);
+    refresh(&mut state, &ours, facts.stack);
     not_taken.extend(foreign(facts, &mark));
     let entries = entries(&state, &ours, facts, &from);
     Rebuilt { state, entries, not_taken }
@@ -232,7 +233,8 @@ fn written_as(object: &Object) -> String {
 
 /// What was written after the state at hand is not known from it: of an object that changed since only what the server
 /// says is kept.
-fn refresh(state: &mut State, ours: &BTreeMap<ObjectKey, &Object>) {
+fn refresh(state: &mut State, ours: &BTreeMap<ObjectKey, &Object>, stack: Option<&Stack>) {
+    let mark = Mark { stack: state.stack.clone(), lineage: state.lineage.clone() };
     for owned in state.resources.values_mut() {
         let Some(object) = ours.get(&owned.key) else { continue };
         let same = owned.uid == object.uid();
@@ -244,6 +246,9 @@ fn refresh(state: &mut State, ours: &BTreeMap<ObjectKey, &Object>) {
         owned.desired_hash = None;
         owned.owned = our_fields(object);
         owned.protect = object.is_protected();
+        let mut resources = stack.into_iter().flat_map(|stack| stack.resources.values());
+        let declared = resources.find(|resource| resource.key() == owned.key);
+        owned.secrets.extend(secrets::possible(owned, declared, &mark));
     }
     for former in state.resources.values_mut().flat_map(|owned| &mut owned.former) {
         if let Some(object) = ours.get(&former.key) {

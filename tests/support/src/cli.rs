@@ -330,9 +330,12 @@ impl RunOutput {
         self
     }
 
-    /// Status, standard output and standard error in one text, with everything redacted that changes from run to run.
+    /// Status, standard output and standard error in one text, with everything redacted that changes from run to run: also
+    /// whether a real server had so much to do, or made the lists of a new kind ready just then, that it said 429.
     pub fn snapshot(&self) -> String {
-        let mut shown = self.to_string();
+        let is_pause = |line: &&str| line.starts_with("the API server asks to slow down: ");
+        let lines = self.to_string();
+        let mut shown: String = lines.split_inclusive('\n').filter(|line| !is_pause(line)).collect();
         for (text, name) in self.names.iter().filter(|(text, _)| !text.is_empty()) {
             shown = shown.replace(text, name);
         }
