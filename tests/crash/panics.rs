@@ -13,7 +13,9 @@ fn a_panic_says_where_it_was_and_no_value() {
     drop(reference.stage.run(APPLY).expect_status(0));
     let expected = End::read(&reference.stage, true);
     reference.forget();
-    for point in ["lock.taken", "request.sent", "end.before", "record.written", "commit.before", "state.renamed"] {
+    for point in
+        ["lock.taken", "request.sent", "end.before", "record.written", "commit.before", "state.renamed"]
+    {
         let served = Served::empty();
         let stage = &served.stage;
         stage.write(&WHOLE.concat());

@@ -148,6 +148,9 @@ host = "app.example.org"
     )
 }
 
+/// Where a plan is saved.
+const PLAN: &str = "canary.plan";
+
 struct Secrets {
     token: String,
     given: String,
@@ -159,7 +162,7 @@ impl Project<'_> {
         let args: Vec<&str> = match args {
             ["state", verb, rest @ ..] if *verb != "show" => [&["state", verb, &stack], rest].concat(),
             ["state" | "output", ..] => args.to_vec(),
-            ["apply", plan, ..] if plan.ends_with(".plan") => args.to_vec(),
+            ["apply", PLAN] => args.to_vec(),
             [command, rest @ ..] => [&[*command, &stack], rest].concat(),
             [] => Vec::new(),
         };
@@ -175,6 +178,24 @@ impl Project<'_> {
     fn quiet(&self, args: &[&str], secrets: &Secrets) -> RunOutput {
         self.secretive(args, secrets).run()
     }
+
+    /// Everything that shows a stack, a plan or both.
+    #[track_caller]
+    fn look(&self, secrets: &Secrets) {
+        for args in [
+            &["validate"] as &[&str],
+            &["plan"],
+            &["plan", "--full"],
+            &["plan", "--json"],
+            &["plan", "--refresh=full", "--full"],
+            &["plan", "--destroy", "--full"],
+            &["plan", "--skip-secrets"],
+            &["graph", "--format", "json"],
+            &["render"],
+        ] {
+            drop(self.quiet(args, secrets));
+        }
+    }
 }
 
 /// What is in the cluster is looked for from now on: the values that were drawn.
@@ -182,6 +203,37 @@ fn watch_drawn(project: &Project<'_>, namespace: &str) {
     let keys = project.plane.get_json("secret", namespace, "keys").expect("the secret");
     let drawn = STANDARD.decode(keys["data"]["drawn"].as_str().unwrap()).unwrap();
     watch_for(&String::from_utf8(drawn).unwrap());
+}
+
+/// A plan that was saved, and a state that was rebuilt, of the stack as it was `before`.
+fn saved_and_rebuilt(project: &Project<'_>, secrets: &mut Secrets, before: &str) {
+    // A saved plan holds none; secrets are resolved again, and a value that differs is refused and not repeated.
+    secrets.token = canary();
+    drop(project.quiet(&["plan", "--out", PLAN], secrets).expect_status(0));
+    let planned = std::mem::replace(&mut secrets.token, canary());
+    drop(project.quiet(&["apply", PLAN], secrets).expect_status(1));
+    secrets.token = planned;
+    drop(project.quiet(&["apply", PLAN], secrets).expect_status(0));
+    drop(project.quiet(&["apply", PLAN], secrets));
+
+    // A state that is rebuilt from the cluster alone does not know which fields held one; now some leave the stack.
+    std::fs::write(project.state_path("json"), "damaged").unwrap();
+    std::fs::remove_file(project.state_path("prev.json")).unwrap();
+    std::fs::remove_dir_all(project.state_path("revisions")).unwrap();
+    project.look(secrets);
+    drop(project.quiet(&["state", "recover"], secrets));
+    drop(project.quiet(&["state", "recover", "--yes"], secrets).expect_status(0));
+    project.look(secrets);
+    project.edit("{ name = \"TOKEN\", value = \"${var.token}\" }, ", "");
+    project.edit("args = [\"--token=${var.token}\"], ", "");
+    project.edit("password = \"${var.token}\", ", "");
+    project.edit("stringData.token = \"${var.token}\"\n", "");
+    let leaving = project.quiet(&["plan", "--full"], secrets).expect_status(0);
+    shows(&leaving, &["(secret)", "password"]);
+    project.look(secrets);
+    drop(project.quiet(&["apply", "--yes"], secrets).expect_status(0));
+    project.write(before);
+    drop(project.quiet(&["apply", "--yes"], secrets).expect_status(0));
 }
 
 #[test]
@@ -198,27 +250,12 @@ fn no_secret_leaves_by_any_way() {
         std::fs::write(sources.join(name), canary()).unwrap();
     }
     let mut secrets = Secrets { token: canary(), given: canary() };
-    let look = |secrets: &Secrets| {
-        for args in [
-            &["validate"] as &[&str],
-            &["plan"],
-            &["plan", "--full"],
-            &["plan", "--json"],
-            &["plan", "--refresh=full", "--full"],
-            &["plan", "--destroy", "--full"],
-            &["plan", "--skip-secrets"],
-            &["graph", "--format", "json"],
-            &["render"],
-        ] {
-            drop(project.quiet(args, secrets));
-        }
-    };
-    look(&secrets);
+    project.look(&secrets);
     drop(project.quiet(&["apply", "--yes"], &secrets).expect_status(0));
     watch_drawn(&project, &ns);
     let settled = project.quiet(&["plan", "--detailed-exitcode"], &secrets).expect_status(0);
     shows(&settled, &["No changes."]);
-    look(&secrets);
+    project.look(&secrets);
     for args in [
         &["state", "list"] as &[&str],
         &["state", "list", "--json"],
@@ -240,17 +277,17 @@ fn no_secret_leaves_by_any_way() {
     secrets.token = canary();
     let refused = project.quiet(&["plan"], &secrets).expect_status(1);
     shows(&refused, &["job.migrate", "field is immutable"]);
-    look(&secrets);
+    project.look(&secrets);
     drop(project.quiet(&["apply", "--yes"], &secrets).expect_status(1));
     project.edit("[job.migrate]\n", "[job.migrate]\non_immutable = \"replace\"\n");
-    look(&secrets);
+    project.look(&secrets);
     drop(project.quiet(&["apply", "--yes", "--json"], &secrets).expect_status(0));
 
     // Somebody else writes another value of the test's where a secret was, and where none was.
     let foreign = canary();
     let patch = json!({"stringData": {"token": foreign, "theirs": foreign}}).to_string();
     plane.kubectl(&["-n", &ns, "patch", "secret", "keys", "--type=merge", "-p", &patch]).ok();
-    look(&secrets);
+    project.look(&secrets);
     drop(project.quiet(&["apply", "--yes"], &secrets).expect_status(0));
 
     // A secret that the stack does not have any more is in the cluster still.
@@ -258,43 +295,13 @@ fn no_secret_leaves_by_any_way() {
     project.edit("{ name = \"TOKEN\", value = \"${var.token}\" }, ", "");
     project.edit("args = [\"--token=${var.token}\"], ", "");
     project.edit("password = \"${var.token}\", ", "");
-    look(&secrets);
+    project.look(&secrets);
     drop(project.quiet(&["apply", "--yes"], &secrets).expect_status(0));
     let back = project.quiet(&["rollback", "--yes", "--to", "1"], &secrets);
     assert!(said(&back).contains("revision 1"), "{back}");
     project.write(&before);
 
-    // A saved plan holds none; secrets are resolved again, and a value that differs is refused and not repeated.
-    let saved = |secrets: &Secrets| {
-        drop(project.quiet(&["plan", "--out", "canary.plan"], secrets).expect_status(0));
-        assert!(project.folder.join("canary.plan").exists());
-    };
-    secrets.token = canary();
-    saved(&secrets);
-    let planned = std::mem::replace(&mut secrets.token, canary());
-    drop(project.quiet(&["apply", "canary.plan"], &secrets).expect_status(1));
-    secrets.token = planned;
-    drop(project.quiet(&["apply", "canary.plan"], &secrets).expect_status(0));
-    drop(project.quiet(&["apply", "canary.plan"], &secrets));
-
-    // A state that is rebuilt from the cluster alone does not know which fields held one; now some leave the stack.
-    std::fs::write(project.state_path("json"), "damaged").unwrap();
-    std::fs::remove_file(project.state_path("prev.json")).unwrap();
-    std::fs::remove_dir_all(project.state_path("revisions")).unwrap();
-    look(&secrets);
-    drop(project.quiet(&["state", "recover"], &secrets));
-    drop(project.quiet(&["state", "recover", "--yes"], &secrets).expect_status(0));
-    look(&secrets);
-    project.edit("{ name = \"TOKEN\", value = \"${var.token}\" }, ", "");
-    project.edit("args = [\"--token=${var.token}\"], ", "");
-    project.edit("password = \"${var.token}\", ", "");
-    project.edit("stringData.token = \"${var.token}\"\n", "");
-    let leaving = project.quiet(&["plan", "--full"], &secrets).expect_status(0);
-    shows(&leaving, &["(secret)", "password"]);
-    look(&secrets);
-    drop(project.quiet(&["apply", "--yes"], &secrets).expect_status(0));
-    project.write(&before);
-    drop(project.quiet(&["apply", "--yes"], &secrets).expect_status(0));
+    saved_and_rebuilt(&project, &mut secrets, &before);
 
     // Killed between the first write and the last, and gone on with.
     for _ in 0..3 {
@@ -307,7 +314,7 @@ fn no_secret_leaves_by_any_way() {
             (running.has_ended() || text.contains("\"record\":\"begin\"")).then_some(())
         });
         drop(running.kill());
-        look(&secrets);
+        project.look(&secrets);
         drop(project.quiet(&["apply", "--yes"], &secrets).expect_status(0));
     }
     let live = plane.get_json("deployment", &ns, "web").unwrap();
