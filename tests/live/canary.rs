@@ -161,8 +161,7 @@ impl Project<'_> {
         let stack = self.stack_argument();
         let args: Vec<&str> = match args {
             ["state", verb, rest @ ..] if *verb != "show" => [&["state", verb, &stack], rest].concat(),
-            ["state" | "output", ..] => args.to_vec(),
-            ["apply", PLAN] => args.to_vec(),
+            ["state" | "output", ..] | ["apply", PLAN] => args.to_vec(),
             [command, rest @ ..] => [&[*command, &stack], rest].concat(),
             [] => Vec::new(),
         };
