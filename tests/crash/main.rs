@@ -1,7 +1,7 @@
 //! Ended at any moment, twice at once, told to stop: whatever happens to the process, the next run of the same command
 //! reaches the same end, and nobody is asked.
 //!
-//! `ARRPLAN_SOAK=1` runs the full counts; without it each test takes a slice of them.
+//! `ARRPLAN_SOAK=1 cargo test --profile soak --test crash` runs the full counts; without it each test takes a slice of them.
 
 #[cfg(test)]
 mod elsewhere;

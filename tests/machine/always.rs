@@ -202,7 +202,7 @@ fn is_going(before: &Seen, key: &str) -> bool {
 
 /// I6: what needs something is written after it; what is needed goes after what needed it.
 fn in_order(runs: &[Ran], records: &[AuditRecord], before: &Seen, told: &dyn Fn() -> String) {
-    let writes = writes(records);
+    let (writes, owned) = (writes(records), before.owned());
     let of = |key: &Value| -> Vec<&AuditRecord> {
         writes.iter().copied().filter(|record| key.as_str() == Some(&key_of(record))).collect()
     };
@@ -231,11 +231,10 @@ fn in_order(runs: &[Ran], records: &[AuditRecord], before: &Seen, told: &dyn Fn(
         for change in ran.changes().filter(goes) {
             let deletes = of(&change["object"]).into_iter().filter(|record| record.verb == "delete");
             let Some(first) = deletes.map(|record| &record.received).min() else { continue };
-            for (dependent, resource) in before.state["resources"].as_object().into_iter().flatten() {
-                let needs =
-                    resource["depends_on"].as_array().is_some_and(|all| all.contains(&change["address"]));
+            for dependent in owned.iter().filter(|entry| !entry.former) {
+                let needs = change["address"].as_str().is_some_and(|address| dependent.needs.contains(address));
                 let going = |c: &&Value| {
-                    c["address"] == **dependent
+                    c["address"] == dependent.address
                         && c["former"] == false
                         && ["update", "replace", "delete"].contains(&c["action"].as_str().unwrap())
                 };
@@ -245,8 +244,9 @@ fn in_order(runs: &[Ran], records: &[AuditRecord], before: &Seen, told: &dyn Fn(
                 let last = of(&of_dependent["object"]).into_iter().map(|record| &record.answered).max();
                 assert!(
                     !live || last.is_some_and(|last| last <= first),
-                    "{} was deleted before {dependent} had let go of it: {first}, {last:?}\n{}",
+                    "{} was deleted before {} had let go of it: {first}, {last:?}\n{}",
                     change["address"],
+                    dependent.address,
                     told()
                 );
             }

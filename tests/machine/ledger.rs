@@ -1,6 +1,6 @@
 //! What is ours by what is on disk: the state file, played on by the journal, and what is open settled by what is live.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -16,6 +16,8 @@ pub(crate) struct Entry {
     pub(crate) protect: bool,
     /// The address has another object now.
     pub(crate) former: bool,
+    /// Addresses that it depended on when it was written last.
+    pub(crate) needs: BTreeSet<String>,
 }
 
 impl Seen {
@@ -88,6 +90,7 @@ fn entry(address: &str, object: &Value, uid: Option<String>) -> Entry {
         uid: uid.unwrap_or_else(|| text(&object["uid"])),
         protect: object["protect"] == true,
         former: false,
+        needs: object["depends_on"].as_array().into_iter().flatten().map(text).collect(),
     }
 }
 

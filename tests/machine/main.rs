@@ -5,11 +5,11 @@
 //! through its audit log and its lists. After every command the invariants hold (`always.rs`); what an undisturbed one comes
 //! to is known to the last field (`oracle.rs`), whatever crashes lay before it, and a second apply writes nothing.
 //!
-//! `cargo test` runs a slice, `ARRPLAN_SOAK=1` 3,000 histories;
+//! `cargo test` runs a slice, `ARRPLAN_SOAK=1 cargo test --profile soak --test machine` 3,000 histories;
 //! `ARRPLAN_MACHINE_HISTORIES=N` as many as that. What histories have to come to is listed in `reached.rs`; a slice goes on
 //! until it was all reached. Each history has a number, which is its seed: numbers count up from a first one that is printed.
-//! `ARRPLAN_MACHINE_SEED=N` runs that one again. A failing history is made shorter before it is shown, and ends the run; with `ARRPLAN_MACHINE_ALL=1` all are run,
-//! and what fails is shown as it is.
+//! `ARRPLAN_MACHINE_SEED=N` runs that one again. A failing history is made shorter before it is shown, and ends the run; with
+//! `ARRPLAN_MACHINE_ALL=1` all are run, and what fails is shown as it is.
 
 #[cfg(test)]
 mod advice;
@@ -42,7 +42,6 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     use std::time::Instant;
 
-    use proptest::strategy::{Strategy as _, ValueTree as _};
     use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
     use proptest_state_machine::{ReferenceStateMachine as _, StateMachineTest as _};
 
@@ -63,7 +62,7 @@ mod tests {
         let config = Config {
             cases: 1,
             failure_persistence: None,
-            max_shrink_iters: 100,
+            max_shrink_iters: if shorten { 100 } else { 0 },
             max_shrink_time: 120_000,
             ..Config::default()
         };
@@ -72,18 +71,11 @@ mod tests {
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
         let mut runner = TestRunner::new_with_rng(config.clone(), rng);
         let histories = Model::sequential_strategy(5..13);
-        if shorten {
-            let failed = runner.run(&histories, |(state, steps, seen)| {
-                System::test_sequential(config.clone(), state, steps, seen);
-                Ok(())
-            });
-            return failed.map_err(|error| error.to_string());
-        }
-        let (state, steps, seen) = histories.new_tree(&mut runner).unwrap().current();
-        let run = || System::test_sequential(config, state, steps, seen);
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).map_err(|panic| {
-            panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic without a text".to_owned())
-        })
+        let run = runner.run(&histories, |(state, steps, seen)| {
+            System::test_sequential(config.clone(), state, steps, seen);
+            Ok(())
+        });
+        run.map_err(|error| error.to_string())
     }
 
     fn number(variable: &str) -> Option<u64> {

@@ -335,6 +335,9 @@ impl System {
                 if entry.address == from {
                     entry.address.clone_from(&to);
                 }
+                if entry.needs.remove(&from) {
+                    entry.needs.insert(to.clone());
+                }
             };
             let mut expected = before.owned();
             expected.iter_mut().for_each(moved);
