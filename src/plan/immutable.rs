@@ -35,6 +35,14 @@ pub(super) fn causes(update: &Error, probe: Option<&Error>) -> Vec<Cause> {
     causes.iter().filter(|cause| !repeated(cause)).cloned().collect()
 }
 
+/// [`causes`] of a refusal that was made up.
+#[cfg(feature = "faults")]
+#[doc(hidden)]
+#[must_use]
+pub fn immutable_causes(update: &Error) -> Vec<Cause> {
+    causes(update, None)
+}
+
 /// A cause as it is shown: without the whole value, which the server repeats as Go sees it, and without the
 /// comparison it appends for some kinds.
 #[must_use]

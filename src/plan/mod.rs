@@ -35,6 +35,9 @@ mod update;
 mod write;
 
 pub use build::build;
+#[cfg(feature = "faults")]
+#[doc(hidden)]
+pub use immutable::immutable_causes;
 pub use input::{Options, PlanInput, Take as TakeOption};
 pub use model::*;
 pub use reach::{Held, Survey, inventory, release_name};

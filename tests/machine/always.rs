@@ -232,7 +232,8 @@ fn in_order(runs: &[Ran], records: &[AuditRecord], before: &Seen, told: &dyn Fn(
             let deletes = of(&change["object"]).into_iter().filter(|record| record.verb == "delete");
             let Some(first) = deletes.map(|record| &record.received).min() else { continue };
             for dependent in owned.iter().filter(|entry| !entry.former) {
-                let needs = change["address"].as_str().is_some_and(|address| dependent.needs.contains(address));
+                let needs =
+                    change["address"].as_str().is_some_and(|address| dependent.needs.contains(address));
                 let going = |c: &&Value| {
                     c["address"] == dependent.address
                         && c["former"] == false

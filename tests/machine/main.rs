@@ -42,6 +42,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     use std::time::Instant;
 
+    use proptest::strategy::{Strategy as _, ValueTree as _};
     use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
     use proptest_state_machine::{ReferenceStateMachine as _, StateMachineTest as _};
 
@@ -62,7 +63,7 @@ mod tests {
         let config = Config {
             cases: 1,
             failure_persistence: None,
-            max_shrink_iters: if shorten { 100 } else { 0 },
+            max_shrink_iters: 100,
             max_shrink_time: 120_000,
             ..Config::default()
         };
@@ -71,11 +72,19 @@ mod tests {
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
         let mut runner = TestRunner::new_with_rng(config.clone(), rng);
         let histories = Model::sequential_strategy(5..13);
-        let run = runner.run(&histories, |(state, steps, seen)| {
-            System::test_sequential(config.clone(), state, steps, seen);
-            Ok(())
-        });
-        run.map_err(|error| error.to_string())
+        let tree = histories.new_tree(&mut runner).unwrap();
+        if shorten {
+            let failed = runner.run_one(tree, |(state, steps, seen)| {
+                System::test_sequential(config.clone(), state, steps, seen);
+                Ok(())
+            });
+            return failed.map(drop).map_err(|error| error.to_string());
+        }
+        let (state, steps, seen) = tree.current();
+        let run = || System::test_sequential(config, state, steps, seen);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).map_err(|panic| {
+            panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic without a text".to_owned())
+        })
     }
 
     fn number(variable: &str) -> Option<u64> {

@@ -217,9 +217,16 @@ fn managers(object: &Value) -> impl Iterator<Item = &Value> {
 
 /// Whether somebody else owns a field: `f:data`, `f:k0`.
 fn is_theirs(object: &Value, path: [&str; 2]) -> bool {
-    managers(object)
-        .filter(|entry| entry["manager"] != "arrplan")
-        .any(|entry| entry["fieldsV1"][path[0]].get(path[1]).is_some())
+    managers(object).any(|entry| entry["manager"] != "arrplan" && holds(entry, path))
+}
+
+/// Whether nobody owns a field that is there: we did, and let go of the object.
+fn is_nobodys(object: &Value, path: [&str; 2]) -> bool {
+    !managers(object).any(|entry| holds(entry, path))
+}
+
+fn holds(entry: &Value, path: [&str; 2]) -> bool {
+    entry["fieldsV1"][path[0]].get(path[1]).is_some()
 }
 
 fn as_declared(decl: &Decl, old: Option<&Value>, new: &Value, before: &Seen, after: &Seen) -> Option<String> {
@@ -256,8 +263,9 @@ fn as_declared(decl: &Decl, old: Option<&Value>, new: &Value, before: &Seen, aft
                 if declared.contains(key) {
                     must(is(found, &shown), &format!("data.{key}: {found} is not {shown}"));
                 } else {
-                    let theirs = old.is_some_and(|old| is_theirs(old, ["f:data", &format!("f:{key}")]));
-                    must(found.is_null() || theirs, &format!("data.{key} is still there"));
+                    let path = ["f:data", &format!("f:{key}")];
+                    let not_ours = old.is_some_and(|old| is_theirs(old, path) || is_nobodys(old, path));
+                    must(found.is_null() || not_ours, &format!("data.{key} is still there"));
                 }
             }
         }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use arrplan::address::{Address, ObjectKey};
 use arrplan::cluster::{Error, classify_bytes};
+use arrplan::plan::immutable_causes;
 use arrplan::stack::LoadRequest;
 use arrplan::state::{Disk, Location, State, Store, document, forge, locate, replay};
 use arrplan::views::page::{Layout, Page, Text};
@@ -180,12 +181,20 @@ pub fn classify(bytes: &[u8]) {
                 "a typed 404 of this very object"
             );
         }
-        // What may be replaced: the server's validation spoke, and of fields alone.
+        // The server's validation spoke, of fields, or of the object as a whole in words that only it uses.
         Error::Invalid { causes: found, .. } => {
             assert_eq!(status, 422);
-            assert!(!found.is_empty() && found.iter().all(|cause| cause.field.is_some()));
+            assert!(!found.is_empty());
+            assert!(
+                found.iter().all(|cause| cause.field.is_some() || cause.reason.starts_with("FieldValue"))
+            );
             assert_eq!(causes.map(Vec::len), Some(found.len()));
-            assert!(found.iter().all(|cause| cause.field.as_deref() != Some("metadata.uid")));
+            // What may be replaced: of fields alone, and never of which object it is.
+            let immutable = immutable_causes(&error);
+            assert!(immutable.iter().all(|cause| found.contains(cause)));
+            let names_fields = found.iter().all(|cause| cause.field.is_some());
+            let of_uid = found.iter().any(|cause| cause.field.as_deref() == Some("metadata.uid"));
+            assert!(immutable.is_empty() || names_fields && !of_uid);
         }
         Error::FieldsOwned { conflicts, .. } => {
             assert_eq!(status, 409);
