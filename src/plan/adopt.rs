@@ -22,6 +22,20 @@ impl Assessor<'_> {
         live: &Object,
         reason: &str,
     ) -> Result<Assessed, Error> {
+        let mut assessed = self.adopt_as_it_is(subject, api, live, reason).await?;
+        if let Some(change) = assessed.change.as_mut().filter(|_| self.asked_to_replace(subject)) {
+            change.notes.push("not made anew for --replace: it is not ours before this apply".to_owned());
+        }
+        Ok(assessed)
+    }
+
+    async fn adopt_as_it_is(
+        &self,
+        subject: &Subject<'_>,
+        api: &Api,
+        live: &Object,
+        reason: &str,
+    ) -> Result<Assessed, Error> {
         if api.served_by == crate::cluster::ServedBy::Aggregated {
             let mut assessed = self.update_unchecked(subject, api, live).await?;
             if let Some(change) = &mut assessed.change {

@@ -134,7 +134,7 @@ impl Assessor<'_> {
         let Some(prior) = subject.prior else {
             return self.adopt(subject, api, live, "exists already").await;
         };
-        if self.input.options.replace.contains(&subject.resource.address) {
+        if self.asked_to_replace(subject) {
             return self.replace_as_asked(subject, api, live).await;
         }
         let hash = self.input.key.manifest(&subject.resource.address, &subject.desired.body);

@@ -89,7 +89,7 @@ impl Assessor<'_> {
         }
     }
 
-    fn asked_to_replace(&self, subject: &Subject<'_>) -> bool {
+    pub(super) fn asked_to_replace(&self, subject: &Subject<'_>) -> bool {
         self.input.options.replace.contains(&subject.resource.address)
     }
 

@@ -195,4 +195,12 @@ fn a_part_of_a_plan_takes_along_what_it_needs_and_leaves_the_rest() {
     drop(project.apply(&[]).expect_status(0));
     assert_eq!(there(), ["d"]);
     project.settled(&[]);
+
+    // What is not ours is never made anew in the place of somebody's.
+    drop(project.on_state(&["rm", "config_map.d", "--yes"]).expect_status(0));
+    let d = uid("d");
+    shows(&project.plan(&only).expect_status(0), &["not made anew for --replace", "1 to adopt"]);
+    drop(project.apply(&only).expect_status(0));
+    assert_eq!(uid("d"), d);
+    project.settled(&[]);
 }
