@@ -279,7 +279,8 @@ impl System {
         let meddled = matches!(trouble, Trouble::Meddle { .. });
         // Somebody else's part in it is not ours to answer for.
         let seen = if meddled { after.clone() } else { before.clone() };
-        let monotone = if meddled { Seen { state: before.state.clone(), ..seen } } else { seen };
+        let (state, journal) = (before.state.clone(), before.journal.clone());
+        let monotone = if meddled { Seen { state, journal, ..seen } } else { seen };
         let runs = [ran];
         always::check(&self.world, &runs, &records, &monotone, &after, &self.restored);
         let [ran] = &runs;
