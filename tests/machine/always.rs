@@ -240,8 +240,8 @@ fn in_order(runs: &[Ran], records: &[AuditRecord], before: &Seen, told: &dyn Fn(
                         && ["update", "replace", "delete"].contains(&c["action"].as_str().unwrap())
                 };
                 let Some(of_dependent) = ran.changes().find(going).filter(|_| needs) else { continue };
-                // What a namespace or definition took along needed no request of ours.
-                let live = before.objects.contains_key(of_dependent["object"].as_str().unwrap());
+                // What a namespace or definition took along, or somebody else deleted, needed no request of ours.
+                let live = before.uid(of_dependent["object"].as_str().unwrap()) == Some(&*dependent.uid);
                 let last = of(&of_dependent["object"]).into_iter().map(|record| &record.answered).max();
                 assert!(
                     !live || last.is_some_and(|last| last <= first),
