@@ -211,6 +211,13 @@ fn a_reader_that_goes_away_ends_a_plan_quietly_and_an_approved_apply_is_done_all
 
 #[test]
 fn row_01_a_terminal_that_goes_away_is_a_signal() {
+    // A machine with much to do may take longer than the write does.
+    let caught = (0..4).any(|_| terminal_that_goes_away());
+    assert!(caught, "the terminal never went while the write was under way");
+}
+
+/// Whether it went while the write was under way.
+fn terminal_that_goes_away() -> bool {
     let served = stage_with(&json!({"delay": 6000}));
     let stage = &served.stage;
     let line = format!("'{}' apply --yes", env!("CARGO_BIN_EXE_arrplan"));
@@ -226,9 +233,13 @@ fn row_01_a_terminal_that_goes_away_is_a_signal() {
     let process = format!("/proc/{}", holder["pid"]);
     assert!(std::path::Path::new(&process).exists(), "{process}");
     drop(terminal.kill());
+    let caught = stage.get("/api/v1/namespaces/home/configmaps/one").is_none();
     eventually("the run to end", || (!std::path::Path::new(&process).exists()).then_some(()));
     let state = stage.state().expect("it wrote its state");
-    assert_eq!(state["resources"].as_object().unwrap().len(), 3, "{state:#}");
+    if caught {
+        assert_eq!(state["resources"].as_object().unwrap().len(), 3, "{state:#}");
+    }
     assert!(!stage.state_path("journal").exists());
     goes_on(served);
+    caught
 }
