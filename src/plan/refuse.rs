@@ -6,7 +6,7 @@ use crate::address::{Address, ObjectKey};
 use crate::cluster::{Api, Error};
 use crate::diag::Diagnostic;
 use crate::graph::{Reason, ReasonKind};
-use crate::object::Mark;
+use crate::object::{LINEAGE_ANNOTATION, Mark, STACK_LABEL};
 use crate::path::FieldPath;
 use crate::plan::conflict::{Contest, Owner};
 use crate::plan::live::NamespaceState;
@@ -211,6 +211,29 @@ pub(super) fn protected_replace(resource: &Resource, text: &str) -> Diagnostic {
     of(resource, "E407", format!("{}: this cannot change in place, and it is protected", resource.address))
         .note(text)
         .help("lift the protection first (protect = false, apply), or take the change back")
+}
+
+/// What is made anew is deleted first, and what does not carry our mark never is: somebody took it off, or it was
+/// never ours.
+pub(super) fn unmarked_replace(resource: &Resource, mark: &Mark, was_ours: bool, text: &str) -> Diagnostic {
+    let key = resource.key();
+    let is = if was_ours { "does not carry the mark of this stack any more" } else { "is not ours" };
+    let refusal = of(
+        resource,
+        "E407",
+        format!("{}: it would have to be made anew, and {} {is}", resource.address, key.human()),
+    );
+    let refusal = if text.is_empty() { refusal } else { refusal.note(text) };
+    let place = key.namespace.as_ref().map(|namespace| format!("-n {namespace} ")).unwrap_or_default();
+    let group = if key.group.is_empty() { String::new() } else { format!(".{}", key.group) };
+    let object = format!("{}{group}/{}", key.kind.to_lowercase(), key.name);
+    refusal
+        .help(format!(
+            "if it may be deleted, say that it is this stack's: kubectl {place}label {object} {STACK_LABEL}={}, and \
+             kubectl {place}annotate {object} {LINEAGE_ANNOTATION}={}",
+            mark.stack, mark.lineage
+        ))
+        .help("else give yours another name, or take the change back")
 }
 
 pub(super) fn claim_in_use(resource: &Resource, pods: &[String]) -> Diagnostic {

@@ -110,6 +110,10 @@ impl Assessor<'_> {
         if live.is_protected() || subject.prior.is_some_and(|prior| prior.protect) {
             return Ok(Assessed::refused(refuse::protected_replace(resource, why)));
         }
+        if live.mark().as_ref() != Some(self.mark) {
+            let was_ours = subject.prior.is_some();
+            return Ok(Assessed::refused(refuse::unmarked_replace(resource, self.mark, was_ours, why)));
+        }
         if resource.kind == "PersistentVolumeClaim" {
             let pods = self.pods_with_claim(resource.namespace.as_deref(), &resource.name).await?;
             if !pods.is_empty() {

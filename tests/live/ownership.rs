@@ -318,3 +318,43 @@ fn moved_between_addresses_is_no_write() {
     shows(&listed, &["config_map.renamed"]);
     hides(&listed, &["config_map.shared"]);
 }
+
+#[test]
+fn what_lost_its_mark_is_never_made_anew() {
+    let Some(plane) = crate::plane(&[]) else {
+        return;
+    };
+    let namespace = plane.create_namespace("own-unmarked");
+    let sealed = |value: &str| format!("immutable = true\non_immutable = \"replace\"\ndata.a = \"{value}\"");
+    let project = Project::new(plane, "own-unmarked", &one_map("own-unmarked", &namespace, &sealed("1")));
+    drop(project.apply(&[]).expect_status(0));
+    let uid = || plane.get_json("configmap", &namespace, "shared").unwrap()["metadata"]["uid"].clone();
+    let (before, lineage) = (uid(), project.state()["lineage"].as_str().unwrap().to_owned());
+    let on = |args: &[&str]| {
+        plane.kubectl(&[&["-n", namespace.as_str()], args].concat()).ok();
+    };
+    on(&["label", "configmap/shared", "arrplan.dev/stack-"]);
+    on(&["annotate", "configmap/shared", "arrplan.dev/lineage-"]);
+    project.write(&one_map("own-unmarked", &namespace, &sealed("2")));
+    let (label, annotation) =
+        ("arrplan.dev/stack=own-unmarked".to_owned(), format!("arrplan.dev/lineage={lineage}"));
+    let mark = plane.audit().mark();
+    for refused in [project.plan(&[]).expect_status(1), project.apply(&[]).expect_status(1)] {
+        shows(
+            &refused,
+            &[
+                "E407",
+                "does not carry the mark of this stack any more",
+                &format!("kubectl -n {namespace} label configmap/shared {label}"),
+                &format!("kubectl -n {namespace} annotate configmap/shared {annotation}"),
+            ],
+        );
+    }
+    assert_eq!((writes(plane, &namespace, mark), uid()), (String::new(), before.clone()));
+    // What the refusal says to do.
+    on(&["label", "configmap/shared", &label]);
+    on(&["annotate", "configmap/shared", &annotation]);
+    drop(project.apply(&[]).expect_status(0));
+    assert_ne!(uid(), before);
+    project.settled(&[]);
+}

@@ -32,6 +32,17 @@ pub(crate) fn of_contested(text: &str) -> Vec<Advice> {
     advice
 }
 
+/// The sealed maps that a refusal says to mark as ours before they are made anew: namespace, name, and the lineage it says.
+pub(crate) fn unmarked(problems: &str) -> Vec<[String; 3]> {
+    let of = |said: &str| -> Option<[String; 3]> {
+        let (namespace, rest) = said.split_once(" annotate configmap/")?;
+        let (name, rest) = rest.split_once(" arrplan.dev/lineage=")?;
+        let lineage: String = rest.chars().take_while(|c| c.is_ascii_hexdigit() || *c == '-').collect();
+        Some([namespace.to_owned(), name.to_owned(), lineage])
+    };
+    problems.split("kubectl -n ").filter_map(of).collect()
+}
+
 fn put(advice: &mut Vec<Advice>, one: Advice) {
     if !advice.contains(&one) {
         advice.push(one);

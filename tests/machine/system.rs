@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest_state_machine::StateMachineTest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::advice::{advice, is_typed, of_contested};
+use crate::advice::{advice, is_typed, of_contested, unmarked};
 use crate::always::{self, Ran, key_of, writes};
 use crate::drift::{HOLD, drift, let_go};
 use crate::generate::{Drift, Model, Run, Step, Trouble};
@@ -13,6 +13,7 @@ use crate::intent::Intent;
 use crate::ledger::Entry;
 use crate::oracle;
 use crate::reached::{count, reached};
+use crate::render::STACK;
 use crate::trouble;
 use crate::world::{Seen, World};
 
@@ -221,7 +222,9 @@ impl System {
             let records = self.world.audited();
             let mut advice = advice(&ran);
             advice.retain(|one| !is_typed(&args, one));
-            let is_final = ran.output.status == Some(0) || advice.is_empty() || ran.plan.is_null();
+            let marked = self.mark(&ran.plan["problems"]);
+            let helped = marked || !advice.is_empty();
+            let is_final = ran.output.status == Some(0) || !helped || ran.plan.is_null();
             if is_final {
                 let after = self.world.see();
                 let runs = [ran];
@@ -238,6 +241,19 @@ impl System {
             }
         }
         panic!("advice that does not help: arrplan {}", args.join(" "));
+    }
+
+    /// Puts our mark on what a refusal says would have to be made anew and does not carry it; whether there was any.
+    fn mark(&self, problems: &Value) -> bool {
+        let unmarked = unmarked(&problems.to_string());
+        for [namespace, name, lineage] in &unmarked {
+            let patch = json!({"metadata": {
+                "labels": {"arrplan.dev/stack": STACK},
+                "annotations": {"arrplan.dev/lineage": lineage},
+            }});
+            self.world.merge(&format!("ConfigMap/{namespace}/{name}"), "kubectl-label", &patch);
+        }
+        !unmarked.is_empty()
     }
 
     fn is_as_wanted(&mut self, wanted: &Intent, before: &Seen, after: &Seen, line: &str) {
@@ -316,6 +332,7 @@ impl System {
         let losing = plan["changes"].as_array().into_iter().flatten().filter(|c| c["risk"] == "data-loss");
         let losing = losing.map(|c| format!("data-loss={}", c["address"].as_str().unwrap()));
         let mut asked: Vec<String> = losing.flat_map(|word| ["--allow".to_owned(), word]).collect();
+        self.mark(&plan["problems"]);
         asked.extend(of_contested(&plan["problems"].to_string()).into_iter().flatten());
         asked
     }
