@@ -225,6 +225,15 @@ fn is_nobodys(object: &Value, path: [&str; 2]) -> bool {
     !managers(object).any(|entry| holds(entry, path))
 }
 
+/// Whether we own a port of a Service: a letting go leaves them to nobody.
+fn is_our_port(object: &Value, port: u16) -> bool {
+    let key = json!({"port": port, "protocol": "TCP"}).to_string();
+    let ours = |entry: &&Value| entry["manager"] == "arrplan";
+    managers(object)
+        .filter(ours)
+        .any(|entry| entry["fieldsV1"]["f:spec"]["f:ports"].get(format!("k:{key}")).is_some())
+}
+
 fn holds(entry: &Value, path: [&str; 2]) -> bool {
     entry["fieldsV1"][path[0]].get(path[1]).is_some()
 }
@@ -283,8 +292,9 @@ fn as_declared(decl: &Decl, old: Option<&Value>, new: &Value, before: &Seen, aft
             let ports: Vec<&Value> = new["spec"]["ports"].as_array().into_iter().flatten().collect();
             let named = |port: u16| ports.iter().any(|entry| entry["port"] == port);
             must(named(render::port(decl.value)), "the port");
-            let others = (0..4).filter(|other| *other != decl.value).map(render::port);
-            must(!others.into_iter().any(named), "another port of ours");
+            let mut others = (0..4).filter(|other| *other != decl.value).map(render::port);
+            let was_ours = |port: u16| old.is_none_or(|old| is_our_port(old, port));
+            must(!others.any(|port| named(port) && was_ours(port)), "another port of ours");
         }
         Kind::Gear => {
             must(new["spec"] == json!({"size": decl.value, "note": format!("v{}", decl.value)}), "spec");

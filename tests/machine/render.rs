@@ -115,7 +115,7 @@ fn declaration(text: &mut String, intent: &Intent, decl: &Decl) {
             text.push_str("spec.selector = { app = \"machine\" }\n");
             writeln!(
                 text,
-                "spec.ports = [{{ name = \"http\", port = {}, targetPort = 8080 }}]",
+                "spec.ports = [{{ name = \"p{0}\", port = {0}, targetPort = 8080 }}]",
                 port(*value)
             )
             .unwrap();
