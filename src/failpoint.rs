@@ -5,7 +5,7 @@
 //!
 //! - `NAME@N=abort`: at the N-th hit of that name the process ends at once, with no destructor run;
 //! - `NAME@N=freeze`: the thread that hits it goes no further, so that the process can be looked at or killed;
-//! - `NAME@N=panic`: the thread that hits it panics, with a text that holds the whole environment;
+//! - `NAME@N=panic:TEXT`: the thread that hits it panics, with that text;
 //! - `trace=FILE`: each hit appends its name to the file, before anything else happens at it.
 //!
 //! Without the feature, which no release build has, all of it is empty.
@@ -112,11 +112,11 @@ mod on {
 
     static ARMED: OnceLock<Armed> = OnceLock::new();
 
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    #[derive(Debug, Clone, PartialEq, Eq)]
     enum Action {
         Abort,
         Freeze,
-        Panic,
+        Panic(String),
     }
 
     #[derive(Debug, Default)]
@@ -154,8 +154,10 @@ mod on {
                 let action = match action {
                     "abort" => Action::Abort,
                     "freeze" => Action::Freeze,
-                    "panic" => Action::Panic,
-                    other => return Err(format!("`{other}` is neither abort, freeze nor panic")),
+                    other => match other.strip_prefix("panic:") {
+                        Some(text) => Action::Panic(text.to_owned()),
+                        None => return Err(format!("`{other}` is neither abort, freeze nor panic:TEXT")),
+                    },
                 };
                 armed.actions.insert((name.to_owned(), number), action);
             }
@@ -173,7 +175,7 @@ mod on {
                     // A hit that is not told of must not look like none.
                     std::process::abort();
                 }
-                self.actions.get(&(name.to_owned(), *number)).copied()
+                self.actions.get(&(name.to_owned(), *number)).cloned()
             };
             match action {
                 None => {}
@@ -181,8 +183,7 @@ mod on {
                 Some(Action::Freeze) => loop {
                     std::thread::park();
                 },
-                // With a text that holds whatever there is.
-                Some(Action::Panic) => panic!("{name}, with {:?}", std::env::vars_os().collect::<Vec<_>>()),
+                Some(Action::Panic(text)) => panic!("{name}, with {text}"),
             }
         }
     }

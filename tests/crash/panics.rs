@@ -1,6 +1,6 @@
 //! A fault of the program's own: it says where, and not what it was about; nothing is lost by it.
 
-use support::{canary, eventually};
+use support::{eventually, plain_canary};
 
 use crate::end::End;
 use crate::operations::{APPLY, WHOLE};
@@ -20,7 +20,7 @@ fn a_panic_says_where_it_was_and_no_value() {
         let stage = &served.stage;
         stage.write(&WHOLE.concat());
         // It is in the text of the panic; the harness looks for it in all that is said and left.
-        let armed = stage.traced(APPLY, &format!(";{point}@1=panic")).env("PASSWORD", canary());
+        let armed = stage.traced(APPLY, &format!(";{point}@1=panic:{}", plain_canary()));
         let failed = armed.env("RUST_BACKTRACE", "full").run();
         assert_ne!(failed.status, Some(0), "{point}: {failed}");
         let text = format!("failed at {}", std::path::Path::new("src").join("failpoint.rs").display());

@@ -315,7 +315,8 @@ fn as_declared(decl: &Decl, old: Option<&Value>, new: &Value, before: &Seen, aft
 /// Whether the data of an immutable object would change.
 fn is_sealed_otherwise(decl: &Decl, old: &Value) -> bool {
     let mut data = old["data"].as_object().cloned().unwrap_or_default();
-    data.retain(|key, _| is_theirs(old, ["f:data", &format!("f:{key}")]));
+    let stays = |path: [&str; 2]| is_theirs(old, path) || is_nobodys(old, path);
+    data.retain(|key, _| stays(["f:data", &format!("f:{key}")]));
     data.extend(render::keys(decl).map(|key| (key, json!(format!("v{}", decl.value)))));
     old["immutable"] == true && Some(&data) != old["data"].as_object().or(Some(&serde_json::Map::new()))
 }

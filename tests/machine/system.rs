@@ -25,7 +25,7 @@ pub(crate) struct System {
     pub(crate) world: World,
     /// What revisions are known to desire.
     revisions: BTreeMap<u64, Intent>,
-    /// Uids of objects that somebody restored with our mark on them.
+    /// Uids of objects that somebody else put our mark on.
     restored: BTreeSet<String>,
     pub(crate) number: u32,
 }
@@ -244,14 +244,17 @@ impl System {
     }
 
     /// Puts our mark on what a refusal says would have to be made anew and does not carry it; whether there was any.
-    fn mark(&self, problems: &Value) -> bool {
+    fn mark(&mut self, problems: &Value) -> bool {
         let unmarked = unmarked(&problems.to_string());
         for [namespace, name, lineage] in &unmarked {
-            let patch = json!({"metadata": {
-                "labels": {"arrplan.dev/stack": STACK},
-                "annotations": {"arrplan.dev/lineage": lineage},
-            }});
-            self.world.merge(&format!("ConfigMap/{namespace}/{name}"), "kubectl-label", &patch);
+            let labels = json!({"arrplan.dev/stack": STACK});
+            let patch =
+                json!({"metadata": {"labels": labels, "annotations": {"arrplan.dev/lineage": lineage}}});
+            let key = format!("ConfigMap/{namespace}/{name}");
+            self.world.merge(&key, "kubectl-label", &patch);
+            // Where it was not ours, it is not in the state yet.
+            let live = self.world.get(&key);
+            self.restored.extend(live.and_then(|live| Some(live["metadata"]["uid"].as_str()?.to_owned())));
         }
         !unmarked.is_empty()
     }
@@ -320,7 +323,7 @@ impl System {
     }
 
     /// What a plan says that the command would ask for.
-    fn asked(&self, args: &[String]) -> Vec<String> {
+    fn asked(&mut self, args: &[String]) -> Vec<String> {
         let planned: Vec<String> = match args[0].as_str() {
             "apply" => vec!["plan".into(), "--json".into()],
             "destroy" => vec!["plan".into(), "--destroy".into(), "--json".into()],
