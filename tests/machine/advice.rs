@@ -43,6 +43,13 @@ pub(crate) fn unmarked(problems: &str) -> Vec<[String; 3]> {
     problems.split("kubectl -n ").filter_map(of).collect()
 }
 
+/// Whether a change stopped at a field that another holds and whose value was known after the plan alone: no dry-run can tell
+/// of that contest, and the next plan, which knows the value, does.
+pub(crate) fn is_contested_late(ran: &Ran) -> bool {
+    let is_one = |line: &str| line.contains("metadata.annotations.uid-") && line.contains("is held by");
+    ran.output.stdout.lines().any(is_one)
+}
+
 fn put(advice: &mut Vec<Advice>, one: Advice) {
     if !advice.contains(&one) {
         advice.push(one);

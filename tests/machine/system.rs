@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest_state_machine::StateMachineTest;
 use serde_json::{Value, json};
 
-use crate::advice::{advice, is_typed, of_contested, unmarked};
+use crate::advice::{advice, is_contested_late, is_typed, of_contested, unmarked};
 use crate::always::{self, Ran, key_of, writes};
 use crate::drift::{HOLD, drift, let_go};
 use crate::generate::{Drift, Model, Run, Step, Trouble};
@@ -144,6 +144,9 @@ impl System {
         let (ran, records, after) = self.advised(args, &before);
         let done = ran.output.status == Some(0);
         count(&ran);
+        if matches!(run, Run::Apply) && !done && is_contested_late(&ran) {
+            return self.clean(intent, run);
+        }
         match run {
             Run::Apply | Run::Destroy | Run::Release(_) | Run::RefreshOnly => assert!(done, "{}", ran.told()),
             Run::Rollback(_) if !done => {
