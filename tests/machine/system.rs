@@ -144,7 +144,7 @@ impl System {
         let (ran, records, after) = self.advised(args, &before);
         let done = ran.output.status == Some(0);
         count(&ran);
-        if matches!(run, Run::Apply) && !done && is_contested_late(&ran) {
+        if matches!(run, Run::Apply | Run::Rollback(_)) && !done && is_contested_late(&ran) {
             return self.clean(intent, run);
         }
         match run {
@@ -204,7 +204,8 @@ impl System {
                 let address = ran.line.split(' ').nth(2).unwrap();
                 let key = intent.decls[address].key();
                 // What is not ours is taken over as it is.
-                let is_ours = |entry: &Entry| entry.key == key && Some(&*entry.uid) == before.uid(&key);
+                let is_this = |entry: &Entry| entry.key == key && Some(&*entry.uid) == before.uid(&key);
+                let is_ours = |entry: &Entry| !entry.former && is_this(entry);
                 let ours = before.owned().iter().any(is_ours);
                 assert_eq!(ours, ours && before.uid(&key) != after.uid(&key), "{line}");
             }
