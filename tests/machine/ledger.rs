@@ -99,6 +99,7 @@ fn put(owned: &mut Vec<Entry>, new: Entry) {
     owned.retain(|entry| entry.key != new.key);
     for old in owned.iter_mut().filter(|entry| entry.address == new.address) {
         old.former = true;
+        old.needs.clear();
     }
     owned.push(new);
 }

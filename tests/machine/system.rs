@@ -205,7 +205,7 @@ impl System {
                 let key = intent.decls[address].key();
                 // What is not ours is taken over as it is.
                 let is_this = |entry: &Entry| entry.key == key && Some(&*entry.uid) == before.uid(&key);
-                let is_ours = |entry: &Entry| !entry.former && is_this(entry);
+                let is_ours = |entry: &Entry| entry.address == address && !entry.former && is_this(entry);
                 let ours = before.owned().iter().any(is_ours);
                 assert_eq!(ours, ours && before.uid(&key) != after.uid(&key), "{line}");
             }
