@@ -6,6 +6,7 @@
 //! - `NAME@N=abort`: at the N-th hit of that name the process ends at once, with no destructor run;
 //! - `NAME@N=freeze`: the thread that hits it goes no further, so that the process can be looked at or killed;
 //! - `NAME@N=panic:TEXT`: the thread that hits it panics, with that text;
+//! - `NAME@N=pause:MS`: the thread that hits it goes on so many milliseconds later;
 //! - `trace=FILE`: each hit appends its name to the file, before anything else happens at it.
 //!
 //! Without the feature, which no release build has, all of it is empty.
@@ -107,6 +108,7 @@ mod on {
     use std::path::Path;
     use std::pin::pin;
     use std::sync::{Mutex, OnceLock, PoisonError};
+    use std::time::Duration;
 
     use super::{ALL, Step};
 
@@ -117,6 +119,7 @@ mod on {
         Abort,
         Freeze,
         Panic(String),
+        Pause(Duration),
     }
 
     #[derive(Debug, Default)]
@@ -154,9 +157,13 @@ mod on {
                 let action = match action {
                     "abort" => Action::Abort,
                     "freeze" => Action::Freeze,
-                    other => match other.strip_prefix("panic:") {
-                        Some(text) => Action::Panic(text.to_owned()),
-                        None => return Err(format!("`{other}` is neither abort, freeze nor panic:TEXT")),
+                    other => match other.split_once(':') {
+                        Some(("panic", text)) => Action::Panic(text.to_owned()),
+                        Some(("pause", ms)) => {
+                            let ms = ms.parse().map_err(|_| format!("`{ms}` is no number"))?;
+                            Action::Pause(Duration::from_millis(ms))
+                        }
+                        _ => return Err(format!("`{other}` is no abort, freeze, panic:TEXT or pause:MS")),
                     },
                 };
                 armed.actions.insert((name.to_owned(), number), action);
@@ -183,6 +190,7 @@ mod on {
                 Some(Action::Freeze) => loop {
                     std::thread::park();
                 },
+                Some(Action::Pause(time)) => std::thread::sleep(time),
                 Some(Action::Panic(text)) => panic!("{name}, with {text}"),
             }
         }
@@ -272,14 +280,25 @@ mod on {
         fn a_list_of_places_is_read_and_nothing_else() {
             let folder = tempfile::tempdir().unwrap();
             let trace = folder.path().join("trace");
-            let spec = format!("trace={};lock.taken=freeze;state.renamed@3=abort", trace.display());
+            let spec = format!(
+                "trace={};lock.taken=freeze;state.renamed@3=abort;end.before=pause:7",
+                trace.display()
+            );
             let armed = Armed::parse(&spec).unwrap();
             assert_eq!(armed.actions[&("lock.taken".to_owned(), 1)], Action::Freeze);
             assert_eq!(armed.actions[&("state.renamed".to_owned(), 3)], Action::Abort);
+            assert_eq!(armed.actions[&("end.before".to_owned(), 1)], Action::Pause(Duration::from_millis(7)));
             armed.hit("state.renamed");
             armed.hit("state.renamed");
             assert_eq!(std::fs::read_to_string(trace).unwrap(), "state.renamed\nstate.renamed\n");
-            for wrong in ["", "lock.taken", "lock@1=abort", "lock.taken@x=abort", "lock.taken=exit"] {
+            for wrong in [
+                "",
+                "lock.taken",
+                "lock@1=abort",
+                "lock.taken@x=abort",
+                "lock.taken=exit",
+                "lock.taken=pause:x",
+            ] {
                 assert!(Armed::parse(wrong).is_err(), "{wrong}");
             }
         }

@@ -6,9 +6,10 @@
 use serde_json::Value;
 
 use super::unit::{Step, Unit, failed, guarded};
-use crate::cluster::Api;
+use crate::cluster::{Api, Error};
 use crate::object::{LINEAGE_ANNOTATION, Object, PROTECT_ANNOTATION, STACK_LABEL};
 use crate::path::FieldPath;
+use crate::plan::Action;
 use crate::state::{BeginId, Operation, Outcome};
 
 impl Unit<'_> {
@@ -25,7 +26,7 @@ impl Unit<'_> {
 
     /// An answer of success that is no 201: the mark tells whether the object is the one sent.
     fn made_or_not(&self, begun: BeginId, body: &Value, live: Object) -> Step<Object> {
-        if self.is_ours(&live) && contains(&live.0, body) {
+        if self.is_ours(&live) {
             return Ok(self.own(begun, body, live));
         }
         self.end(begun, Outcome::Unchanged);
@@ -47,7 +48,9 @@ impl Unit<'_> {
             let difference = self.difference(&live);
             return failed(format!("{human} was changed since the plan was made"), difference);
         }
-        let begun = self.begin(Operation::Update, Some(uid), body).await?;
+        let adopts = self.change.action == Action::Adopt;
+        let operation = if adopts { Operation::Adopt } else { Operation::Update };
+        let begun = self.begin(operation, Some(uid), body).await?;
         let earlier = self.change.moved_from.as_ref().unwrap_or(&self.change.address);
         let had = self.run.before.resources.get(earlier);
         let ours = |path: &FieldPath| had.is_some_and(|had| had.owned.contains_key(path));
@@ -55,12 +58,19 @@ impl Unit<'_> {
         let (namespace, name) = self.place();
         match self.send(self.writer.replace(api, namespace, name, &whole)).await {
             Ok(applied) => Ok(self.own(begun, body, applied.object)),
-            Err(error) if error.outcome_unknown() => match self.read(api).await {
-                Ok(Some(live)) if live.uid() == uid && contains(&live.0, body) => {
-                    Ok(self.own(begun, body, live))
+            // A version that moved may have been moved by a try whose answer was lost.
+            Err(error) if error.outcome_unknown() || matches!(error, Error::Stale(_)) => {
+                match self.read(api).await {
+                    Ok(Some(live)) if live.uid() == uid && contains(&live.0, body) => {
+                        Ok(self.own(begun, body, live))
+                    }
+                    Ok(Some(live)) if live.uid() == uid && !error.outcome_unknown() => {
+                        self.settle(begun, &live);
+                        failed(format!("{human} was changed since the plan was made"), self.difference(&live))
+                    }
+                    _ => Self::in_doubt(&error),
                 }
-                _ => Self::in_doubt(&error),
-            },
+            }
             Err(error) => self.refused(begun, &error),
         }
     }

@@ -12,7 +12,7 @@ use super::unit::{Done, Step, Stop, Unit, failed};
 use crate::address::{ObjectKey, split_api_version};
 use crate::cluster::{Api, Deleted, Error, Observation, Preconditions, ServedBy};
 use crate::object::Object;
-use crate::plan::{Reach, ReachItem};
+use crate::plan::{Reach, ReachItem, held};
 use crate::state::{Operation, Outcome};
 
 /// Cozystack's label on what must stay (rule D1).
@@ -56,7 +56,11 @@ impl Unit<'_> {
                 return Ok(true);
             };
             if !live.is_terminating() {
-                if let Err(stop) = self.may_delete(&live, &uid).await {
+                let may = match self.may_delete(&live, &uid).await {
+                    Ok(()) => self.go_on(),
+                    Err(stop) => Err(stop),
+                };
+                if let Err(stop) = may {
                     self.end(begun, Outcome::Unchanged);
                     return Err(stop);
                 }
@@ -136,24 +140,24 @@ impl Unit<'_> {
             let why = "its controller would let go of it and leave everything it installed behind".to_owned();
             return failed(format!("{human} is suspended: resume it first"), [why]);
         }
-        self.check_reach(live).await?;
-        let held = self.run.survey().held(live, &self.run.plan.stack, &self.run.kept).await;
-        let held = held.map_err(|error| super::write::headed("what it holds cannot be read", &error))?;
-        if !held.is_empty() {
-            let lines = held.iter().map(|item| format!("{}: {}", item.key.human(), item.why));
-            return failed(format!("{human} holds what must stay"), lines);
-        }
-        Ok(())
+        self.check_reach(live).await
     }
 
-    /// Whether no more goes with a delete of the object than the plan showed.
+    /// Whether nothing that must stay goes with a delete or reinstall of the object, and no more than the plan showed.
     pub(super) async fn check_reach(&self, live: &Object) -> Step<()> {
-        let reach = match self.run.survey().reach(live).await {
-            Ok(reach) => reach,
+        let survey = self.run.survey();
+        let found = match self.send(survey.look(live)).await {
+            Ok(found) => found,
             Err(error) => {
                 return Err(super::write::headed("what would go with it cannot be read", &error));
             }
         };
+        let held = held(&found.taken, &self.run.plan.stack, &self.run.kept);
+        if !held.is_empty() {
+            let lines = held.iter().map(|item| format!("{}: {}", item.key.human(), item.why));
+            return failed(format!("{} would take along what must stay", self.change.key.human()), lines);
+        }
+        let reach = found.reach;
         let mut new = reach.unreadable.clone();
         new.retain(|what| !self.change.reach.unreadable.contains(what));
         for item in newcomers(&self.change.reach, &reach) {

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 
 use super::aggregated::keep_foreign;
 use super::managed;
-use super::unit::{Done, Step, Unit, failed, guarded};
+use super::unit::{Done, Step, Stop, Unit, failed, guarded};
+use super::write::headed;
 use crate::cluster::{Error, ServedBy};
 use crate::object::{LINEAGE_ANNOTATION, Object, PROTECT_ANNOTATION, STACK_LABEL};
 use crate::plan::Guard;
-use crate::state::{Operation, Outcome};
+use crate::state::{BeginId, Operation, Outcome};
 
 /// How often the patch is tried again because the object changed meanwhile.
 const TRIES: usize = 6;
@@ -21,9 +22,7 @@ impl Unit<'_> {
         let known = self.known_uid();
         let begun = self.begin(Operation::Forget, known.as_deref(), &Value::Null).await?;
         let Some(api) = self.change.api.clone() else {
-            // The plan proved that the kind is gone, and the objects with it.
-            self.end(begun, Outcome::Gone);
-            return Ok(Done::default());
+            return self.forget_without_a_kind(begun).await;
         };
         for _ in 0..TRIES {
             let live = match self.read(&api).await {
@@ -40,10 +39,12 @@ impl Unit<'_> {
                 self.end(begun, Outcome::Gone);
                 return Ok(Done::default());
             };
-            // Another object of the same name, or one that another stack took, is none of ours: nothing is
-            // taken from it.
+            // Another object of the same name, or one that another stack or state took, is none of ours: nothing
+            // is taken from it.
             let same = known.as_deref() == Some(live.uid());
-            let theirs = live.label(STACK_LABEL).is_some_and(|stack| stack != self.run.plan.stack);
+            let plan = self.run.plan;
+            let theirs = live.label(STACK_LABEL).is_some_and(|stack| stack != plan.stack)
+                || live.annotation(LINEAGE_ANNOTATION).is_some_and(|lineage| lineage != plan.lineage);
             let request = if same && !theirs { released(&live) } else { None };
             let Some(patch) = request else {
                 self.end(begun, Outcome::Gone);
@@ -69,6 +70,25 @@ impl Unit<'_> {
         }
         self.end(begun, Outcome::Unchanged);
         failed(format!("{} changes faster than it can be released", self.change.key.human()), [])
+    }
+
+    /// The plan proved that the kind is gone, and the objects with it; a saved plan did so a while ago.
+    async fn forget_without_a_kind(&self, begun: BeginId) -> Step<Done> {
+        let key = &self.change.key;
+        let gone = self.writer.reader().kind_is_gone(&self.run.discovery, &key.group, &key.kind);
+        let stop = match self.send(gone).await {
+            Ok(true) => {
+                self.end(begun, Outcome::Gone);
+                return Ok(Done::default());
+            }
+            Ok(false) => {
+                let line = format!("no server knows the kind {} now, and it is not gone for good", key.kind);
+                Stop::failed(line)
+            }
+            Err(error) => headed("whether its kind is gone cannot be told", &error),
+        };
+        self.end(begun, Outcome::Unchanged);
+        Err(stop)
     }
 
     /// The uid state has for the change's object, current or former.

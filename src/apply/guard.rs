@@ -7,7 +7,7 @@ use super::unit::{Step, Stop, Unit, failed, guarded};
 use crate::cluster::{Api, Error, FieldConflict};
 use crate::object::Object;
 use crate::path::{FieldPath, Segment};
-use crate::plan::{self, Guard, Take, guard};
+use crate::plan::{self, Action, Guard, Take, guard};
 use crate::state::{BeginId, Outcome};
 
 /// How often a write is sent again because only the resourceVersion had moved.
@@ -121,14 +121,22 @@ impl Unit<'_> {
     /// Others hold more fields than the plan showed. The server says so before it looks at uid and
     /// resourceVersion (measured), so the object may be another one altogether.
     async fn taken<T>(&self, api: &Api, base: &Base, begun: BeginId, lines: Vec<String>) -> Step<T> {
-        self.end(begun, Outcome::Unchanged);
         let human = self.change.key.human();
-        match self.read(api).await? {
-            None => failed(format!("{human} was deleted since the plan was made"), []),
+        let live = match self.read(api).await {
+            Ok(live) => live,
+            Err(stop) => return self.unread(begun, stop),
+        };
+        match live {
+            None => {
+                self.end(begun, Outcome::Unchanged);
+                failed(format!("{human} was deleted since the plan was made"), [])
+            }
             Some(live) if live.uid() != base.uid => {
+                self.end(begun, Outcome::Unchanged);
                 failed(format!("{human} became another object since the plan was made"), [])
             }
             Some(live) => {
+                self.settle(begun, &live);
                 let mut all = self.difference(&live);
                 all.extend(lines);
                 failed(format!("{human} was changed since the plan was made"), all)
@@ -146,10 +154,7 @@ impl Unit<'_> {
         let live = match self.read(api).await {
             Ok(Some(live)) => live,
             Ok(None) => return broken("was deleted", Vec::new()),
-            Err(stop) => {
-                self.end(begun, Outcome::Unchanged);
-                return Err(stop);
-            }
+            Err(stop) => return self.unread(begun, stop),
         };
         if live.uid() != base.uid {
             return broken("became another object", Vec::new());
@@ -160,7 +165,22 @@ impl Unit<'_> {
         if self.is_as_wanted(api, body, &live).await {
             return Ok(Reread::Written(Box::new(live)));
         }
-        broken("was changed", self.difference(&live))
+        self.settle(begun, &live);
+        failed(format!("{human} was changed since the plan was made"), self.difference(&live))
+    }
+
+    /// The object cannot be read, after an answer that it changed. An update leaves nothing to record; an adoption
+    /// may be what changed it.
+    fn unread<T>(&self, begun: BeginId, stop: Stop) -> Step<T> {
+        match stop {
+            Stop::Failed(lines) if self.change.action == Action::Adopt => Err(Stop::InDoubt(lines)),
+            stop => {
+                if self.change.action != Action::Adopt {
+                    self.end(begun, Outcome::Unchanged);
+                }
+                Err(stop)
+            }
+        }
     }
 
     /// Whether this apply needs force: only if nothing but the fields that the plan showed, with the values it

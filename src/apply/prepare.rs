@@ -70,6 +70,10 @@ impl Unit<'_> {
         let Some(cell) = run.existing.get(&existing.address) else {
             return failed(format!("existing.{} is not in the stack", existing.address), []);
         };
+        // Also who waits for another's look: writes are counted, waiting is not.
+        if cell.get().is_none() {
+            self.slot.release();
+        }
         let found = cell.get_or_try_init(|| async {
             match self.look_for_existing(existing).await {
                 Ok(object) => Ok(Ok(Arc::new(object))),
@@ -86,7 +90,6 @@ impl Unit<'_> {
     }
 
     async fn look_for_existing(&mut self, existing: &Existing) -> Step<Object> {
-        self.slot.release();
         let api = self.api_of(&existing.api_version, &existing.kind).await?;
         let key = api.key(existing.namespace.as_deref(), &existing.name);
         let Some(rule) = Rule::of(&existing.wait)? else {

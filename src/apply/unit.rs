@@ -22,7 +22,7 @@ use crate::object::{Mark, Object};
 use crate::plan::{Action, Change, Guard};
 use crate::secrets::SecretValues;
 use crate::stack::Target;
-use crate::state::{Begin, BeginId, Operation, Outcome};
+use crate::state::{Begin, BeginId, Operation, Outcome, settle};
 
 /// How long requests may go on after an interrupt, all of them together.
 const GRACE: Duration = Duration::from_secs(30);
@@ -189,6 +189,14 @@ impl<'a> Unit<'a> {
         }
     }
 
+    /// Nothing is begun after an interrupt, however long what came before the request took.
+    pub(super) fn go_on(&self) -> Step<()> {
+        if self.run.halt.is_cancelled() {
+            return Err(Stop::Interrupted { written: false });
+        }
+        Ok(())
+    }
+
     pub(super) fn emit(&self, kind: impl FnOnce(crate::address::Address) -> EventKind) {
         self.run.events.emit(kind(self.change.address.clone()));
     }
@@ -293,6 +301,14 @@ impl<'a> Unit<'a> {
         Err(Stop::Failed(lines_of(error)))
     }
 
+    /// Ends an operation as the next run would settle it: by what is live.
+    pub(super) fn settle(&self, id: BeginId, live: &Object) {
+        let store = &self.run.store;
+        if let Some(open) = store.open_begins().into_iter().find(|open| open.id == id) {
+            self.end(id, settle(&open.begin, &store.state(), Some(live)));
+        }
+    }
+
     /// Leaves an operation open whose answer was lost.
     pub(super) fn in_doubt<T>(error: &Error) -> Step<T> {
         let mut lines = lines_of(error);
@@ -330,9 +346,12 @@ impl<'a> Unit<'a> {
     }
 }
 
-/// The parts of an object that a no-op leaves alone; managers' times move by themselves.
+/// The parts of an object that a no-op leaves alone; managers' times and controllers' reports move by themselves.
 fn essence(object: &Object) -> Value {
     let mut value = object.0.clone();
+    if let Some(whole) = value.as_object_mut() {
+        whole.remove("status");
+    }
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         for field in ["resourceVersion", "managedFields", "generation"] {
             metadata.remove(field);

@@ -53,16 +53,20 @@ impl Unit<'_> {
         if !exists && !error.outcome_unknown() && api.served_by != ServedBy::Aggregated {
             return self.refused(begun, &error);
         }
-        let live = match self.read(api).await {
-            Ok(live) => live,
-            Err(_) if error.outcome_unknown() => return Self::in_doubt(&error),
-            Err(stop) => {
-                self.end(begun, Outcome::Unchanged);
-                return Err(stop);
-            }
-        };
+        // Without an answer to this, whose it is, is not known either.
+        let Ok(live) = self.read(api).await else { return Self::in_doubt(&error) };
         match live {
             Some(live) if self.is_as_wanted(api, body, &live).await => Ok(self.own(begun, body, live)),
+            // Made by us, and what is asked about it fails, or another has written to it since.
+            Some(live) if self.is_ours(&live) => {
+                self.settle(begun, &live);
+                let mut lines = lines_of(&error);
+                lines.push(format!(
+                    "{} is there and ours; the next plan compares it",
+                    self.change.key.human()
+                ));
+                Err(Stop::Failed(lines))
+            }
             Some(live) => {
                 self.end(begun, Outcome::Unchanged);
                 let managers = managed::other_managers(&live);
@@ -89,7 +93,11 @@ impl Unit<'_> {
                     [],
                 );
             };
+            if live.is_protected() {
+                return failed(format!("{} is protected", self.change.key.human()), []);
+            }
             self.check_reach(&live).await?;
+            self.go_on()?;
         }
         let begun = self.begin(Operation::Update, Some(&base.uid), body).await?;
         let remove = &self.write()?.remove;

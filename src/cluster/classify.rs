@@ -231,7 +231,7 @@ pub fn classify_bytes(status: u16, body: &[u8], namespace: &str, name: &str) -> 
         verbs: Vec::new(),
         served_by: super::ServedBy::BuiltIn,
     };
-    let reply = Reply { status, body: body.to_owned(), retry_after: None, date: None };
+    let reply = Reply { status, body: body.to_owned(), retry_after: None, date: None, lost_before: false };
     classify(&reply, &Asked { api: &api, namespace: Some(namespace), name })
 }
 

@@ -7,7 +7,7 @@ use super::*;
 use crate::cluster::fake::{config_maps, namespaces};
 
 fn reply(status: u16, body: &Value) -> Reply {
-    Reply { status, body: body.to_string().into_bytes(), retry_after: None, date: None }
+    Reply { status, body: body.to_string().into_bytes(), retry_after: None, date: None, lost_before: false }
 }
 
 fn status(code: u16, reason: &str, message: &str, details: Value) -> Reply {
@@ -54,7 +54,13 @@ fn real_bodies() {
         ),
         (
             "KindNotServed",
-            Reply { status: 404, body: b"404 page not found\n".to_vec(), retry_after: None, date: None },
+            Reply {
+                status: 404,
+                body: b"404 page not found\n".to_vec(),
+                retry_after: None,
+                date: None,
+                lost_before: false,
+            },
         ),
         (
             "KindNotServed",
@@ -323,7 +329,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_classified(code in 300_u16..600, body in prop::collection::vec(any::<u8>(), 0..200)) {
-        let error = of(&Reply { status: code, body, retry_after: None, date: None });
+        let error = of(&Reply { status: code, body, retry_after: None, date: None, lost_before: false });
         prop_assert!(!matches!(error, Error::NotFound(_)));
     }
 }

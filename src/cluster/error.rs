@@ -186,10 +186,33 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether a write that ended with this may still have taken effect: the answer was lost, not given.
+    /// Whether a write that ended with this may still have taken effect: the answer was lost, or tells of trouble
+    /// that may have come after it was stored. Admission comes before that.
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Timeout { .. } | Self::Nonsense(_))
+        match self {
+            Self::Unavailable(_) | Self::Timeout { .. } | Self::Nonsense(_) => true,
+            Self::Other { status, message } => *status >= 500 && !message.contains("webhook"),
+            _ => false,
+        }
+    }
+
+    /// The same after an earlier try of the request whose answer was lost: a refusal says nothing of that one, which
+    /// may have been done. What tells of the object itself is for the caller, who reads it then.
+    #[must_use]
+    pub(super) fn after_lost(self) -> Self {
+        let of_object = matches!(
+            self,
+            Self::Stale(_)
+                | Self::AnotherObject(_)
+                | Self::AlreadyExists(_)
+                | Self::FieldsOwned { .. }
+                | Self::NotFound(_)
+        );
+        if of_object || self.outcome_unknown() {
+            return self;
+        }
+        Self::Unavailable(format!("{self}, after a try whose answer was lost"))
     }
 }
 

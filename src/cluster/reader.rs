@@ -74,15 +74,7 @@ impl Reader {
     /// Sends and reads a JSON answer; everything but success becomes an error about `asked`.
     pub(super) async fn ask(&self, call: &Call, asked: &Asked<'_>) -> Result<(u16, Value), Error> {
         let reply = self.send(call).await?;
-        if !reply.is_success() {
-            return Err(match (classify(&reply, asked), &call.body) {
-                (Error::TooLarge(message), Some((_, body))) => {
-                    Error::TooLarge(format!("{message} (this request: {} bytes)", body.len()))
-                }
-                (error, _) => error,
-            });
-        }
-        Ok((reply.status, parse(&reply.body, &call.what)?))
+        understood(&reply, call, asked)
     }
 
     /// `gitVersion` of the server, e.g. `v1.37.1`.
@@ -287,6 +279,19 @@ pub(super) fn what(verb: &str, asked: &Asked<'_>) -> String {
         (None, name) => format!("{verb} {} {name}", asked.api.plural),
         (Some(namespace), name) => format!("{verb} {} {namespace}/{name}", asked.api.plural),
     }
+}
+
+/// Status and body of a success; else what the answer means.
+pub(super) fn understood(reply: &Reply, call: &Call, asked: &Asked<'_>) -> Result<(u16, Value), Error> {
+    if reply.is_success() {
+        return Ok((reply.status, parse(&reply.body, &call.what)?));
+    }
+    Err(match (classify(reply, asked), &call.body) {
+        (Error::TooLarge(message), Some((_, body))) => {
+            Error::TooLarge(format!("{message} (this request: {} bytes)", body.len()))
+        }
+        (error, _) => error,
+    })
 }
 
 #[cfg(test)]

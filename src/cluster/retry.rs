@@ -109,7 +109,7 @@ impl fmt::Display for Why {
     }
 }
 
-/// Texts of transient errors behind a 500 `InternalError`.
+/// Texts of transient errors behind a 500.
 const ETCD: &[&str] = &[
     "etcdserver: leader changed",
     "etcdserver: request timed out",
@@ -133,12 +133,13 @@ pub(crate) fn of_reply(reply: &Reply, repeatable: bool) -> Option<Why> {
         }
         500 => {
             let status = Status::read(&reply.body);
-            if status.reason != "InternalError" {
-                return None;
-            }
             // A refusal of the webhook itself is no failure to call it; neither is dry-run it does not do.
-            if status.message.contains("failed calling webhook") {
+            if status.reason == "InternalError" && status.message.contains("failed calling webhook") {
                 return Some(Why::Webhook);
+            }
+            // The API server passes trouble with its storage on without a reason.
+            if !matches!(status.reason.as_str(), "" | "InternalError") {
+                return None;
             }
             let transient = ETCD.iter().any(|text| status.message.contains(text));
             (transient && repeatable).then_some(Why::Server)
@@ -188,7 +189,13 @@ mod tests {
         let body = serde_json::json!({
             "kind": "Status", "status": "Failure", "reason": reason, "message": message,
         });
-        Reply { status, body: serde_json::to_vec(&body).unwrap(), retry_after: None, date: None }
+        Reply {
+            status,
+            body: serde_json::to_vec(&body).unwrap(),
+            retry_after: None,
+            date: None,
+            lost_before: false,
+        }
     }
 
     #[test]
@@ -209,7 +216,8 @@ mod tests {
                 None,
                 None,
             ),
-            (500, "", "etcdserver: leader changed", None, None),
+            (500, "", "etcdserver: request timed out", Some(Why::Server), None),
+            (500, "Unknown", "etcdserver: request timed out", None, None),
             (409, "Conflict", "the object has been modified", None, None),
             (403, "Forbidden", "", None, None),
             (404, "NotFound", "", None, None),
@@ -225,6 +233,7 @@ mod tests {
                 .to_vec(),
             retry_after: None,
             date: None,
+            lost_before: false,
         };
         assert_eq!(of_reply(&quota, false), Some(Why::Quota));
         assert_eq!(of_failure(Broken::Connect, false), Some(Why::Connect));

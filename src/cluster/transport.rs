@@ -49,6 +49,8 @@ pub(crate) struct Reply {
     pub(crate) retry_after: Option<u64>,
     /// The server's clock, by its `Date` header.
     pub(crate) date: Option<jiff::Timestamp>,
+    /// An earlier try of the same request was sent, and what became of it is not known.
+    pub(crate) lost_before: bool,
 }
 
 impl Reply {
@@ -112,6 +114,21 @@ impl Transport {
     /// [`Error::Unavailable`] and [`Error::Timeout`] when patience ends, [`Error::Unauthorized`] when renewed
     /// credentials are refused too.
     pub(crate) async fn send(&self, call: &Call, observer: Option<&Observer>) -> Result<Reply, Error> {
+        let mut lost_before = false;
+        match self.try_until(call, observer, &mut lost_before).await {
+            Ok(reply) => Ok(Reply { lost_before, ..reply }),
+            Err(error) if lost_before && call.method != Method::GET => Err(error.after_lost()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `lost_before`: whether what became of a try before the last is not known.
+    async fn try_until(
+        &self,
+        call: &Call,
+        observer: Option<&Observer>,
+        lost_before: &mut bool,
+    ) -> Result<Reply, Error> {
         let start = Instant::now();
         let body = call.body.clone().map(|(kind, bytes)| (kind, Body::from(bytes)));
         let mut tries = 0;
@@ -150,6 +167,7 @@ impl Transport {
                 return answer.map_err(|failure| self.give_up(call, &failure));
             };
             tries += 1;
+            *lost_before |= matches!(why, Why::Network | Why::Server);
             let asked = answer.as_ref().ok().and_then(asked_pause);
             let pause = retry::pause(tries, asked, retry::random());
             let budget = why.budget(&self.patience, self.reached.load(Ordering::Relaxed));
@@ -312,7 +330,7 @@ async fn read(response: http::Response<Body>) -> Result<Reply, Failure> {
         .and_then(|value| value.trim().parse::<u64>().ok());
     let date = response.headers().get(header::DATE).and_then(clock::date);
     let body = response.into_body().collect_bytes().await.map_err(|error| failure(&error))?;
-    Ok(Reply { status, body: body.into(), retry_after, date })
+    Ok(Reply { status, body: body.into(), retry_after, date, lost_before: false })
 }
 
 /// What went wrong below HTTP.

@@ -10,7 +10,7 @@ use super::answer::{echoed, parse};
 use super::classify::{Asked, Status, classify};
 use super::dry_run::apply_call;
 use super::error::Error;
-use super::reader::{JSON, Reader, what};
+use super::reader::{JSON, Reader, understood, what};
 use super::retry::Retrying;
 use super::transport::Call;
 use super::url::{self, Query};
@@ -189,7 +189,9 @@ impl Writer {
     }
 
     async fn write(&self, call: &Call, asked: &Asked<'_>) -> Result<Applied, Error> {
-        let (status, value) = failpoint::request(self.reader.ask(call, asked)).await?;
+        let reply = failpoint::request(self.reader.send(call)).await?;
+        let (status, value) = understood(&reply, call, asked)
+            .map_err(|error| if reply.lost_before { error.after_lost() } else { error })?;
         Ok(Applied { object: echoed(value, asked)?, created: status == 201 })
     }
 
@@ -232,6 +234,7 @@ impl Writer {
         if !reply.is_success() {
             return match classify(&reply, &asked) {
                 Error::NotFound(_) => Ok(Deleted::NotThere),
+                error if reply.lost_before => Err(error.after_lost()),
                 error => Err(error),
             };
         }

@@ -23,6 +23,25 @@ async fn an_answer_about_another_object_is_no_success() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_after_a_lost_answer_leaves_the_outcome_open() {
+    let refused = || status(422, "Invalid", "no", json!({ "name": "x", "kind": "configmaps" }));
+    let unauthorized = || status(401, "Unauthorized", "who", json!({}));
+    let exists = || status(409, "AlreadyExists", "there", json!({ "name": "x", "kind": "configmaps" }));
+    for (says, open) in [
+        (vec![refused()], false),
+        (vec![Say::Break, refused()], true),
+        (vec![Say::Break, Say::Text(500, "oops")], true),
+        (vec![Say::Break, exists()], false),
+        (vec![Say::Text(500, "oops")], true),
+        (vec![Say::Break, unauthorized(), unauthorized()], true),
+    ] {
+        let (writer, _) = script(says);
+        let answer = writer.apply(&config_maps(), Some("a"), "x", &config_map("x", ""), false).await;
+        assert_eq!(answer.unwrap_err().outcome_unknown(), open);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn deletes_carry_their_preconditions_and_check_the_answer() {
     let api = config_maps();
     let guard = Preconditions { uid: Some("uid-x".into()), resource_version: Some("5".into()) };

@@ -112,7 +112,7 @@ pub(super) const ENGINE: &[Code] = &[
     Code {
         code: "E407",
         title: "a field that cannot change in place",
-        text: "The server keeps the field as it was made. The only way to change it is to delete the object and make it anew, which `on_immutable = \"replace\"` allows for that resource, with all that the delete takes along. What does not carry the mark of the stack is not deleted for that: somebody took the mark off, or it was never this stack's.",
+        text: "The server keeps the field as it was made. The only way to change it is to delete the object and make it anew, which `on_immutable = \"replace\"` allows for that resource, with all that the delete takes along. What does not carry the mark of the stack is not deleted for that: somebody took the mark off, or it was never this stack's. Neither is what is protected, or would take something along that is protected or another stack's; a HelmRelease whose name or target changes is uninstalled and installed anew, and counts as well.",
     },
     Code {
         code: "E408",

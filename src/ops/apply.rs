@@ -19,7 +19,8 @@ use crate::apply::{self, ApplyInput, ChangeResult, Event, Summary};
 use crate::diag::Severity;
 use crate::plan::{self, Only, PlanInput};
 use crate::secrets::{Redactor, SecretValues};
-use crate::state::{Holder, LockWait, LockedStore, Revision, Store};
+use crate::stack::Wait;
+use crate::state::{Holder, LockWait, LockedStore, Revision, State, Store};
 
 /// A plan whose state is locked. Dropping it lets go of the lock with nothing done.
 #[derive(Debug)]
@@ -106,7 +107,7 @@ async fn prepared(
     let holder = Holder::this_process(operation, (world.now)());
     let store = store::of_head(&desired.head, &request.state, world)?;
     let lineage = || approved.map_or_else(world.lineage, |saved| saved.document.plan.lineage.clone());
-    let locked = interruptible(world, store.open_locked(&holder, wait, lineage)).await??;
+    let mut locked = interruptible(world, store.open_locked(&holder, wait, lineage)).await??;
     if let Some(Approved { document, .. }) = approved {
         interruptible(world, saved::state_differs(document, &store, &locked, reader)).await??;
     }
@@ -117,9 +118,17 @@ async fn prepared(
         saved::inputs_differ(document, saved::Inputs::of(&desired, &secrets, locked.key()).as_ref())?;
     }
     let state = locked.state();
-    let basis =
-        rollback::Basis { store: &store, state: &state, key: locked.key(), died: locked.died(), reader };
+    let basis = rollback::Basis {
+        store: &store,
+        state: &state,
+        key: locked.key(),
+        before: rollback::Before::of(&locked),
+        reader,
+    };
     let back = rollback::back(request.to, &mut desired, &mut secrets, &basis, world).await?;
+    if let Some(back) = &back {
+        locked.returns_to(back.serial())?;
+    }
     let redactor = secrets.redactor();
     let mut options = named::options(request, desired.stack.as_ref(), &state)?;
     if let Some(found) = &import {
@@ -237,7 +246,9 @@ impl Prepared {
     /// A run that wrote nothing records only that it works now.
     async fn record_ready(&self, outcome: &apply::Outcome) -> Result<(), Error> {
         let serial = self.outcome.plan.serial;
-        if outcome.state.serial == serial
+        // A plan of a part says nothing of the rest.
+        if self.outcome.plan.only.is_none()
+            && outcome.state.serial == serial
             && worked(&outcome.summary)
             && let Some(revision) = self.place.revision(serial).await?
             && !revision.ready
@@ -268,8 +279,10 @@ impl Prepared {
         if let Some(back) = &self.back {
             back.record(&mut desires);
         }
+        let mut ready = worked(summary);
         if let Some(Only::Part { left_out, .. }) = &plan.only {
-            desires.keep_left_out(left_out, before);
+            ready &= left_out_works(left_out, before.as_ref(), &self.store.state());
+            desires.keep_left_out(left_out, before, stack.is_none());
         }
         Some(Revision {
             format_version: Revision::FORMAT,
@@ -283,13 +296,26 @@ impl Prepared {
             by: self.holder.who(),
             changes: revision::counts(results.iter().map(|result| (result.action, result.end))),
             took: u64::try_from(took.as_millis()).unwrap_or(0),
-            ready: worked(summary),
+            ready,
             returned_to: self.back.as_ref().map(rollback::Back::serial),
             resources: desires.resources,
             existing: desires.existing,
             outputs: desires.outputs,
         })
     }
+}
+
+/// Whether what an apply of a part left out worked when it was looked at last.
+fn left_out_works(left_out: &BTreeSet<Address>, before: Option<&Revision>, state: &State) -> bool {
+    let not_waited_for = |address: &Address| {
+        let recorded = before.and_then(|revision| revision.resources.get(address));
+        recorded.is_some_and(|recorded| recorded.wait == Wait::Applied)
+    };
+    let works = |address: &Address| {
+        let owned = state.resources.get(address);
+        owned.is_none_or(|owned| owned.was_ready) || not_waited_for(address)
+    };
+    before.is_some_and(|revision| revision.ready) || left_out.iter().all(works)
 }
 
 /// Whether every change came to a good end.

@@ -79,7 +79,7 @@ pub struct PlanOutcome {
 /// An invalid stack, no cluster, a state that cannot be read, secrets that cannot be resolved. Problems of
 /// single resources are in the plan.
 pub async fn plan(request: &PlanRequest, world: &World) -> Result<PlanOutcome, Error> {
-    planned(request, None, world).await
+    Box::pin(planned(request, None, world)).await
 }
 
 /// Plans, and writes the plan to the file `out`, to be applied later. A plan with errors is not written.
@@ -89,7 +89,7 @@ pub async fn plan(request: &PlanRequest, world: &World) -> Result<PlanOutcome, E
 pub async fn plan_into(request: &PlanRequest, out: &Path, world: &World) -> Result<PlanOutcome, Error> {
     let out = world.cwd.join(out);
     saved::may_write(&out)?;
-    planned(request, Some(&out), world).await
+    Box::pin(planned(request, Some(&out), world)).await
 }
 
 async fn planned(request: &PlanRequest, out: Option<&Path>, world: &World) -> Result<PlanOutcome, Error> {
@@ -119,8 +119,13 @@ async fn outcome(
     settle::in_memory(&mut snapshot, reader).await?;
     let mut secrets = self::secrets(&desired, request.options.skip_secrets, world).await?;
     let inputs = out.and_then(|_| saved::Inputs::of(&desired, &secrets, &snapshot.key));
-    let basis =
-        rollback::Basis { store: &store, state: &snapshot.state, key: &snapshot.key, died: None, reader };
+    let basis = rollback::Basis {
+        store: &store,
+        state: &snapshot.state,
+        key: &snapshot.key,
+        before: rollback::Before::default(),
+        reader,
+    };
     let back = rollback::back(request.to, &mut desired, &mut secrets, &basis, world).await?;
     let redactor = secrets.redactor();
     let options = named::options(request, desired.stack.as_ref(), &snapshot.state)?;

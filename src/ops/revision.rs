@@ -11,7 +11,7 @@ use crate::manifest::{self, Lookup, SecretValue};
 use crate::object::Mark;
 use crate::plan::{Action, Plan};
 use crate::secrets::SecretValues;
-use crate::stack::{Existing, FieldRef, Resource, Stack, VariableValue};
+use crate::stack::{Existing, FieldRef, Part, Resource, Stack, Target, VariableValue};
 use crate::state::{ChangeCounts, HashKey, Recipe, Revision, RevisionExisting, RevisionManifest};
 
 /// What was desired, as a revision keeps it.
@@ -23,16 +23,47 @@ pub(super) struct Desires {
 }
 
 impl Desires {
-    /// After an apply of a part: what was left out is desired as it was when it was applied last.
-    pub(super) fn keep_left_out(&mut self, left_out: &BTreeSet<Address>, before: Option<Revision>) {
-        let mut before = before.map(|revision| revision.resources).unwrap_or_default();
+    /// After an apply of a part: what was left out is desired as it was when it was applied last, with what it
+    /// refers to. A destroy (`destroys`) has no outputs of its own: those that can still be had stay.
+    pub(super) fn keep_left_out(
+        &mut self,
+        left_out: &BTreeSet<Address>,
+        before: Option<Revision>,
+        destroys: bool,
+    ) {
+        let Some(mut before) = before else {
+            self.resources.retain(|address, _| !left_out.contains(address));
+            return;
+        };
         for address in left_out {
-            match before.remove(address) {
+            match before.resources.remove(address) {
                 Some(recorded) => drop(self.resources.insert(address.clone(), recorded)),
                 None => drop(self.resources.remove(address)),
             }
         }
+        for (address, existing) in before.existing {
+            self.existing.entry(address).or_insert(existing);
+        }
+        if destroys {
+            let had = |recipe: &Recipe| fields_of(recipe).all(|field| self.has(&field.target));
+            self.outputs = before.outputs.into_iter().filter(|(_, recipe)| had(recipe)).collect();
+        }
     }
+
+    fn has(&self, target: &Target) -> bool {
+        match target {
+            Target::Resource(address) => self.resources.contains_key(address),
+            Target::Existing(address) => self.existing.contains_key(address),
+        }
+    }
+}
+
+/// The fields of other objects in a recorded value.
+fn fields_of(recipe: &Recipe) -> impl Iterator<Item = &FieldRef> {
+    recipe.late.values().flat_map(|late| &late.parts).filter_map(|part| match part {
+        Part::Field(field) => Some(field),
+        Part::Text(_) | Part::Secret(_) => None,
+    })
 }
 
 /// Everything the stack desired, with keyed digests of the secret values that were known.

@@ -37,14 +37,14 @@ pub(super) async fn for_good(store: &LockedStore, reader: &Reader) -> Result<(),
     Ok(())
 }
 
-/// Whether this is the cluster that the state is about. What another one holds settles nothing: the records
-/// stay open, and the plan says that it is another.
+/// Whether this is known to be the cluster that the state is about. What another one holds settles nothing: the
+/// records stay open, and the plan says that it is another. So they do where the two cannot be compared.
 async fn is_here(open: &[OpenBegin], state: &State, reader: &Reader) -> Result<bool, Error> {
     let Some(recorded) = state.cluster.as_ref().filter(|_| !open.is_empty()) else {
         return Ok(true);
     };
     let here = reader.identity().await?;
-    Ok(recorded.kind != here.kind || recorded.id == here.id)
+    Ok(recorded.kind == here.kind && recorded.id == here.id)
 }
 
 /// The live object of each; `None` where its absence is proven.

@@ -22,35 +22,23 @@ impl Assessor<'_> {
         live: &Object,
         reason: &str,
     ) -> Result<Assessed, Error> {
-        let mut assessed = self.adopt_as_it_is(subject, api, live, reason).await?;
-        if let Some(change) = assessed.change.as_mut().filter(|_| self.asked_to_replace(subject)) {
-            change.notes.push("not made anew for --replace: it is not ours before this apply".to_owned());
-        }
-        Ok(assessed)
-    }
-
-    async fn adopt_as_it_is(
-        &self,
-        subject: &Subject<'_>,
-        api: &Api,
-        live: &Object,
-        reason: &str,
-    ) -> Result<Assessed, Error> {
-        if api.served_by == crate::cluster::ServedBy::Aggregated {
+        let mut assessed = if api.served_by == crate::cluster::ServedBy::Aggregated {
             let mut assessed = self.update_unchecked(subject, api, live).await?;
             if let Some(change) = &mut assessed.change {
                 change.action = Action::Adopt;
                 change.reason = Some(reason.to_owned());
-                if change.write.is_none() {
-                    change.write = Some(Self::write(subject, subject.desired.body.clone()));
-                }
+                change.write.get_or_insert_with(|| Self::write(subject, subject.desired.body.clone()));
             }
             assessed.problems.extend(self.adoption_needs_consent(subject, live));
-            return Ok(assessed);
+            assessed
+        } else {
+            let adoption = Adoption { reason: reason.to_owned() };
+            let assessed = self.update(subject, api, live, Some(adoption)).await?;
+            Assessed { not_ours: self.foreign_fields(subject, live), ..assessed }
+        };
+        if let Some(change) = assessed.change.as_mut().filter(|_| self.asked_to_replace(subject)) {
+            change.notes.push("not made anew for --replace: it is not ours before this apply".to_owned());
         }
-        let adoption = Adoption { reason: reason.to_owned() };
-        let mut assessed = self.update(subject, api, live, Some(adoption)).await?;
-        assessed.not_ours = self.foreign_fields(subject, live);
         Ok(assessed)
     }
 

@@ -14,7 +14,7 @@ use crate::plan::assess::{Assessed, Assessor};
 use crate::plan::input::{Known, PlanInput};
 use crate::plan::live::{Live, Wanted};
 use crate::plan::order::{self, Dependencies};
-use crate::plan::reach::Survey;
+use crate::plan::reach::{self, Survey};
 use crate::plan::removal::{self, Remover};
 use crate::plan::scope::Scope;
 use crate::plan::{Action, Change, Plan, Shown, TargetCluster, moves, ready, refuse};
@@ -92,7 +92,9 @@ impl<'a> Builder<'a> {
         let within = |resource: &&Resource| !refresh && scope.has(&resource.address);
         let resources: Vec<&Resource> = all.into_iter().filter(within).collect();
         let mut leaving = removal::leaving(&self.owned, &desired_keys);
-        leaving.retain(|item| scope.has(&item.address));
+        leaving.retain(|item| {
+            scope.has(&item.address) && !(item.former && scope.leaves_a_user_of(&item.address, &self.owned))
+        });
         let discovery = self.input.reader.discover(&self.kinds(&resources, &leaving)).await?;
         let wanted = self.wanted(&resources, &leaving, &discovery);
         let live =
@@ -115,7 +117,7 @@ impl<'a> Builder<'a> {
         let (removals, problems) = judge.judge(&leaving).await?;
         plan.problems.extend(problems);
         changes.extend(removals.into_iter().filter(|change| scope.makes(change)));
-        self.reach_of_replacements(&mut changes, &discovery, &live).await?;
+        plan.problems.extend(self.reach_of_replacements(&mut changes, &discovery, &live).await?);
         plan.left_behind = left_behind(&changes);
         self.check_options(&changes, &scope, plan);
         plan.only = scope.only;
@@ -230,27 +232,51 @@ impl<'a> Builder<'a> {
         Ok(changes.into_values().collect())
     }
 
-    /// A replace deletes, and a reinstall uninstalls: both take along what a delete would.
+    /// A replace deletes, and a reinstall uninstalls: both take along what a delete would, and neither is made where
+    /// that must stay.
     pub(super) async fn reach_of_replacements(
         &self,
-        changes: &mut [Change],
+        changes: &mut Vec<Change>,
         discovery: &Discovery,
         live: &Live,
-    ) -> Result<(), Error> {
-        let going = changes.iter().filter(|c| c.action == Action::Delete).map(|c| c.key.clone()).collect();
-        let survey = Survey::new(self.input.reader, discovery, going);
+    ) -> Result<Vec<Diagnostic>, Error> {
+        let keys = |action| changes.iter().filter(|c| c.action == action).map(|c| c.key.clone()).collect();
+        let kept: BTreeSet<ObjectKey> = keys(Action::Keep);
+        let survey = Survey::new(self.input.reader, discovery, keys(Action::Delete));
+        let mut refused = BTreeMap::new();
         for change in changes.iter_mut().filter(|c| c.action == Action::Replace || c.reinstalls) {
-            if let Ok(Some(object)) = live.get(&change.key) {
-                removal::add_reach(change, object, &survey).await?;
+            let Ok(Some(object)) = live.get(&change.key) else { continue };
+            let taken = removal::add_reach(change, object, &survey).await?;
+            let held = reach::held(&taken, &self.input.state.stack, &kept);
+            let protected =
+                object.is_protected() || self.owned.get(&change.address).is_some_and(|owned| owned.protect);
+            let why = if change.reinstalls && protected { Some("it is protected".to_owned()) } else { None };
+            if let Some(why) = why.or_else(|| reach::why_held(&change.key, &held)) {
+                refused.insert(change.address.clone(), refuse::must_stay(change, &why));
             }
         }
-        Ok(())
+        changes.retain(|change| change.former || !refused.contains_key(&change.address));
+        Ok(refused.into_values().collect())
     }
 
     /// Options that name nothing, and changes that are not checked as far as was asked.
     fn check_options(&self, changes: &[Change], scope: &Scope, plan: &mut Plan) {
         plan.problems
             .extend(scope.unknown.iter().map(|(flag, address)| refuse::nothing_named(flag, address)));
+        // What leaves, or is left out, is not made anew.
+        let desired = self.input.stack.into_iter().flat_map(|stack| stack.resources.keys());
+        let inside: Vec<&Address> = desired.filter(|address| scope.has(address)).collect();
+        let nothing = |name: &&Address| {
+            !inside.iter().any(|address| *address == *name || address.declaration() == **name)
+        };
+        plan.problems.extend(
+            self.input
+                .options
+                .replace
+                .iter()
+                .filter(nothing)
+                .map(|name| refuse::nothing_named("--replace", name)),
+        );
         let known = |address: &Address| changes.iter().any(|change| change.address == *address);
         let options = self.input.options;
         let unknown_takes = options.take.iter().map(|take| ("--take", &take.address));

@@ -40,7 +40,7 @@ pub use build::build;
 pub use immutable::immutable_causes;
 pub use input::{Options, PlanInput, Take as TakeOption};
 pub use model::*;
-pub use reach::{Held, Survey, inventory, release_name};
+pub use reach::{Found, Held, Survey, Taken, held, inventory, release_name};
 pub use ready::wait_for_first_consumer;
 pub use saved::{Restored, SavedPlan, restore};
 pub use seen::{Seen, differences};

@@ -8,6 +8,7 @@ use crate::diag::Diagnostic;
 use crate::graph::{Reason, ReasonKind};
 use crate::object::{LINEAGE_ANNOTATION, Mark, STACK_LABEL};
 use crate::path::FieldPath;
+use crate::plan::Change;
 use crate::plan::conflict::{Contest, Owner};
 use crate::plan::live::NamespaceState;
 use crate::secrets::Redactor;
@@ -210,6 +211,13 @@ pub(super) fn immutable(resource: &Resource, text: &str) -> Diagnostic {
 pub(super) fn protected_replace(resource: &Resource, text: &str) -> Diagnostic {
     of(resource, "E407", format!("{}: this cannot change in place, and it is protected", resource.address))
         .note(text)
+        .help("lift the protection first (protect = false, apply), or take the change back")
+}
+
+/// What is made anew, or uninstalled and installed anew, would take something along that must stay.
+pub(super) fn must_stay(change: &Change, why: &str) -> Diagnostic {
+    let how = if change.reinstalls { "uninstalled and installed anew" } else { "deleted and made anew" };
+    Diagnostic::error("E407", format!("{}: it would be {how}, and {why}", change.address))
         .help("lift the protection first (protect = false, apply), or take the change back")
 }
 

@@ -93,8 +93,10 @@ impl Remover<'_> {
                 Err(problem) => problems.push(*problem),
             }
         }
-        self.keep_holders(&mut changes).await?;
-        self.add_reach(&mut changes).await?;
+        let survey = Survey::new(self.input.reader, self.discovery, BTreeSet::new());
+        self.keep_holders(&mut changes, &survey).await?;
+        let going = changes.iter().filter(|c| c.action == Action::Delete).map(|c| c.key.clone()).collect();
+        self.add_reach(&mut changes, &survey.for_deletes(going)).await?;
         for change in changes.iter().filter(|change| change.action == Action::Delete) {
             if let Some(problem) = self.controller_problem(change).await? {
                 problems.push(problem);
@@ -197,37 +199,41 @@ impl Remover<'_> {
         self.removed.iter().find(names).is_some_and(|removed| !removed.destroy)
     }
 
-    /// A namespace that holds anything kept, protected or of another stack is kept itself, whatever is
-    /// allowed: its delete would take all of that. So is a definition with such an object of its kind.
-    async fn keep_holders(&self, changes: &mut [Change]) -> Result<(), Error> {
-        let stays: BTreeSet<ObjectKey> =
-            changes.iter().filter(|c| c.action == Action::Keep).map(|c| c.key.clone()).collect();
-        let survey = Survey::new(self.input.reader, self.discovery, BTreeSet::new());
-        for change in changes.iter_mut().filter(|c| c.action == Action::Delete) {
-            let Ok(Some(holder)) = self.live.get(&change.key) else {
-                continue;
-            };
-            let held = survey.held(holder, &self.input.state.stack, &stays).await?;
-            if let Some(first) = held.first() {
-                change.action = Action::Keep;
-                let more =
-                    if held.len() > 1 { format!(", and {} more", held.len() - 1) } else { String::new() };
-                let has = if change.key.kind == "Namespace" { "holds" } else { "defines" };
-                change.reason = Some(format!("it {has} {}: {}{more}", first.key.human(), first.why));
+    /// What would take along anything kept, protected or of another stack is kept itself, whatever is allowed: a
+    /// namespace or tenant that holds it, a definition of its kind, a release or Kustomization that installed it.
+    async fn keep_holders(&self, changes: &mut [Change], survey: &Survey<'_>) -> Result<(), Error> {
+        let mut deletes = Vec::new();
+        for (at, change) in changes.iter().enumerate().filter(|(_, c)| c.action == Action::Delete) {
+            if let Ok(Some(holder)) = self.live.get(&change.key) {
+                deletes.push((at, survey.look(holder).await?.taken));
             }
         }
-        Ok(())
+        // What is kept for one keeps what it lies in.
+        loop {
+            let kept: BTreeSet<ObjectKey> =
+                changes.iter().filter(|c| c.action == Action::Keep).map(|c| c.key.clone()).collect();
+            let before = deletes.len();
+            deletes.retain(|(at, taken)| {
+                let held = reach::held(taken, &self.input.state.stack, &kept);
+                let why = reach::why_held(&changes[*at].key, &held);
+                if why.is_some() {
+                    changes[*at].action = Action::Keep;
+                    changes[*at].reason.clone_from(&why);
+                }
+                why.is_none()
+            });
+            if deletes.len() == before {
+                return Ok(());
+            }
+        }
     }
 
-    async fn add_reach(&self, changes: &mut [Change]) -> Result<(), Error> {
-        let going: BTreeSet<ObjectKey> =
-            changes.iter().filter(|c| c.action == Action::Delete).map(|c| c.key.clone()).collect();
-        let survey = Survey::new(self.input.reader, self.discovery, going);
+    async fn add_reach(&self, changes: &mut [Change], survey: &Survey<'_>) -> Result<(), Error> {
         for change in changes.iter_mut().filter(|c| c.action == Action::Delete) {
             let Ok(Some(live)) = self.live.get(&change.key) else {
                 continue;
             };
-            add_reach(change, live, &survey).await?;
+            drop(add_reach(change, live, survey).await?);
         }
         Ok(())
     }
@@ -291,12 +297,17 @@ impl Remover<'_> {
     }
 }
 
-/// Fills in what goes with the delete, replace or reinstall of `live`, and the risk of it all.
+/// Fills in what goes with the delete, replace or reinstall of `live`, and the risk of it all; all that goes along.
 ///
 /// # Errors
 /// When the cluster does not answer.
-pub(super) async fn add_reach(change: &mut Change, live: &Object, survey: &Survey<'_>) -> Result<(), Error> {
-    change.reach = survey.reach(live).await?;
+pub(super) async fn add_reach(
+    change: &mut Change,
+    live: &Object,
+    survey: &Survey<'_>,
+) -> Result<Vec<reach::Taken>, Error> {
+    let found = survey.look(live).await?;
+    change.reach = found.reach;
     change.risk = change.risk.max(reach::risk(live, &change.reach));
-    Ok(())
+    Ok(found.taken)
 }

@@ -90,7 +90,8 @@ impl Assessor<'_> {
     }
 
     pub(super) fn asked_to_replace(&self, subject: &Subject<'_>) -> bool {
-        self.input.options.replace.contains(&subject.resource.address)
+        let (asked, address) = (&self.input.options.replace, &subject.resource.address);
+        asked.contains(address) || asked.contains(&address.declaration())
     }
 
     /// Delete and make anew, where the stack allows it for this resource. `new` is what the server would make.

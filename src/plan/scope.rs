@@ -39,7 +39,6 @@ impl Scope {
             let inside = named("state rm", &options.release);
             return Self { only: Some(Only::Release), inside: Some(inside), unknown };
         }
-        drop(named("--replace", &options.replace));
         if options.refresh_only {
             return Self { only: Some(Only::Refresh), inside: None, unknown };
         }
@@ -68,6 +67,13 @@ impl Scope {
     /// Whether the plan is about the address.
     pub(super) fn has(&self, address: &Address) -> bool {
         self.inside.as_ref().is_none_or(|inside| inside.contains(address))
+    }
+
+    /// Whether something that the plan is not about was recorded as depending on the address: what the address had
+    /// before may still be used.
+    pub(super) fn leaves_a_user_of(&self, address: &Address, owned: &BTreeMap<Address, Owned>) -> bool {
+        let mut users = owned.iter().filter(|(_, owned)| owned.depends_on.contains(address));
+        matches!(self.only, Some(Only::Part { .. })) && users.any(|(user, _)| !self.has(user))
     }
 
     /// Whether the change is one that such a plan makes. A refresh only forgets.
@@ -110,7 +116,7 @@ impl World<'_> {
     }
 
     /// What has to be done before the resource is: what it depends on, or for one that leaves, those that
-    /// used it and leave too.
+    /// used it: they leave too, or stop using it.
     fn needed_by(&self, address: &Address) -> BTreeSet<Address> {
         match self.stack {
             Some(stack) if self.desired(address) => self.only_desired(stack.graph.all_dependencies(address)),
@@ -120,12 +126,13 @@ impl World<'_> {
 
     /// What cannot be done without the resource: the other way round.
     fn need(&self, address: &Address) -> BTreeSet<Address> {
+        let used = self.owned.get(address).into_iter().flat_map(|owned| owned.depends_on.iter());
+        let leave = used.filter(|used| self.owned.contains_key(*used) && !self.desired(used)).cloned();
         match self.stack {
-            Some(stack) if self.desired(address) => self.only_desired(stack.graph.all_dependents(address)),
-            _ => {
-                let used = self.owned.get(address).into_iter().flat_map(|owned| owned.depends_on.iter());
-                used.filter(|used| self.owned.contains_key(*used) && !self.desired(used)).cloned().collect()
+            Some(stack) if self.desired(address) => {
+                self.only_desired(stack.graph.all_dependents(address)).into_iter().chain(leave).collect()
             }
+            _ => leave.collect(),
         }
     }
 
@@ -133,10 +140,9 @@ impl World<'_> {
         addresses.into_iter().filter(|address| self.desired(address)).collect()
     }
 
-    /// Those that leave and were recorded as depending on it.
+    /// Those that were recorded as depending on it.
     fn users(&self, address: &Address) -> BTreeSet<Address> {
-        let leaving = self.owned.iter().filter(|(user, _)| !self.desired(user));
-        let users = leaving.filter(|(_, owned)| owned.depends_on.contains(address));
+        let users = self.owned.iter().filter(|(_, owned)| owned.depends_on.contains(address));
         users.map(|(user, _)| user.clone()).collect()
     }
 }
@@ -195,9 +201,9 @@ mod tests {
 
     #[test]
     fn names_of_nothing_are_told_with_their_flag() {
-        let options = Options { target: set(&["t.none"]), replace: set(&["t.nor"]), ..Options::default() };
+        let options = Options { target: set(&["t.none"]), exclude: set(&["t.nor"]), ..Options::default() };
         let scope = Scope::of(&options, None, &leaving());
-        assert_eq!(scope.unknown, [("--replace", address("t.nor")), ("--target", address("t.none"))]);
+        assert_eq!(scope.unknown, [("--target", address("t.none")), ("--exclude", address("t.nor"))]);
         let scope = Scope::of(&Options::default(), None, &leaving());
         assert!(scope.only.is_none() && scope.has(&address("t.any")));
     }

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -76,13 +76,31 @@ impl fmt::Display for Holder {
 }
 
 /// What a lock file holds.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Entry {
     #[serde(flatten)]
     holder: Holder,
     /// When the first of the runs of this operation started that were killed one after the other before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resumes: Option<Timestamp>,
+    /// The revision that a rollback returns to, as soon as it is chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    returns_to: Option<u64>,
+}
+
+impl Entry {
+    /// With the start of the first of several runs that were killed.
+    fn since_the_first(self) -> Self {
+        let started = self.resumes.unwrap_or(self.holder.started);
+        Self { holder: Holder { started, ..self.holder }, ..self }
+    }
+
+    /// The last whole line counts: what becomes known later is written below what was.
+    fn read(disk: &Disk, path: &Path) -> Option<Self> {
+        let bytes = disk.read(path).ok()??;
+        let lines = bytes.split(|byte| *byte == b'\n');
+        lines.rev().find_map(|line| serde_json::from_slice(line).ok())
+    }
 }
 
 /// How long to wait for a lock that is held, and whom to tell.
@@ -97,7 +115,9 @@ pub struct LockWait<'a> {
 #[derive(Debug)]
 pub struct Lock {
     file: Box<dyn Open>,
-    died: Option<Holder>,
+    path: PathBuf,
+    entry: Entry,
+    died: Option<Entry>,
 }
 
 impl Lock {
@@ -118,8 +138,15 @@ impl Lock {
             let file = disk.open_lock(path)?;
             match file.lock(false) {
                 Ok(true) if file.is_at(path) => {
-                    let mut lock = Self { file, died: read_dead(disk, path) };
-                    lock.introduce(holder).map_err(files::failed("write", path))?;
+                    let died = Entry::read(disk, path).map(Entry::since_the_first);
+                    let same = died.as_ref().filter(|died| died.holder.operation == holder.operation);
+                    let entry = Entry {
+                        holder: holder.clone(),
+                        resumes: same.map(|died| died.holder.started),
+                        returns_to: same.and_then(|died| died.returns_to),
+                    };
+                    let mut lock = Self { file, path: path.to_owned(), entry, died };
+                    lock.introduce().map_err(files::failed("write", path))?;
                     failpoint::hit("lock.taken");
                     return Ok(lock);
                 }
@@ -149,15 +176,32 @@ impl Lock {
     /// were killed one after the other, the last, since the start of the first.
     #[must_use]
     pub fn died(&self) -> Option<&Holder> {
-        self.died.as_ref()
+        self.died.as_ref().map(|died| &died.holder)
     }
 
-    fn introduce(&mut self, holder: &Holder) -> io::Result<()> {
-        let same = self.died.as_ref().filter(|died| died.operation == holder.operation);
-        let entry = Entry { holder: holder.clone(), resumes: same.map(|died| died.started) };
-        let text = serde_json::to_string(&entry)?;
+    /// Which revision that process was returning to.
+    #[must_use]
+    pub fn died_returning_to(&self) -> Option<u64> {
+        self.died.as_ref()?.returns_to
+    }
+
+    /// Notes which revision this process returns to, for whoever comes after it if it is killed.
+    ///
+    /// # Errors
+    /// When the lock file cannot be written.
+    pub fn returns_to(&mut self, serial: u64) -> Result<(), Error> {
+        self.entry.returns_to = Some(serial);
+        self.append().map_err(files::failed("write", &self.path))
+    }
+
+    fn introduce(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
-        self.file.append(text.as_bytes())
+        self.append()
+    }
+
+    fn append(&mut self) -> io::Result<()> {
+        let text = serde_json::to_string(&self.entry)?;
+        self.file.append(format!("{text}\n").as_bytes())
     }
 }
 
@@ -192,15 +236,7 @@ pub fn probe(disk: &Disk, path: &Path) -> Option<Holder> {
 }
 
 fn read_holder(disk: &Disk, path: &Path) -> Option<Holder> {
-    let bytes = disk.read(path).ok()??;
-    serde_json::from_slice(&bytes).ok()
-}
-
-fn read_dead(disk: &Disk, path: &Path) -> Option<Holder> {
-    let bytes = disk.read(path).ok()??;
-    let Entry { holder, resumes } = serde_json::from_slice(&bytes).ok()?;
-    let started = resumes.unwrap_or(holder.started);
-    Some(Holder { started, ..holder })
+    Entry::read(disk, path).map(|entry| entry.holder)
 }
 
 fn unknown() -> Holder {

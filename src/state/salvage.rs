@@ -212,12 +212,13 @@ impl Salvage {
         Ok(Replaced { serial: state.serial, kept })
     }
 
-    /// Copies what cannot be read in full, or is of another lineage, to the first names that are free.
+    /// Copies what is replaced to the first names that are free: a state file always, for nothing else has all of it;
+    /// a journal that cannot be read in full, or is of another lineage.
     fn keep_damaged(&self, lineage: &str) -> Result<Vec<String>, Error> {
         let (disk, location) = (&self.disk, &self.location);
         let foreign = self.journal.content().is_some_and(|journal| journal.header.lineage != lineage);
         let mut damaged = Vec::new();
-        if matches!(self.state, Found::Damaged(..)) {
+        if !matches!(self.state, Found::Absent) {
             damaged.push((location.state.clone(), "json"));
         }
         if foreign || matches!(self.journal, Found::Damaged(..)) {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::journal::{Begin, Operation, Outcome};
 use super::model::{Owned, State};
+use crate::fields::is_untracked;
 use crate::object::{FIELD_MANAGER, Mark, Object};
 
 /// How the operation ended, as far as what we own is concerned.
@@ -16,7 +17,7 @@ pub fn settle(begin: &Begin, state: &State, live: Option<&Object>) -> Outcome {
         Operation::Create => settle_create(begin, state, live),
         Operation::Adopt => settle_adopt(begin, state, live),
         Operation::Delete => settle_delete(begin, live),
-        Operation::Forget => settle_forget(begin, live),
+        Operation::Forget => settle_forget(begin, state, live),
         Operation::Update => Outcome::Unchanged,
     }
 }
@@ -39,10 +40,13 @@ pub fn settle_delete(begin: &Begin, live: Option<&Object>) -> Outcome {
     if is_other(begin, live) { Outcome::Gone } else { Outcome::Unchanged }
 }
 
-/// A forget happened if our entry among the field managers is gone.
+/// A forget happened if our entry among the field managers is gone; where the server keeps none, if our mark is.
 #[must_use]
-pub fn settle_forget(begin: &Begin, live: Option<&Object>) -> Outcome {
-    if is_other(begin, live) || live.is_none_or(|object| !has_our_entry(object)) {
+pub fn settle_forget(begin: &Begin, state: &State, live: Option<&Object>) -> Outcome {
+    let is_in = |object: &Object| {
+        if is_untracked(object) { object.mark() == Some(mark_of(state)) } else { has_our_entry(object) }
+    };
+    if is_other(begin, live) || live.is_none_or(|object| !is_in(object)) {
         Outcome::Gone
     } else {
         Outcome::Unchanged
@@ -50,8 +54,7 @@ pub fn settle_forget(begin: &Begin, live: Option<&Object>) -> Outcome {
 }
 
 fn ours_if_marked(begin: &Begin, state: &State, live: Option<&Object>) -> Outcome {
-    let ours = Mark { stack: state.stack.clone(), lineage: state.lineage.clone() };
-    let Some(live) = live.filter(|object| object.mark().as_ref() == Some(&ours)) else {
+    let Some(live) = live.filter(|object| object.mark() == Some(mark_of(state))) else {
         return Outcome::Unchanged;
     };
     // Known already, with more than can be read from here.
@@ -67,6 +70,10 @@ fn ours_if_marked(begin: &Begin, state: &State, live: Option<&Object>) -> Outcom
         since_serial: state.serial + 1,
         ..Owned::new(begin.key.clone(), begin.api_version.clone(), live.uid())
     }))
+}
+
+fn mark_of(state: &State) -> Mark {
+    Mark { stack: state.stack.clone(), lineage: state.lineage.clone() }
 }
 
 fn is_other(begin: &Begin, live: Option<&Object>) -> bool {

@@ -4,6 +4,8 @@
 //! `ARRPLAN_SOAK=1 cargo test --profile soak --test crash` runs the full counts; without it each test takes a slice of them.
 
 #[cfg(test)]
+mod back;
+#[cfg(test)]
 mod elsewhere;
 #[cfg(test)]
 mod end;

@@ -70,13 +70,13 @@ impl Stage {
     /// The same under failpoints, with a trace of what is hit.
     pub(crate) fn traced(&self, args: &[&str], failpoints: &str) -> ArrplanCmd {
         drop(std::fs::remove_file(self.trace_path()));
-        let spec = format!("trace={}{failpoints}", self.trace_path().display());
-        self.command(args).env("ARRPLAN_FAILPOINT", spec)
+        self.also_traced(args, failpoints)
     }
 
     /// As [`Self::traced`], behind what the trace holds already.
-    pub(crate) fn also_traced(&self, args: &[&str]) -> ArrplanCmd {
-        self.command(args).env("ARRPLAN_FAILPOINT", format!("trace={}", self.trace_path().display()))
+    pub(crate) fn also_traced(&self, args: &[&str], failpoints: &str) -> ArrplanCmd {
+        let spec = format!("trace={}{failpoints}", self.trace_path().display());
+        self.command(args).env("ARRPLAN_FAILPOINT", spec)
     }
 
     pub(crate) fn trace_path(&self) -> PathBuf {

@@ -377,7 +377,7 @@ fn what_a_finalizer_holds_is_named_and_waited_for_and_never_freed() {
     assert_eq!(guarded_deletes(plane, mark, &[&namespace]), ["configmaps/base"]);
 }
 
-const CHART: [(&str, &str); 2] = [
+pub(crate) const CHART: [(&str, &str); 2] = [
     ("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n"),
     (
         "web/templates/claim.yaml",

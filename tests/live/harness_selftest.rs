@@ -166,8 +166,12 @@ fn flux_installs_two_releases_from_a_local_repository() {
              kind: GitRepository, name: catalog }} }} }}, values: {{ replicas: {replicas} }} }} }}"
         ));
     }
-    let source = plane.wait_for("gitrepository", &namespace, "catalog", "Ready");
-    let revision = source["status"]["artifact"]["revision"].as_str().unwrap();
+    plane.wait_for("gitrepository", &namespace, "catalog", "Ready");
+    // The controller writes its conditions first and the rest of its status with a second request.
+    let revision = eventually("the artifact of the source", || {
+        let source = plane.get_json("gitrepository", &namespace, "catalog")?;
+        source["status"]["artifact"]["revision"].as_str().map(str::to_owned)
+    });
     assert!(revision.ends_with(&repository.head()), "{revision}");
     plane.wait_for("helmrelease", &namespace, "one", "Ready");
     plane.wait_for("helmrelease", &namespace, "two", "Ready");

@@ -6,7 +6,7 @@ use crate::project::Project;
 use crate::runs::shows;
 
 /// A definition `gears.GROUP` and one protected object of it.
-fn gears(stack: &str, namespace: &str, group: &str) -> (String, String) {
+pub(crate) fn gears(stack: &str, namespace: &str, group: &str) -> (String, String) {
     let head = format!("[stack]\nname = \"{stack}\"\n[defaults]\nnamespace = \"{namespace}\"\n");
     let definition = format!(
         r#"

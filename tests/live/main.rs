@@ -44,6 +44,8 @@ mod status;
 mod structure;
 #[cfg(test)]
 mod surgery;
+#[cfg(test)]
+mod taken;
 
 /// The control plane of this test binary; see [`support::ControlPlane::with`]. The suite on the sandbox has another.
 #[cfg(test)]

@@ -225,6 +225,13 @@ fn two_states_of_one_stack_are_told_apart() {
     project.settled(&[]);
     second.settled(&[]);
 
+    // A sound state that has to give way to another one is kept.
+    let sound = std::fs::read(project.state_path("json")).unwrap();
+    std::fs::write(project.state_path("journal"), b"no journal").unwrap();
+    drop(project.recover(&["--yes", "--lineage", &lineage_of(&foreign)]).expect_status(0));
+    assert_eq!(project.state()["lineage"], foreign);
+    assert_eq!(std::fs::read(project.state_path("damaged-1.json")).unwrap(), sound);
+
     let empty = Project::new(plane, "nothing-there", &stack("nothing-there", &ns, &["z"]));
     let refused = empty.recover(&["--yes"]).expect_status(1);
     shows(

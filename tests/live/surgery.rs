@@ -163,6 +163,9 @@ fn a_part_of_a_plan_takes_along_what_it_needs_and_leaves_the_rest() {
             "2 to create",
         ],
     );
+    let whole = project.plan(&["--target", "config_map.c", "--target", "config_map.d"]).expect_status(0);
+    let along = "along with what was named: config_map.a, config_map.b.";
+    shows(&whole, &[&format!("The whole stack: nothing is left out; {along}"), "4 to create"]);
     drop(project.apply(&["--target", "config_map.b"]).expect_status(0));
     assert_eq!(there(), ["a", "b"]);
     // The revision is what was applied, no more.
@@ -196,6 +199,19 @@ fn a_part_of_a_plan_takes_along_what_it_needs_and_leaves_the_rest() {
     assert_eq!(there(), ["d"]);
     project.settled(&[]);
 
+    // A declaration names all its instances; what is left out or leaves is not made anew, and that is said.
+    project.write(&maps("part", &ns, &["d", "w for_each = [\"x\", \"y\"]\nname = \"w-${each.key}\""]));
+    drop(project.apply(&[]).expect_status(0));
+    let (x, y) = (uid("w-x"), uid("w-y"));
+    drop(project.apply(&["--replace", "config_map.w"]).expect_status(0));
+    assert!(uid("w-x") != x && uid("w-y") != y);
+    let outside = ["--replace", "config_map.d", "--target", "config_map.w"];
+    shows(&project.plan(&outside).expect_status(1), &["E413", "--replace config_map.d"]);
+    project.write(&maps("part", &ns, &["d"]));
+    let leaves = ["--replace", "config_map.w"];
+    shows(&project.plan(&leaves).expect_status(1), &["E413", "--replace config_map.w"]);
+    drop(project.apply(&[]).expect_status(0));
+
     // What is not ours is never made anew in the place of somebody's.
     drop(project.on_state(&["rm", "config_map.d", "--yes"]).expect_status(0));
     let d = uid("d");
@@ -203,4 +219,87 @@ fn a_part_of_a_plan_takes_along_what_it_needs_and_leaves_the_rest() {
     drop(project.apply(&only).expect_status(0));
     assert_eq!(uid("d"), d);
     project.settled(&[]);
+}
+
+#[test]
+fn what_is_left_out_keeps_what_it_uses() {
+    let Some(plane) = crate::plane(&[]) else {
+        return;
+    };
+    let ns = plane.create_namespace("uses");
+    let uses = |used: &str| format!("web depends_on = [\"config_map.{used}\"]");
+    let project = Project::new(plane, "uses", &maps("uses", &ns, &["old", &uses("old")]));
+    drop(project.apply(&[]).expect_status(0));
+    let there = |name: &str| plane.get_json("configmap", &ns, name).is_some();
+
+    project.write(&maps("uses", &ns, &["new", &uses("new")]));
+    let done = project.apply(&["--exclude", "config_map.web"]).expect_status(0);
+    shows(&done, &["Only a part: 2 left out (config_map.old, config_map.web)", "1 to create"]);
+    assert!(there("old") && there("new"));
+    let along =
+        "The whole stack: nothing is left out; along with what was named: config_map.new, config_map.web.";
+    shows(&project.plan(&["--target", "config_map.old"]).expect_status(0), &[along, "1 to delete"]);
+    drop(project.apply(&[]).expect_status(0));
+    assert!(!there("old"));
+
+    // So it does with an object whose address has another one now.
+    project.edit("[config_map.new]\n", "[config_map.new]\nname = \"newer\"\n");
+    let done = project.apply(&["--exclude", "config_map.web"]).expect_status(0);
+    hides(&done, &["to delete"]);
+    assert!(there("new") && there("newer"));
+    shows(&project.apply(&[]).expect_status(0), &["1 to delete"]);
+    assert!(!there("new"));
+    project.settled(&[]);
+}
+
+#[test]
+fn a_part_says_nothing_of_whether_the_rest_works() {
+    let Some(plane) = crate::plane(&[]) else {
+        return;
+    };
+    let ns = plane.create_namespace("works");
+    let broken = "b timeout = \"1s\"\nwait = { cel = \"has(object.data.never)\" }";
+    let project = Project::new(plane, "works", &maps("works", &ns, &["a", broken]));
+    drop(project.apply(&[]).expect_status(1));
+    let works = |serial: u64| {
+        let path = project.state_path("revisions").join(format!("{serial}.json"));
+        let revision: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        revision["ready"].as_bool().unwrap()
+    };
+    assert!(!works(1));
+    for part in [&["--refresh-only"][..], &["--target", "config_map.a"]] {
+        drop(project.apply(part).expect_status(0));
+        assert!(!works(1), "{part:?}");
+    }
+    project.edit("[config_map.a]\ndata.k = \"1\"", "[config_map.a]\ndata.k = \"2\"");
+    drop(project.apply(&["--target", "config_map.a"]).expect_status(0));
+    assert!(!works(2), "what was left out does not work");
+    project.edit("\nwait = { cel = \"has(object.data.never)\" }", "");
+    drop(project.apply(&["--target", "config_map.b"]).expect_status(0));
+    let last = project.state()["serial"].as_u64().unwrap();
+    assert!(works(last), "all that is left out worked when it was looked at last");
+}
+
+#[test]
+fn a_part_of_a_destroy_leaves_a_revision_that_can_be_returned_to() {
+    let Some(plane) = crate::plane(&[]) else {
+        return;
+    };
+    let ns = plane.create_namespace("left");
+    let rest = "\n[existing.namespace.home]\nname = \"NS\"\n[config_map.b]\ndata.home = \"${existing.namespace.home.uid}\"\n\
+                [outputs]\nhome = \"${existing.namespace.home.uid}\"\na = \"${config_map.a.uid}\"\n";
+    let stack = format!("{}{}", maps("left", &ns, &["a"]), rest.replace("NS", &ns));
+    let project = Project::new(plane, "left", &stack);
+    drop(project.apply(&[]).expect_status(0));
+    drop(project.destroy(&["--target", "config_map.a"]).expect_status(0));
+    project.edit("[config_map.b]\n", "[config_map.b]\ndata.more = \"1\"\n");
+    drop(project.apply(&[]).expect_status(0));
+    drop(project.run(&["rollback", "--to", "2", "--yes"]).expect_status(0));
+    let b = plane.get_json("configmap", &ns, "b").unwrap();
+    let home = plane.get_json("namespace", "", &ns).unwrap()["metadata"]["uid"].clone();
+    assert_eq!(b["data"], json!({ "home": home }));
+    assert!(plane.get_json("configmap", &ns, "a").is_none());
+    let outputs = project.run(&["output", "--json"]).expect_status(0);
+    let outputs: Value = serde_json::from_str(&outputs.stdout).unwrap();
+    assert!(outputs.to_string().contains(home.as_str().unwrap()), "{outputs}");
 }

@@ -77,6 +77,9 @@ mod structure;
 #[cfg(test)]
 #[path = "../live/surgery.rs"]
 mod surgery;
+#[cfg(test)]
+#[path = "../live/taken.rs"]
+mod taken;
 
 /// The sandbox of this test binary. `None` for a test of the closed list, which is said on the terminal.
 #[cfg(test)]

@@ -45,6 +45,7 @@ pub(crate) const NOT_HERE: &[(&str, &str)] = &[
     ("status::cozystacks_kinds_are_known_as_aggregated_and_get_no_dry_run", COZYSTACK),
     ("status::releases_work_or_name_what_is_at_fault_within_seconds", FLUX),
     ("structure::the_structure_table_is_the_servers_own", TABLE),
+    ("taken::a_release_stays_with_a_claim_of_it_that_is_protected", FLUX),
 ];
 
 /// Whether the test of this thread is on the list; if so, that is said on the terminal.

@@ -131,6 +131,37 @@ fn row_12_a_lost_answer_is_found_out_and_nothing_is_done_twice() {
 }
 
 #[test]
+fn row_12_a_refusal_after_a_lost_answer_leaves_nothing_behind_that_is_not_known() {
+    let Some(plane) = stage::sandbox(&[]) else { return };
+    let project = Project::new(&plane, "app", STACK);
+    let second = |fault: Value| json!({ "method": "PATCH", "path": SECOND, "query": REAL, "fault": fault });
+    let refusals = [
+        json!({ "answer": { "code": 500 } }),
+        json!({ "answer": { "code": 403 } }),
+        json!({ "answer": { "code": 422 } }),
+    ];
+    for refusal in refusals {
+        let answers = json!([second(json!({ "reset": "after" })), second(refusal.clone())]);
+        stage::script(&plane, &answers);
+        drop(project.apply(&[]));
+        assert_eq!(stage::struck(&plane), [1, 1], "{refusal}");
+        // It was made, and it is known: a destroy right after takes it along.
+        assert!(project.state()["resources"].to_string().contains("home/second"), "{refusal}");
+        stage::script(&plane, &json!([]));
+        drop(project.destroy(&[]).expect_status(0));
+        assert_eq!(plane.get_json("configmap", "home", "second"), None, "{refusal}");
+    }
+    // After a 409 the object is looked at, and what is asked about it may fail: the mark says whose it is.
+    let dry_run = json!({ "method": "PATCH", "path": SECOND, "query": "*dryRun=All*", "nth": 2, "times": 0,
+        "fault": { "answer": { "code": 500 } } });
+    stage::script(&plane, &json!([second(json!({ "reset": "after" })), dry_run]));
+    drop(project.apply(&[]));
+    assert!(project.state()["resources"].to_string().contains("home/second"));
+    stage::script(&plane, &json!([]));
+    ends_well(&plane, &project);
+}
+
+#[test]
 fn row_12_an_outcome_that_stays_unknown_is_in_doubt_until_the_next_run_looks() {
     let Some(plane) = stage::sandbox(&[]) else { return };
     let project = Project::new(&plane, "app", STACK);

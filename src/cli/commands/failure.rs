@@ -66,6 +66,31 @@ impl From<Error> for Failed {
     }
 }
 
+impl Failed {
+    /// With the flags that say which state it is about, in the commands that are named without any.
+    pub(super) fn about(mut self, place: &str) -> Self {
+        if let Self::Error(failure) = &mut self {
+            for bare in ["    shows", " --lineage LINEAGE"] {
+                let (found, full) = (format!("state recover{bare}"), format!("state recover{place}{bare}"));
+                for hint in &mut failure.hints {
+                    *hint = hint.replace(&found, &full);
+                }
+            }
+        }
+        self
+    }
+
+    /// Of a command that cannot wait for a lock.
+    pub(super) fn without_waiting(mut self) -> Self {
+        if let Self::Error(failure) = &mut self {
+            for hint in &mut failure.hints {
+                *hint = hint.replace(", or let this command wait: --lock-timeout 5m", "");
+            }
+        }
+        self
+    }
+}
+
 fn of_diagnostic(diagnostic: &Diagnostic) -> Failure {
     let mut failure = Failure::new(&diagnostic.message).code(diagnostic.code);
     failure.details.clone_from(&diagnostic.notes);

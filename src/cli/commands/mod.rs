@@ -41,7 +41,7 @@ pub(super) static VERSION: LazyLock<String> = LazyLock::new(|| {
 });
 
 pub(super) fn run(command: &Command, host: &mut Host) -> Result<Exit, Failed> {
-    match command {
+    let result = match command {
         Command::Init(args) => init::run(args, host),
         Command::Validate(args) => validate::run(args, host),
         Command::Plan(args) => plan::run(args, host),
@@ -58,7 +58,8 @@ pub(super) fn run(command: &Command, host: &mut Host) -> Result<Exit, Failed> {
         Command::Schema(args) => schema::run(args, host),
         Command::Completions(args) => completions::run(args, host),
         Command::Help(args) => help::run(args, host),
-    }
+    };
+    result.map_err(|failed| failed.about(&typed::place(command)))
 }
 
 fn world(host: &Host, cancel: CancellationToken) -> World {

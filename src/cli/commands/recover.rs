@@ -82,7 +82,7 @@ fn written(args: &Recover, replaced: &Replaced, host: &Host) -> String {
     page.blank();
     page.line(0, &Text::plain(&format!("The state is written: serial {}.", replaced.serial)));
     for path in &replaced.kept {
-        page.line(0, &Text::plain(&format!("Kept what was damaged: {path}")));
+        page.line(0, &Text::plain(&format!("Kept what was there: {path}")));
     }
     let next = format!("arrplan plan{}", typed(args));
     page.line(0, &Text::tone(Tone::Dim, "Next: ").add(Tone::Note, &next));

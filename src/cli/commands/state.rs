@@ -34,7 +34,8 @@ pub(super) fn run(args: &State, host: &mut Host) -> Result<Exit, Failed> {
         State::Unlock { stack, state, env } => {
             let request = of_env(stack.stack.as_deref(), env.as_ref());
             say_sandbox(state, host);
-            block_on(ops::state_unlock(&request, &state_request(state), &still_world(host)))??;
+            block_on(ops::state_unlock(&request, &state_request(state), &still_world(host)))?
+                .map_err(|error| Failed::from(error).without_waiting())?;
             host.say("Nobody holds the lock: a lock goes away with the process that holds it.\n");
             Ok(Exit::Done)
         }

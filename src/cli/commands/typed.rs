@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-use crate::cli::args::{Cluster, Planning, StateArg, Vars};
+use crate::cli::args::{Cluster, Command, Planning, State, StateArg, Vars};
 
 /// Flags as they were typed, each with a blank before it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -14,10 +14,7 @@ impl Flags {
     /// Of which state, variables and cluster.
     pub(super) fn about(state: &StateArg, vars: Option<&Vars>, cluster: &Cluster) -> Self {
         let mut flags = Self::default();
-        flags.path("--state", state.state.as_deref());
-        if state.sandbox {
-            flags.0.push_str(" --sandbox");
-        }
+        flags.state(state);
         if let Some(vars) = vars {
             flags.all("--var", &vars.var);
             for file in &vars.var_file {
@@ -25,13 +22,24 @@ impl Flags {
             }
             flags.all("--env", vars.env.as_slice());
         }
-        flags.path("--kubeconfig", cluster.kubeconfig.as_deref());
-        flags.all("--context", cluster.context.as_slice());
-        flags.all("--server", cluster.server.as_slice());
-        if let Some(time) = cluster.request_timeout {
-            flags.one("--request-timeout", &format!("{}s", time.as_secs()));
-        }
+        flags.cluster(cluster);
         flags
+    }
+
+    fn state(&mut self, state: &StateArg) {
+        self.path("--state", state.state.as_deref());
+        if state.sandbox {
+            self.0.push_str(" --sandbox");
+        }
+    }
+
+    fn cluster(&mut self, cluster: &Cluster) {
+        self.path("--kubeconfig", cluster.kubeconfig.as_deref());
+        self.all("--context", cluster.context.as_slice());
+        self.all("--server", cluster.server.as_slice());
+        if let Some(time) = cluster.request_timeout {
+            self.one("--request-timeout", &format!("{}s", time.as_secs()));
+        }
     }
 
     /// And how it is planned.
@@ -90,6 +98,41 @@ impl std::fmt::Display for Flags {
     }
 }
 
+/// The stack, and which state and cluster a command is about, as `state recover` takes them.
+pub(super) fn place(command: &Command) -> String {
+    type Parts<'a> = (Option<&'a String>, &'a StateArg, Option<&'a String>, Option<&'a Cluster>);
+    let (stack, state, env, cluster): Parts<'_> = match command {
+        Command::Plan(a) => (a.stack.stack.as_ref(), &a.state, a.vars.env.as_ref(), Some(&a.cluster)),
+        Command::Apply(a) => (a.stack.as_ref(), &a.state, a.vars.env.as_ref(), Some(&a.cluster)),
+        Command::Destroy(a) => (a.stack.stack.as_ref(), &a.state, a.vars.env.as_ref(), Some(&a.cluster)),
+        Command::Rollback(a) => (a.stack.stack.as_ref(), &a.state, a.vars.env.as_ref(), Some(&a.cluster)),
+        Command::Import(a) => (a.stack.as_ref(), &a.state, a.vars.env.as_ref(), Some(&a.cluster)),
+        Command::Output(a) => (a.stack.as_ref(), &a.state, a.env.as_ref(), None),
+        Command::History(a) => (a.stack.stack.as_ref(), &a.of.state, a.of.env.as_ref(), None),
+        Command::State(command) => match command {
+            State::List { stack, of } => (stack.stack.as_ref(), &of.state, of.env.as_ref(), None),
+            State::Show { stack, of, .. } => (stack.as_ref(), &of.state, of.env.as_ref(), None),
+            State::Mv { stack, state, env, .. } => (stack.as_ref(), state, env.as_ref(), None),
+            State::Rm(a) => (a.stack.as_ref(), &a.state, a.env.as_ref(), Some(&a.cluster)),
+            State::Recover(a) => (a.stack.stack.as_ref(), &a.state, a.vars.env.as_ref(), Some(&a.cluster)),
+            State::Pull { stack, state, env } | State::Unlock { stack, state, env } => {
+                (stack.stack.as_ref(), state, env.as_ref(), None)
+            }
+        },
+        _ => return String::new(),
+    };
+    let mut flags = Flags::default();
+    if let Some(stack) = stack {
+        flags.0.extend([" ", &word(stack)]);
+    }
+    flags.state(state);
+    flags.all("--env", env.as_slice());
+    if let Some(cluster) = cluster {
+        flags.cluster(cluster);
+    }
+    flags.0
+}
+
 /// A text as a shell takes it for one word.
 pub(super) fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
@@ -103,7 +146,7 @@ pub(super) fn word(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::{Cli, Command};
+    use crate::cli::args::Cli;
     use clap::Parser as _;
 
     #[test]
@@ -129,6 +172,20 @@ mod tests {
             let Command::Plan(plan) = Cli::parse_from(args).command else { panic!("no plan") };
             let flags = Flags::about(&plan.state, Some(&plan.vars), &plan.cluster).planned(&plan.planning);
             assert_eq!(flags.to_string(), typed);
+        }
+    }
+
+    #[test]
+    fn a_state_error_names_the_same_state() {
+        for (typed, expected) in [
+            ("apply arr --env prod --context c --yes --var a=b", " arr --env prod --context c"),
+            ("state pull --state s/x.json", " --state s/x.json"),
+            ("state rm config_map.a --stack arr --sandbox", " arr --sandbox"),
+            ("history --env prod", " --env prod"),
+            ("schema plan", ""),
+        ] {
+            let command = Cli::parse_from(format!("arrplan {typed}").split(' ')).command;
+            assert_eq!(place(&command), expected, "{typed}");
         }
     }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::super::Error;
-use super::{Basis, Return};
+use super::{Basis, Before, Return};
 use crate::address::Address;
-use crate::state::{Holder, Recorded, Revision};
+use crate::state::{Recorded, Revision};
 
 /// The revision to return to, and what is worth knowing about the choice.
 ///
@@ -19,9 +19,9 @@ pub(super) async fn revision(to: Return, basis: &Basis<'_>) -> Result<(Revision,
         Return::LastThatWorked => {
             // A revision beyond the state is of a run that was killed before it got there.
             recorded.retain(|(serial, _)| *serial <= basis.state.serial);
-            match cut_off(&recorded, basis.died) {
+            match cut_off(&recorded, &basis.before) {
                 Some((serial, remark)) => (named(serial, recorded)?, vec![remark]),
-                None => last_that_worked(recorded)?,
+                None => last_that_worked(recorded, basis.before.unfinished)?,
             }
         }
     };
@@ -37,19 +37,16 @@ pub(super) async fn revision(to: Return, basis: &Basis<'_>) -> Result<(Revision,
     Ok((revision, remarks))
 }
 
-/// Where a rollback returned to that was killed after its last write: the same command again goes there, not
-/// back from there.
-fn cut_off(recorded: &[Recorded], died: Option<&Holder>) -> Option<(u64, String)> {
-    let died = died?;
-    let (serial, Ok(present)) = recorded.last()? else { return None };
-    let of_it = present.operation == died.operation && present.at >= died.started;
-    let to = present.returned_to.filter(|_| of_it)?;
-    Some((
-        to,
-        format!(
-            "the rollback to revision {to} (serial {serial}) was cut off at its end: this goes there, too"
-        ),
-    ))
+/// Where a rollback was returning to that was killed: the same command again goes there, not back from there.
+fn cut_off(recorded: &[Recorded], before: &Before) -> Option<(u64, String)> {
+    let died = before.died.as_ref()?;
+    let to = before.returning_to?;
+    let at_its_end = recorded.last().is_some_and(|(_, present)| {
+        let of_it = |present: &Revision| present.operation == died.operation && present.at >= died.started;
+        present.as_ref().is_ok_and(|present| of_it(present) && present.returned_to == Some(to))
+    });
+    (at_its_end || before.unfinished)
+        .then(|| (to, format!("the rollback to revision {to} was cut off: this goes there, too")))
 }
 
 fn named(serial: u64, recorded: Vec<Recorded>) -> Result<Revision, Error> {
@@ -71,27 +68,38 @@ fn choices(recorded: &[Recorded]) -> Vec<String> {
     recorded.iter().rev().map(one).collect()
 }
 
-/// Of what was applied before the present revision the last that worked and desired something else. Nothing
-/// at all (a destroy) is returned to by its number only.
-fn last_that_worked(mut recorded: Vec<Recorded>) -> Result<(Revision, Vec<String>), Error> {
+/// Of what was applied before the present revision the last that worked and desired something else; `unfinished`:
+/// what is applied at present is no revision, so that it is the last that worked. Nothing at all (a destroy) is
+/// returned to by its number only.
+fn last_that_worked(mut recorded: Vec<Recorded>, unfinished: bool) -> Result<(Revision, Vec<String>), Error> {
     let choices = choices(&recorded);
-    let Some((_, present)) = recorded.pop() else {
-        return Err(Error::Unknown { what: "nothing was applied yet".to_owned(), choices });
-    };
-    let present = present?;
     let mut remarks = Vec::new();
+    let present = match recorded.last() {
+        None if unfinished => {
+            let what = "the first apply was cut off: there is nothing to go back to".to_owned();
+            return Err(Error::Unknown { what, choices });
+        }
+        None => return Err(Error::Unknown { what: "nothing was applied yet".to_owned(), choices }),
+        Some(_) if unfinished => {
+            remarks.push("the run before came to no end: this goes back to what worked before it".to_owned());
+            None
+        }
+        Some(_) => recorded.pop().map(|(_, present)| present).transpose()?,
+    };
+    let differs = |revision: &Revision| present.as_ref().is_none_or(|present| differ(revision, present));
     while let Some((serial, revision)) = recorded.pop() {
         match revision {
-            Ok(revision)
-                if revision.ready && !revision.resources.is_empty() && differ(&revision, &present) =>
-            {
+            Ok(revision) if revision.ready && !revision.resources.is_empty() && differs(&revision) => {
                 return Ok((revision, remarks));
             }
             Ok(_) => {}
             Err(error) => remarks.push(format!("revision {serial} is passed over: {error}")),
         }
     }
-    let what = format!("no earlier revision than {} worked and was different", present.serial);
+    let what = match present {
+        Some(present) => format!("no earlier revision than {} worked and was different", present.serial),
+        None => "no revision worked".to_owned(),
+    };
     Err(Error::Unknown { what, choices })
 }
 
@@ -108,7 +116,7 @@ fn differ(one: &Revision, other: &Revision) -> bool {
 mod tests {
     use super::*;
     use crate::stack::Wait;
-    use crate::state::{ChangeCounts, Recipe, RevisionManifest};
+    use crate::state::{ChangeCounts, Holder, Recipe, RevisionManifest};
     use serde_json::json;
 
     /// Serial, what it desires (0 = nothing), whether it worked; desire 9 is damaged.
@@ -174,7 +182,7 @@ mod tests {
             (&[(1, 1, false), (2, 2, true)], "no earlier revision than 2 worked and was different"),
         ];
         for (list, expected) in cases {
-            let said = match last_that_worked(recorded(list)) {
+            let said = match last_that_worked(recorded(list), false) {
                 Ok((revision, remarks)) if remarks.is_empty() => revision.serial.to_string(),
                 Ok((revision, remarks)) => format!("{}, {} remark", revision.serial, remarks.len()),
                 Err(error) => error.to_string(),
@@ -195,25 +203,52 @@ mod tests {
     }
 
     #[test]
-    fn a_rollback_that_was_killed_at_its_end_is_not_taken_back() {
-        let died = |operation: &str, started: &str| Holder {
-            pid: 7,
-            user: "ann".to_owned(),
-            host: "nas".to_owned(),
-            operation: operation.to_owned(),
-            started: started.parse().unwrap(),
+    fn after_a_run_that_came_to_no_end_the_last_that_worked_is_the_last() {
+        type Revision = (u64, u8, bool);
+        let cases: &[(&[Revision], &str)] = &[
+            (&[], "the first apply was cut off: there is nothing to go back to"),
+            (&[(1, 1, true)], "1"),
+            (&[(1, 1, true), (2, 2, true)], "2"),
+            (&[(1, 1, true), (2, 2, false)], "1"),
+            (&[(1, 1, false)], "no revision worked"),
+        ];
+        for (list, expected) in cases {
+            let said = match last_that_worked(recorded(list), true) {
+                Ok((revision, remarks)) => {
+                    assert_eq!(remarks.len(), 1);
+                    revision.serial.to_string()
+                }
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(said, *expected, "{list:?}");
+        }
+    }
+
+    #[test]
+    fn a_rollback_that_was_killed_is_gone_on_with_and_not_taken_back() {
+        let before = |operation: &str, started: &str, unfinished: bool| Before {
+            died: Some(Holder {
+                pid: 7,
+                user: "ann".to_owned(),
+                host: "nas".to_owned(),
+                operation: operation.to_owned(),
+                started: started.parse().unwrap(),
+            }),
+            returning_to: (operation == "rollback").then_some(1),
+            unfinished,
         };
         let mut list = recorded(&[(1, 1, true), (2, 2, true), (3, 1, true)]);
-        let (before, after) = ("2026-01-02T03:04:00Z", "2026-01-02T03:05:00Z");
-        assert_eq!(cut_off(&list, Some(&died("rollback", before))), None);
+        let (early, late) = ("2026-01-02T03:04:00Z", "2026-01-02T03:05:00Z");
+        let to = |list: &[Recorded], before: &Before| cut_off(list, before).map(|(serial, _)| serial);
+        assert_eq!(to(&list, &before("rollback", early, false)), None);
+        assert_eq!(to(&list, &before("rollback", early, true)), Some(1), "in the middle");
         if let Some((_, Ok(present))) = list.last_mut() {
             present.operation = "rollback".to_owned();
             present.returned_to = Some(1);
         }
-        let to = |died: Option<&Holder>| cut_off(&list, died).map(|(serial, _)| serial);
-        assert_eq!(to(Some(&died("rollback", before))), Some(1));
-        assert_eq!(to(Some(&died("rollback", after))), None, "it died before it did anything");
-        assert_eq!(to(Some(&died("apply", before))), None);
-        assert_eq!(to(None), None);
+        assert_eq!(to(&list, &before("rollback", early, false)), Some(1), "at its end");
+        assert_eq!(to(&list, &before("rollback", late, false)), None, "it died before it did anything");
+        assert_eq!(to(&list, &before("apply", early, true)), None);
+        assert_eq!(to(&list, &Before { unfinished: true, ..Before::default() }), None);
     }
 }

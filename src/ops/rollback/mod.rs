@@ -23,7 +23,9 @@ use crate::path::FieldPath;
 use crate::plan::Plan;
 use crate::secrets::SecretValues;
 use crate::stack::{Existing, Late, Output, Resource, Stack, Val};
-use crate::state::{HashKey, Holder, Revision, RevisionExisting, RevisionManifest, State, Store};
+use crate::state::{
+    HashKey, Holder, LockedStore, Revision, RevisionExisting, RevisionManifest, State, Store,
+};
 
 pub use lines::StillSays;
 
@@ -41,9 +43,29 @@ pub(super) struct Basis<'a> {
     pub(super) store: &'a Store,
     pub(super) state: &'a State,
     pub(super) key: &'a HashKey,
-    /// The run before, if it was killed while it held the state.
-    pub(super) died: Option<&'a Holder>,
+    pub(super) before: Before,
     pub(super) reader: &'a Reader,
+}
+
+/// What the runs before left behind.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Before {
+    /// The last of them, if it was killed while it held the state.
+    died: Option<Holder>,
+    /// Which revision that one was returning to.
+    returning_to: Option<u64>,
+    /// Something was done, or may have been, that is in no revision.
+    unfinished: bool,
+}
+
+impl Before {
+    pub(super) fn of(store: &LockedStore) -> Self {
+        Self {
+            died: store.died().cloned(),
+            returning_to: store.died_returning_to(),
+            unfinished: store.unfinished(),
+        }
+    }
 }
 
 /// What is to be known of a rollback beside its stack.

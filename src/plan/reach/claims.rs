@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::content::owners;
-use super::{Survey, uid};
+use super::{Found, Survey, uid};
 use crate::cluster::Error;
 use crate::object::Object;
-use crate::plan::{Reach, ReachItem, Risk};
+use crate::plan::{ReachItem, Risk};
 
 impl Survey<'_> {
     /// The claims of a StatefulSet stay when it goes, unless its retention policy says otherwise.
-    pub(super) async fn stateful_claims(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
+    pub(super) async fn stateful_claims(&self, object: &Object, found: &mut Found) -> Result<(), Error> {
         let Some(namespace) = object.namespace() else {
             return Ok(());
         };
@@ -34,16 +34,17 @@ impl Survey<'_> {
                 continue;
             }
             if deleted {
-                reach.items.push(self.claim(claim).await?);
+                found.take(claim);
+                found.reach.items.push(self.claim(claim).await?);
             } else {
-                reach.stays.push(format!("{}: claims of a StatefulSet stay", claim.key().human()));
+                found.reach.stays.push(format!("{}: claims of a StatefulSet stay", claim.key().human()));
             }
         }
         Ok(())
     }
 
     /// Claims and custom objects that go because their owner goes.
-    pub(super) async fn dependents(&self, owners_going: &[&Object], reach: &mut Reach) -> Result<(), Error> {
+    pub(super) async fn dependents(&self, owners_going: &[&Object], found: &mut Found) -> Result<(), Error> {
         let mut by_namespace: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for object in owners_going {
             // ConfigMaps, Secrets and the like own nothing in practice, and asking costs a list of everything.
@@ -58,18 +59,19 @@ impl Survey<'_> {
             let Some(content) = content.get() else { continue };
             let mut gone: BTreeSet<&str> = uids;
             loop {
-                let found: Vec<&Object> = content
+                let owned: Vec<&Object> = content
                     .objects
                     .iter()
                     .filter(|o| !gone.contains(o.uid()) && owners(o).any(|owner| gone.contains(owner)))
                     .collect();
-                if found.is_empty() {
+                if owned.is_empty() {
                     break;
                 }
-                for object in found {
+                for object in owned {
                     gone.insert(object.uid());
+                    found.take(object);
                     if object.kind() == "PersistentVolumeClaim" && !self.going.contains(&object.key()) {
-                        reach.items.push(self.claim(object).await?);
+                        found.reach.items.push(self.claim(object).await?);
                     }
                 }
             }

@@ -3,8 +3,11 @@
 
 mod claims;
 mod content;
+mod found;
 mod releases;
 
+pub(super) use found::why_held;
+pub use found::{Found, Held, Taken, held};
 pub use releases::{inventory, release_name};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +17,9 @@ use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
 
 use self::content::{Content, is_furniture};
+use self::releases::is_nested;
 use crate::address::ObjectKey;
-use crate::cluster::{Discovery, Error, Reader};
+use crate::cluster::{Api, Discovery, Error, Reader};
 use crate::object::Object;
 use crate::plan::{Reach, ReachItem, Risk};
 
@@ -26,83 +30,46 @@ pub struct Survey<'a> {
     /// Keys of everything the plan deletes itself.
     going: BTreeSet<ObjectKey>,
     content: Mutex<BTreeMap<String, Arc<OnceCell<Content>>>>,
-}
-
-/// What stands in the way of deleting a namespace or a definition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// The object.
-    pub key: ObjectKey,
-    /// Why what it lies in, or is defined by, has to stay.
-    pub why: String,
+    objects: Mutex<BTreeMap<ObjectKey, Option<Object>>>,
 }
 
 impl<'a> Survey<'a> {
     /// A survey for a plan that deletes `going`.
     #[must_use]
     pub fn new(reader: &'a Reader, discovery: &'a Discovery, going: BTreeSet<ObjectKey>) -> Self {
-        Self { reader, discovery, going, content: Mutex::new(BTreeMap::new()) }
+        Self {
+            reader,
+            discovery,
+            going,
+            content: Mutex::new(BTreeMap::new()),
+            objects: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// The same survey, with all it has read, for a plan that deletes `going`.
+    #[must_use]
+    pub fn for_deletes(self, going: BTreeSet<ObjectKey>) -> Self {
+        Self { going, ..self }
     }
 
     /// Everything that goes with the delete of `object`, its own risk included as an item only for claims.
     ///
     /// # Errors
     /// Only when the cluster cannot be reached; what may not be read is [`Reach::unreadable`].
-    pub async fn reach(&self, object: &Object) -> Result<Reach, Error> {
-        let mut reach = Reach::default();
-        self.collect(object, &mut reach).await?;
-        reach.items.sort();
-        reach.items.dedup();
-        reach.unreadable.sort();
-        reach.unreadable.dedup();
-        reach.stays.sort();
-        reach.stays.dedup();
-        Ok(reach)
+    pub async fn look(&self, object: &Object) -> Result<Found, Error> {
+        let mut found = Found::default();
+        self.collect(object, &mut found).await?;
+        Ok(found.in_order())
     }
 
-    /// What forbids the delete of `holder`, a namespace or a definition: anything in it, or of its kind, that is
-    /// kept (`kept`), protected, or marked by another stack than `stack`. The delete would take that along,
-    /// protection or not (measured). Nothing else has anything in it.
-    ///
-    /// # Errors
-    /// When the cluster cannot be reached. Objects that may not be read are left to the consent that
-    /// [`Reach::unreadable`] asks for.
-    pub async fn held(
-        &self,
-        holder: &Object,
-        stack: &str,
-        kept: &BTreeSet<ObjectKey>,
-    ) -> Result<Vec<Held>, Error> {
-        let content;
-        let defined;
-        let objects: &[Object] = match (holder.key().group.as_str(), holder.kind()) {
-            ("", "Namespace") => {
-                content = self.content(holder.name()).await?;
-                content.get().map_or(&[], |c| &c.objects)
-            }
-            ("apiextensions.k8s.io", "CustomResourceDefinition") => {
-                defined = match self.defined_by(holder).await {
-                    Some(Ok(objects)) => objects,
-                    Some(Err(error)) if super::live::is_fatal(&error) => return Err(error),
-                    Some(Err(_)) | None => Vec::new(),
-                };
-                &defined
-            }
-            _ => &[],
-        };
-        let mut held: Vec<Held> = Vec::new();
-        for object in objects {
-            let key = object.key();
-            let why = match object.mark() {
-                _ if kept.contains(&key) => "it is kept".to_owned(),
-                _ if object.is_protected() => "it is protected".to_owned(),
-                Some(mark) if mark.stack != stack => format!("it belongs to stack `{}`", mark.stack),
-                _ => continue,
-            };
-            held.push(Held { key, why });
+    /// An object, which is read once; a failure is not kept.
+    async fn read(&self, api: &Api, key: &ObjectKey) -> Result<Option<Object>, Error> {
+        if let Some(known) = self.objects.lock().await.get(key) {
+            return Ok(known.clone());
         }
-        held.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(held)
+        let object = self.reader.get(api, key.namespace.as_deref(), &key.name).await?;
+        self.objects.lock().await.insert(key.clone(), object.clone());
+        Ok(object)
     }
 
     /// All objects of the kind that a definition defines; `None`: it is not served.
@@ -112,36 +79,41 @@ impl<'a> Survey<'a> {
         Some(self.reader.list(api, None, None).await)
     }
 
-    async fn collect(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
+    async fn collect(&self, object: &Object, found: &mut Found) -> Result<(), Error> {
+        // What applies itself, or each other, is looked at once.
+        if !found.enter(object) {
+            return Ok(());
+        }
         let group = object.key().group;
         match (group.as_str(), object.kind()) {
-            ("", "Namespace") => self.namespace(object.name(), reach).await,
-            ("apiextensions.k8s.io", "CustomResourceDefinition") => self.definition(object, reach).await,
-            ("helm.toolkit.fluxcd.io", "HelmRelease") => self.release(object, reach).await,
-            ("kustomize.toolkit.fluxcd.io", "Kustomization") => self.kustomization(object, reach).await,
-            ("apps.cozystack.io", _) => Box::pin(self.application(object, reach)).await,
-            _ => self.plain(object, reach).await,
+            ("", "Namespace") => self.namespace(object.name(), found).await,
+            ("apiextensions.k8s.io", "CustomResourceDefinition") => self.definition(object, found).await,
+            ("helm.toolkit.fluxcd.io", "HelmRelease") => self.release(object, found).await,
+            ("kustomize.toolkit.fluxcd.io", "Kustomization") => self.kustomization(object, found).await,
+            ("apps.cozystack.io", _) => Box::pin(self.application(object, found)).await,
+            _ => self.plain(object, found).await,
         }
     }
 
-    async fn plain(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
+    async fn plain(&self, object: &Object, found: &mut Found) -> Result<(), Error> {
         if object.kind() == "PersistentVolumeClaim" {
-            reach.items.push(self.claim(object).await?);
+            found.reach.items.push(self.claim(object).await?);
         }
         if object.kind() == "StatefulSet" {
-            self.stateful_claims(object, reach).await?;
+            self.stateful_claims(object, found).await?;
         }
-        self.dependents(&[object], reach).await
+        self.dependents(&[object], found).await
     }
 
-    async fn namespace(&self, name: &str, reach: &mut Reach) -> Result<(), Error> {
+    async fn namespace(&self, name: &str, found: &mut Found) -> Result<(), Error> {
         let content = self.content(name).await?;
         let Some(content) = content.get() else {
             return Ok(());
         };
-        reach.unreadable.extend(content.unreadable.iter().cloned());
+        found.reach.unreadable.extend(content.unreadable.iter().cloned());
         let gone = self.gone_anyway(&content.objects);
         for object in &content.objects {
+            found.take(object);
             if gone.contains(object.uid()) || is_furniture(object, &content.objects) {
                 continue;
             }
@@ -152,24 +124,32 @@ impl<'a> Survey<'a> {
                 ReachItem { key: object.key(), uid: uid(object), risk: Risk::DataLoss, detail }
             };
             // Whatever nobody listed for deletion is data until somebody says otherwise.
-            reach.items.push(ReachItem { risk: Risk::DataLoss, ..item });
+            found.reach.items.push(ReachItem { risk: Risk::DataLoss, ..item });
+            if is_nested(object) {
+                Box::pin(self.collect(object, found)).await?;
+            }
         }
         Ok(())
     }
 
-    async fn definition(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
+    async fn definition(&self, object: &Object, found: &mut Found) -> Result<(), Error> {
         let (group, kind) = kind_of(object);
         let Some(objects) = self.defined_by(object).await else {
             return Ok(());
         };
         match objects {
             Ok(objects) => {
-                reach.items.extend(objects.iter().filter(|o| !self.going.contains(&o.key())).map(|o| {
-                    let detail = format!("of kind {kind}, which goes with its definition");
-                    ReachItem { key: o.key(), uid: uid(o), risk: Risk::DataLoss, detail }
-                }));
+                for object in &objects {
+                    found.take(object);
+                }
+                found.reach.items.extend(objects.iter().filter(|o| !self.going.contains(&o.key())).map(
+                    |o| {
+                        let detail = format!("of kind {kind}, which goes with its definition");
+                        ReachItem { key: o.key(), uid: uid(o), risk: Risk::DataLoss, detail }
+                    },
+                ));
             }
-            Err(error) => unreadable(error, &format!("objects of {kind}.{group}"), reach)?,
+            Err(error) => unreadable(error, &format!("objects of {kind}.{group}"), found)?,
         }
         Ok(())
     }
@@ -219,11 +199,11 @@ fn uid(object: &Object) -> Option<String> {
 }
 
 /// A refusal to read counts as data loss; a cluster that does not answer ends the plan.
-fn unreadable(error: Error, what: &str, reach: &mut Reach) -> Result<(), Error> {
+fn unreadable(error: Error, what: &str, found: &mut Found) -> Result<(), Error> {
     match error {
         Error::Unavailable(_) | Error::Timeout { .. } | Error::Unauthorized(_) => Err(error),
         error => {
-            reach.unreadable.push(format!("{what}: {error}"));
+            found.reach.unreadable.push(format!("{what}: {error}"));
             Ok(())
         }
     }

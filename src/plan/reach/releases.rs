@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use super::{Survey, risk_of_kind, uid, unreadable};
+use super::{Found, Survey, risk_of_kind, uid, unreadable};
 use crate::address::ObjectKey;
 use crate::cluster::Error;
 use crate::object::Object;
-use crate::plan::{Reach, ReachItem};
+use crate::plan::ReachItem;
 
 impl Survey<'_> {
     /// The inventory of a release less what is marked to be kept.
-    pub(super) async fn release(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
+    pub(super) async fn release(&self, object: &Object, found: &mut Found) -> Result<(), Error> {
         let installed =
             object.0.pointer("/status/history").and_then(Value::as_array).is_some_and(|h| !h.is_empty())
                 || object
@@ -22,17 +22,16 @@ impl Survey<'_> {
             return Ok(());
         }
         let Some(inventory) = inventory(object) else {
-            reach
-                .unreadable
-                .push(format!("inventory of {} (its controller records none)", object.key().human()));
+            let what = format!("inventory of {} (its controller records none)", object.key().human());
+            found.reach.unreadable.push(what);
             return Ok(());
         };
-        self.inventory(inventory, object, reach).await?;
-        self.claims_of_release(object, reach).await
+        self.inventory(inventory, object, found).await?;
+        self.claims_of_release(object, found).await
     }
 
     /// Hooks' objects and StatefulSet claims stay after an uninstall and are in no inventory (measured).
-    pub(super) async fn claims_of_release(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
+    pub(super) async fn claims_of_release(&self, object: &Object, found: &mut Found) -> Result<(), Error> {
         let stateful: Vec<ObjectKey> = inventory(object)
             .unwrap_or_default()
             .into_iter()
@@ -43,63 +42,66 @@ impl Survey<'_> {
             let Some(api) = self.discovery.preferred(&key.group, &key.kind) else {
                 continue;
             };
-            match self.reader.get(api, key.namespace.as_deref(), &key.name).await {
-                Ok(Some(set)) => self.stateful_claims(&set, reach).await?,
+            match self.read(api, &key).await {
+                Ok(Some(set)) => self.stateful_claims(&set, found).await?,
                 Ok(None) => {}
-                Err(error) => unreadable(error, &key.human(), reach)?,
+                Err(error) => unreadable(error, &key.human(), found)?,
             }
         }
         Ok(())
     }
 
-    pub(super) async fn kustomization(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
+    pub(super) async fn kustomization(&self, object: &Object, found: &mut Found) -> Result<(), Error> {
         let Some(inventory) = inventory(object) else {
             return Ok(());
         };
         if !prunes(object) {
-            reach.stays.push(format!("what {} applied: it does not prune", object.key().human()));
+            found.reach.stays.push(format!("what {} applied: it does not prune", object.key().human()));
             return Ok(());
         }
-        self.inventory(inventory, object, reach).await
+        self.inventory(inventory, object, found).await
     }
 
     pub(super) async fn inventory(
         &self,
         inventory: Vec<(ObjectKey, String)>,
         maker: &Object,
-        reach: &mut Reach,
+        found: &mut Found,
     ) -> Result<(), Error> {
-        let mut found = Vec::new();
+        let mut made = Vec::new();
         for (key, version) in inventory {
             let Some(api) = self.discovery.preferred(&key.group, &key.kind) else {
-                reach.unreadable.push(format!("{} (kind not served at {version})", key.human()));
+                found.reach.unreadable.push(format!("{} (kind not served at {version})", key.human()));
                 continue;
             };
-            match self.reader.get(api, key.namespace.as_deref(), &key.name).await {
+            match self.read(api, &key).await {
                 Ok(None) => {}
                 // What is left behind in a namespace that goes is told there, as what it loses.
                 Ok(Some(object)) if leaves(maker, &object) && self.namespace_goes(&key) => drop(object),
                 Ok(Some(object)) if leaves(maker, &object) => {
-                    reach.stays.push(format!("{}: marked to be kept", key.human()));
+                    found.reach.stays.push(format!("{}: marked to be kept", key.human()));
                 }
-                Ok(Some(object)) if self.going.contains(&key) => drop(object),
                 Ok(Some(object)) => {
+                    found.take(&object);
+                    if self.going.contains(&key) {
+                        continue;
+                    }
                     let item = if object.kind() == "PersistentVolumeClaim" {
                         self.claim(&object).await?
                     } else {
                         let detail = String::new();
                         ReachItem { key, uid: uid(&object), risk: risk_of_kind(&object), detail }
                     };
-                    reach.items.push(item);
-                    found.push(object);
+                    found.reach.items.push(item);
+                    made.push(object);
                 }
-                Err(error) => unreadable(error, &key.human(), reach)?,
+                Err(error) => unreadable(error, &key.human(), found)?,
             }
         }
-        let nested: Vec<&Object> = found.iter().collect();
-        self.dependents(&nested, reach).await?;
-        for object in found.iter().filter(|o| is_nested(o)) {
-            Box::pin(self.collect(object, reach)).await?;
+        let nested: Vec<&Object> = made.iter().collect();
+        self.dependents(&nested, found).await?;
+        for object in made.iter().filter(|o| is_nested(o)) {
+            Box::pin(self.collect(object, found)).await?;
         }
         Ok(())
     }
@@ -111,14 +113,15 @@ impl Survey<'_> {
     }
 
     /// A Cozystack application is a HelmRelease; a Tenant is a namespace as well.
-    pub(super) async fn application(&self, object: &Object, reach: &mut Reach) -> Result<(), Error> {
+    pub(super) async fn application(&self, object: &Object, found: &mut Found) -> Result<(), Error> {
         if let Some(name) = object.0.pointer("/status/namespace").and_then(Value::as_str)
             && object.kind() == "Tenant"
         {
-            self.namespace(name, reach).await?;
+            self.namespace(name, found).await?;
         }
         let Some(api) = self.discovery.preferred("helm.toolkit.fluxcd.io", "HelmRelease") else {
-            reach
+            found
+                .reach
                 .unreadable
                 .push(format!("release behind {} (HelmReleases are not served)", object.key().human()));
             return Ok(());
@@ -130,14 +133,14 @@ impl Survey<'_> {
         );
         match self.reader.list(api, object.namespace(), Some(&selector)).await {
             Ok(releases) if releases.is_empty() => {
-                reach.unreadable.push(format!("release behind {} (not found)", object.key().human()));
+                found.reach.unreadable.push(format!("release behind {} (not found)", object.key().human()));
             }
             Ok(releases) => {
                 for release in &releases {
-                    self.release(release, reach).await?;
+                    self.release(release, found).await?;
                 }
             }
-            Err(error) => unreadable(error, &format!("release behind {}", object.key().human()), reach)?,
+            Err(error) => unreadable(error, &format!("release behind {}", object.key().human()), found)?,
         }
         Ok(())
     }

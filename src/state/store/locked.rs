@@ -1,5 +1,6 @@
 //! Writing: the journal while it goes on, the state file at its end.
 
+mod before;
 mod journal_file;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub struct LockedStore {
     location: Location,
     key: HashKey,
     notes: Vec<String>,
+    unfinished: bool,
     lock: Lock,
 }
 
@@ -112,6 +114,7 @@ impl LockedStore {
         };
         let mut state = loaded.ledger.into_state();
         loaded.notes.extend(load::match_key(&mut state, &key));
+        let unfinished = !loaded.open.is_empty() || !state.same_content(&loaded.base);
         let journal_serial = loaded.journal.as_ref().map_or(0, |(j, _)| j.header.base_serial);
         let next = loaded.journal.as_ref().map_or(1, |(j, _)| j.next());
         let journal = match loaded.journal {
@@ -136,6 +139,7 @@ impl LockedStore {
             location: location.clone(),
             key,
             notes: loaded.notes,
+            unfinished,
             lock,
         })
     }
@@ -161,12 +165,6 @@ impl LockedStore {
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
-    }
-
-    /// The run before, if it was killed before it let go of the state.
-    #[must_use]
-    pub fn died(&self) -> Option<&Holder> {
-        self.lock.died()
     }
 
     /// Operations whose end is not known. Those of an earlier run are settled, and ended, before a plan.

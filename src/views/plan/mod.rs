@@ -134,10 +134,11 @@ fn confined(only: &Only, page: &mut Page) {
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
                 format!("{}{more}", names.join(", "))
             };
-            let mut text = format!("Only a part: {} left out", left_out.len());
-            if !left_out.is_empty() {
-                text.extend([" (", &names(left_out), ")"]);
-            }
+            let mut text = if left_out.is_empty() {
+                "The whole stack: nothing is left out".to_owned()
+            } else {
+                format!("Only a part: {} left out ({})", left_out.len(), names(left_out))
+            };
             if !along.is_empty() {
                 text.extend(["; along with what was named: ", &names(along)]);
             }
