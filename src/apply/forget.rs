@@ -72,8 +72,13 @@ impl Unit<'_> {
         failed(format!("{} changes faster than it can be released", self.change.key.human()), [])
     }
 
-    /// The plan proved that the kind is gone, and the objects with it; a saved plan did so a while ago.
+    /// No kind, no objects. What the plan saw of the object says whether that has to be proven still: a saved plan may
+    /// have seen it, and the kind may only be hidden now.
     async fn forget_without_a_kind(&self, begun: BeginId) -> Step<Done> {
+        if !matches!(self.change.guard, Guard::Object { .. }) {
+            self.end(begun, Outcome::Gone);
+            return Ok(Done::default());
+        }
         let key = &self.change.key;
         let gone = self.writer.reader().kind_is_gone(&self.run.discovery, &key.group, &key.kind);
         let stop = match self.send(gone).await {

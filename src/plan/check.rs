@@ -74,6 +74,7 @@ impl Assessor<'_> {
         let mut verdicts = conflict::judge(&facts);
         if !adopting {
             settle_by_server(&mut verdicts, &conflicts);
+            conflict::untracked(&mut verdicts, &facts, &conflicts);
         }
         Ok(Checked { diffs, verdicts, ours_before, ours_after, result })
     }

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::cluster::FieldConflict;
 use crate::fields::{Entry, Operation};
 use crate::path::FieldPath;
-use crate::plan::owned::{holds, is_ours};
+use crate::plan::owned::{holds, is_ours, server_spelling};
 use crate::state::Digest;
 
 /// What a field that we want otherwise than it is means for the plan.
@@ -111,6 +112,34 @@ pub(super) fn judge(facts: &Facts<'_>) -> BTreeMap<FieldPath, Verdict> {
         }
     }
     verdicts
+}
+
+/// Where no manager at all is recorded any more, the server books all that is there to this one as soon as somebody
+/// applies.
+const BEFORE_FIRST_APPLY: &str = "before-first-apply";
+
+/// Fields that were ours on an object whose record of managers is lost, as the server names them in `conflicts`: they
+/// need force, and nobody else's word is overruled by it.
+pub(super) fn untracked(
+    verdicts: &mut BTreeMap<FieldPath, Verdict>,
+    facts: &Facts<'_>,
+    conflicts: &[FieldConflict],
+) {
+    for conflict in conflicts.iter().filter(|conflict| conflict.owner().name == BEFORE_FIRST_APPLY) {
+        let is_it = |path: &&FieldPath| server_spelling(path) == conflict.field;
+        let Some(path) = facts.desired.keys().filter(is_it).find(|path| facts.owned.contains_key(path))
+        else {
+            continue;
+        };
+        // Taken for somebody's, since nobody is recorded to hold it.
+        verdicts.remove(&FieldPath::keys([conflict.field.trim_start_matches('.')]));
+        if matches!(verdicts.get(path), None | Some(Verdict::Unrecorded)) {
+            let owner = Owner { manager: BEFORE_FIRST_APPLY.to_owned(), time: None };
+            let as_applied = path.get(facts.live).is_some_and(|value| is_as_applied(facts, path, value));
+            let verdict = if as_applied { Verdict::CoOwned(owner) } else { Verdict::Drift(owner) };
+            verdicts.insert(path.clone(), verdict);
+        }
+    }
 }
 
 /// A field we owned and nobody owns now: removed or zeroed outside.

@@ -54,6 +54,8 @@ fn rename(
     }
     if let Some(entry) = owned.remove(from) {
         owned.insert(to.clone(), entry);
+        let recorded = owned.values_mut().flat_map(|owned| owned.depends_on.iter_mut());
+        recorded.filter(|used| *used == from).for_each(|used| used.clone_from(to));
         let origin = moved.remove(from).unwrap_or_else(|| from.clone());
         moved.insert(to.clone(), origin);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::Address;
+use crate::address::{Address, ObjectKey};
 use crate::graph::{Edge, Graph, Reason, ReasonKind};
 use crate::plan::{Action, Change};
 
@@ -42,6 +42,10 @@ pub(super) fn arrange(changes: Vec<Change>, dependencies: &Dependencies<'_>) -> 
                 let replaced = former.get(dependent).into_iter().flatten().copied();
                 after[at].extend(current.get(dependent).copied().into_iter().chain(replaced));
             }
+            // Where that is not all, as after moves and interrupted runs, by what lies in them.
+            let inside = changes.iter().enumerate().filter(|(_, other)| is_removal(other));
+            let inside = inside.filter(|(_, other)| takes_along(&change.key, &other.key));
+            after[at].extend(inside.map(|(other, _)| other));
         } else {
             let direct = dependencies.desired.dependencies(&change.address).map(|(to, _)| to);
             after[at].extend(direct.filter_map(|to| current.get(to).copied()));
@@ -63,6 +67,17 @@ pub(super) fn arrange(changes: Vec<Change>, dependencies: &Dependencies<'_>) -> 
         }
     }
     sort(changes, after, dependencies)
+}
+
+/// Whether an object goes with its namespace, or with the definition of its kind.
+fn takes_along(holder: &ObjectKey, key: &ObjectKey) -> bool {
+    match (holder.group.as_str(), holder.kind.as_str()) {
+        ("", "Namespace") => key.namespace.as_deref() == Some(holder.name.as_str()),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            holder.name.split_once('.').is_some_and(|(_, group)| group == key.group)
+        }
+        _ => false,
+    }
 }
 
 fn is_removal(change: &Change) -> bool {

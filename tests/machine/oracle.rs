@@ -249,7 +249,13 @@ fn as_declared(decl: &Decl, old: Option<&Value>, new: &Value, before: &Seen, aft
     };
     must(metadata["deletionTimestamp"].is_null(), "it is being deleted");
     must(after.is_marked(new), "it has no mark");
-    must(after.is_protected(new) == decl.protect, "protection");
+    // What somebody else put on holds, as long as the stack does not say otherwise.
+    let protects = |entry: &Value| {
+        entry["manager"] != "arrplan"
+            && entry["fieldsV1"]["f:metadata"]["f:annotations"].get("f:arrplan.dev/protect").is_some()
+    };
+    let by_hand = managers(new).any(protects);
+    must(after.is_protected(new) == (decl.protect || by_hand), "protection");
     for (needed, edge) in &decl.needs {
         let Some(name) = render::annotation(needed, *edge) else { continue };
         let entry = after.owned().into_iter().find(|entry| !entry.former && entry.address == *needed);
