@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::guard::RESENDS;
 use super::unit::{Step, Unit, failed, guarded};
 use crate::cluster::{Api, Error};
 use crate::object::{LINEAGE_ANNOTATION, Object, PROTECT_ANNOTATION, STACK_LABEL};
@@ -54,25 +55,45 @@ impl Unit<'_> {
         let earlier = self.change.moved_from.as_ref().unwrap_or(&self.change.address);
         let had = self.run.before.resources.get(earlier);
         let ours = |path: &FieldPath| had.is_some_and(|had| had.owned.contains_key(path));
-        let whole = guarded(&keep_foreign(body, &live, ours), Some(uid), live.resource_version());
         let (namespace, name) = self.place();
-        match self.send(self.writer.replace(api, namespace, name, &whole)).await {
-            Ok(applied) => Ok(self.own(begun, body, applied.object)),
-            // A version that moved may have been moved by a try whose answer was lost.
-            Err(error) if error.outcome_unknown() || matches!(error, Error::Stale(_)) => {
-                match self.read(api).await {
-                    Ok(Some(live)) if live.uid() == uid && contains(&live.0, body) => {
-                        Ok(self.own(begun, body, live))
-                    }
-                    Ok(Some(live)) if live.uid() == uid && !error.outcome_unknown() => {
-                        self.settle(begun, &live);
-                        failed(format!("{human} was changed since the plan was made"), self.difference(&live))
-                    }
-                    _ => Self::in_doubt(&error),
+        let mut live = live;
+        for _ in 0..=RESENDS {
+            let whole = guarded(&keep_foreign(body, &live, ours), Some(uid), live.resource_version());
+            match self.send(self.writer.replace(api, namespace, name, &whole)).await {
+                Ok(applied) => return Ok(self.own(begun, body, applied.object)),
+                Err(Error::Stale(_)) => {}
+                Err(error) if error.outcome_unknown() => {
+                    return match self.read(api).await {
+                        Ok(Some(live)) if live.uid() == uid && contains(&live.0, body) => {
+                            Ok(self.own(begun, body, live))
+                        }
+                        _ => Self::in_doubt(&error),
+                    };
                 }
+                Err(error) => return self.refused(begun, &error),
             }
-            Err(error) => self.refused(begun, &error),
+            live = match self.read(api).await {
+                Ok(Some(live)) if live.uid() == uid => live,
+                Ok(_) => {
+                    self.end(begun, Outcome::Unchanged);
+                    return failed(format!("{human} was deleted since the plan was made"), []);
+                }
+                Err(stop) => return self.unread(begun, stop),
+            };
+            if !self.holds(&live, &base)? {
+                // Perhaps by a try whose answer was lost.
+                if self.is_ours(&live) && contains(&live.0, body) {
+                    return Ok(self.own(begun, body, live));
+                }
+                self.settle(begun, &live);
+                return failed(
+                    format!("{human} was changed since the plan was made"),
+                    self.difference(&live),
+                );
+            }
         }
+        self.settle(begun, &live);
+        failed(format!("{human} changes faster than it can be written"), [])
     }
 }
 

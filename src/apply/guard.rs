@@ -171,7 +171,7 @@ impl Unit<'_> {
 
     /// The object cannot be read, after an answer that it changed. An update leaves nothing to record; an adoption
     /// may be what changed it.
-    fn unread<T>(&self, begun: BeginId, stop: Stop) -> Step<T> {
+    pub(super) fn unread<T>(&self, begun: BeginId, stop: Stop) -> Step<T> {
         match stop {
             Stop::Failed(lines) if self.change.action == Action::Adopt => Err(Stop::InDoubt(lines)),
             stop => {

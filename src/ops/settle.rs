@@ -6,16 +6,19 @@ use super::Error;
 use crate::address::{ObjectKey, split_api_version};
 use crate::cluster::{self, Discovery, Reader};
 use crate::failpoint;
-use crate::object::Object;
+use crate::object::{Mark, Object};
 use crate::state::{LockedStore, OpenBegin, Snapshot, State, settle};
 
 /// Settles in memory.
 pub(super) async fn in_memory(snapshot: &mut Snapshot, reader: &Reader) -> Result<(), Error> {
     let open = snapshot.open.clone();
-    if !is_here(&open, &snapshot.state, reader).await? {
+    let Some(proof) = proof(&open, &snapshot.state, reader).await? else {
         return Ok(());
-    }
+    };
     for (one, live) in live(&open, reader).await? {
+        if !proof.is_enough(&one, &snapshot.state, live.as_ref()) {
+            continue;
+        }
         let outcome = settle(&one.begin, &snapshot.state, live.as_ref());
         snapshot.settle(one.id, &outcome);
     }
@@ -25,11 +28,14 @@ pub(super) async fn in_memory(snapshot: &mut Snapshot, reader: &Reader) -> Resul
 /// Settles for good, in the journal.
 pub(super) async fn for_good(store: &LockedStore, reader: &Reader) -> Result<(), Error> {
     let open = store.open_begins();
-    if !is_here(&open, &store.state(), reader).await? {
+    let Some(proof) = proof(&open, &store.state(), reader).await? else {
         return Ok(());
-    }
+    };
     for (one, live) in live(&open, reader).await? {
         failpoint::hit("settle.read");
+        if !proof.is_enough(&one, &store.state(), live.as_ref()) {
+            continue;
+        }
         let outcome = settle(&one.begin, &store.state(), live.as_ref());
         store.end(one.id, outcome)?;
         failpoint::hit("settle.recorded");
@@ -37,14 +43,37 @@ pub(super) async fn for_good(store: &LockedStore, reader: &Reader) -> Result<(),
     Ok(())
 }
 
-/// Whether this is known to be the cluster that the state is about. What another one holds settles nothing: the
-/// records stay open, and the plan says that it is another. So they do where the two cannot be compared.
-async fn is_here(open: &[OpenBegin], state: &State, reader: &Reader) -> Result<bool, Error> {
+/// What counts as proof here.
+enum Proof {
+    /// This is the cluster that the state is about: an object that is absent is gone.
+    All,
+    /// The two cannot be compared, since this user or that one may not read what tells clusters apart. Only what is
+    /// found proves anything: an object of another cluster has neither our mark nor the uid.
+    Presence,
+}
+
+impl Proof {
+    fn is_enough(&self, open: &OpenBegin, state: &State, live: Option<&Object>) -> bool {
+        let found = |live: &Object| {
+            let ours = Mark { stack: state.stack.clone(), lineage: state.lineage.clone() };
+            live.mark() == Some(ours) || open.begin.uid.as_deref() == Some(live.uid())
+        };
+        matches!(self, Self::All) || live.is_some_and(found)
+    }
+}
+
+/// What another cluster than the state's holds settles nothing (`None`): the records stay open, and the plan says that
+/// it is another.
+async fn proof(open: &[OpenBegin], state: &State, reader: &Reader) -> Result<Option<Proof>, Error> {
     let Some(recorded) = state.cluster.as_ref().filter(|_| !open.is_empty()) else {
-        return Ok(true);
+        return Ok(Some(Proof::All));
     };
     let here = reader.identity().await?;
-    Ok(recorded.kind == here.kind && recorded.id == here.id)
+    Ok(match (recorded.kind == here.kind, recorded.id == here.id) {
+        (true, true) => Some(Proof::All),
+        (true, false) => None,
+        (false, _) => Some(Proof::Presence),
+    })
 }
 
 /// The live object of each; `None` where its absence is proven.

@@ -93,7 +93,8 @@ impl<'a> Builder<'a> {
         let resources: Vec<&Resource> = all.into_iter().filter(within).collect();
         let mut leaving = removal::leaving(&self.owned, &desired_keys);
         leaving.retain(|item| {
-            scope.has(&item.address) && !(item.former && scope.leaves_a_user_of(&item.address, &self.owned))
+            let used = item.former && scope.leaves_a_user_of(&item.address, &self.owned);
+            scope.has(&item.address) && (!used || order::uninstalls_first(&item.key))
         });
         let discovery = self.input.reader.discover(&self.kinds(&resources, &leaving)).await?;
         let wanted = self.wanted(&resources, &leaving, &discovery);

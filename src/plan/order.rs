@@ -56,7 +56,7 @@ pub(super) fn arrange(changes: Vec<Change>, dependencies: &Dependencies<'_>) -> 
             continue;
         };
         for &old in olds {
-            if uninstalls_first(&changes[old]) {
+            if uninstalls_first(&changes[old].key) {
                 after[old].clear();
                 after[new].insert(old);
             } else {
@@ -84,8 +84,9 @@ fn is_removal(change: &Change) -> bool {
     change.former || matches!(change.action, Action::Delete | Action::Forget | Action::Keep)
 }
 
-fn uninstalls_first(change: &Change) -> bool {
-    matches!(change.key.group.as_str(), "helm.toolkit.fluxcd.io" | "kustomize.toolkit.fluxcd.io")
+/// Whether two objects of an address, its former one and its own, would fight over what they install.
+pub(super) fn uninstalls_first(key: &ObjectKey) -> bool {
+    matches!(key.group.as_str(), "helm.toolkit.fluxcd.io" | "kustomize.toolkit.fluxcd.io")
 }
 
 /// Topological order; among changes that could go at once the stack's order decides, and removals come in

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -118,6 +119,8 @@ pub struct Lock {
     path: PathBuf,
     entry: Entry,
     died: Option<Entry>,
+    /// This process came to the end of what it did.
+    ended: AtomicBool,
 }
 
 impl Lock {
@@ -145,7 +148,8 @@ impl Lock {
                         resumes: same.map(|died| died.holder.started),
                         returns_to: same.and_then(|died| died.returns_to),
                     };
-                    let mut lock = Self { file, path: path.to_owned(), entry, died };
+                    let ended = AtomicBool::new(false);
+                    let mut lock = Self { file, path: path.to_owned(), entry, died, ended };
                     lock.introduce().map_err(files::failed("write", path))?;
                     failpoint::hit("lock.taken");
                     return Ok(lock);
@@ -194,6 +198,11 @@ impl Lock {
         self.append().map_err(files::failed("write", &self.path))
     }
 
+    /// What was left undone before is done, or is this process's own now: nobody died before it any more.
+    pub fn ended(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
     fn introduce(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.append()
@@ -215,8 +224,15 @@ fn has_no_locks(error: &io::Error) -> bool {
 impl Drop for Lock {
     fn drop(&mut self) {
         failpoint::hit("lock.releasing");
-        // Best effort: what stays behind is harmless, since the lock itself goes with the file.
-        drop(self.file.set_len(0));
+        // Best effort: what stays behind is harmless, since the lock itself goes with the file. Who did nothing, as
+        // after a "no", leaves word of the one that died.
+        let emptied = self.file.set_len(0);
+        if let Some(died) =
+            self.died.take().filter(|_| emptied.is_ok() && !self.ended.load(Ordering::Relaxed))
+        {
+            self.entry = died;
+            drop(self.append());
+        }
     }
 }
 
@@ -254,7 +270,7 @@ mod tests {
     use super::*;
     use std::io::BufRead;
     use std::process::{Command, Stdio};
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     fn holder(operation: &str) -> Holder {
         Holder {
@@ -378,6 +394,12 @@ mod tests {
         let lock = take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
         assert_eq!(lock.died(), Some(&holder("apply")));
         drop(lock);
+        let lock = take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
+        assert_eq!(lock.died(), Some(&holder("apply")), "who did nothing tells of it again");
+        assert_eq!(probe(&Disk::real(), &path), Some(holder("apply")));
+        lock.ended();
+        drop(lock);
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
         let lock = take(&path, Duration::ZERO, &mut Vec::new()).await.unwrap();
         assert_eq!(lock.died(), None, "who let go did not die");
         drop(lock);

@@ -66,6 +66,8 @@ fn kill(stage: &Stage, wanted: usize, random: &mut Random) -> usize {
     let turns = [Turn::take(stage, OTHER, APPLY_2), Turn::take(stage, BACK, APPLY)];
     assert!(turns.iter().all(|turn| turn.writes >= 4), "{:?}", turns.each_ref().map(|turn| turn.writes));
     let (mut killed, mut others) = (0, 0);
+    // Microseconds; as long as a run of this machine goes on after a write.
+    let mut longest = 15_000;
     for round in 0.. {
         if killed == wanted {
             break;
@@ -75,7 +77,7 @@ fn kill(stage: &Stage, wanted: usize, random: &mut Random) -> usize {
         stage.write(&turn.stack.concat());
         let writes = usize::try_from(random.below(turn.writes as u64)).unwrap();
         let moment = ["request.sent", "record.synced"][usize::try_from(random.below(2)).unwrap()];
-        let pause = Duration::from_micros(random.below(15_000));
+        let pause = Duration::from_micros(random.below(longest));
         let mut running = stage.traced(turn.args, "").spawn();
         while stage.hits(moment) <= writes && !running.has_ended() {
             std::thread::yield_now();
@@ -87,8 +89,10 @@ fn kill(stage: &Stage, wanted: usize, random: &mut Random) -> usize {
         let after = stage.hits("request.sent");
         if output.status.is_none() && before > 0 && after > 0 {
             killed += 1;
+            longest = (longest + longest / 8).min(15_000);
         } else {
             others += 1;
+            longest = if before == 0 { (longest * 2).min(15_000) } else { (longest / 2).max(250) };
         }
         let different = End::read(stage, false).differences(&turn.end);
         assert!(

@@ -50,6 +50,22 @@ pub(crate) fn is_contested_late(ran: &Ran) -> bool {
     ran.output.stdout.lines().any(is_one)
 }
 
+/// Whether an object came back with its definition: one that was stored while that was going, which a server-side apply
+/// may do, is in no list until a definition of that name is made again. It is found to be ours, and compared by the next
+/// plan.
+pub(crate) fn came_back(ran: &Ran) -> bool {
+    let found = ran.output.stdout.contains("is there and ours; the next plan compares it");
+    found && makes_a_definition(ran)
+}
+
+/// Whether a definition was to be made.
+pub(crate) fn makes_a_definition(ran: &Ran) -> bool {
+    ran.changes().any(|change| {
+        let object = change["object"].as_str().unwrap_or_default();
+        change["action"] == "create" && object.starts_with("CustomResourceDefinition.")
+    })
+}
+
 fn put(advice: &mut Vec<Advice>, one: Advice) {
     if !advice.contains(&one) {
         advice.push(one);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest_state_machine::StateMachineTest;
 use serde_json::{Value, json};
 
-use crate::advice::{advice, is_contested_late, is_typed, of_contested, unmarked};
+use crate::advice::{advice, came_back, is_contested_late, is_typed, of_contested, unmarked};
 use crate::always::{self, Ran, key_of, writes};
 use crate::drift::{HOLD, drift, let_go};
 use crate::generate::{Drift, Model, Run, Step, Trouble};
@@ -144,7 +144,10 @@ impl System {
         let (ran, records, after) = self.advised(args, &before);
         let done = ran.output.status == Some(0);
         count(&ran);
-        if matches!(run, Run::Apply | Run::Rollback(_)) && !done && is_contested_late(&ran) {
+        if matches!(run, Run::Apply | Run::Rollback(_))
+            && !done
+            && (is_contested_late(&ran) || came_back(&ran))
+        {
             return self.clean(intent, run);
         }
         match run {

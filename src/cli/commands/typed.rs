@@ -98,12 +98,20 @@ impl std::fmt::Display for Flags {
     }
 }
 
+fn is_stack(name: &str) -> bool {
+    let path = Path::new(name);
+    path.extension().is_some_and(|ending| ending == "toml") || !path.is_file()
+}
+
 /// The stack, and which state and cluster a command is about, as `state recover` takes them.
 pub(super) fn place(command: &Command) -> String {
     type Parts<'a> = (Option<&'a String>, &'a StateArg, Option<&'a String>, Option<&'a Cluster>);
     let (stack, state, env, cluster): Parts<'_> = match command {
         Command::Plan(a) => (a.stack.stack.as_ref(), &a.state, a.vars.env.as_ref(), Some(&a.cluster)),
-        Command::Apply(a) => (a.stack.as_ref(), &a.state, a.vars.env.as_ref(), Some(&a.cluster)),
+        // What is no stack is a saved plan, whose stack is not known here.
+        Command::Apply(a) => {
+            (a.stack.as_ref().filter(|name| is_stack(name)), &a.state, a.vars.env.as_ref(), Some(&a.cluster))
+        }
         Command::Destroy(a) => (a.stack.stack.as_ref(), &a.state, a.vars.env.as_ref(), Some(&a.cluster)),
         Command::Rollback(a) => (a.stack.stack.as_ref(), &a.state, a.vars.env.as_ref(), Some(&a.cluster)),
         Command::Import(a) => (a.stack.as_ref(), &a.state, a.vars.env.as_ref(), Some(&a.cluster)),

@@ -121,7 +121,7 @@ impl Restorer<'_> {
         let mut changes: Vec<Change> = changes.into_values().collect();
         let (mut fresh, mut rest): (Vec<Change>, Vec<Change>) =
             changes.drain(..).partition(|change| anew.contains(&change.address));
-        self.builder.reach_of_replacements(&mut fresh, &discovery, &live).await?;
+        plan.problems.extend(self.builder.reach_of_replacements(&mut fresh, &discovery, &live).await?);
         let (removals, judged) = self.removals(&leaving, &discovery, &live).await?;
         let again = fresh.iter().filter(|change| acts(change)).count() + judged;
         changes.append(&mut fresh);

@@ -112,9 +112,13 @@ impl LockedStore {
             Some(key) => key,
             None => load::make_key(disk, location)?,
         };
+        // A run that came to its end leaves no more in the journal than what is open.
+        let unfinished = match &loaded.journal {
+            Some((journal, true)) => !journal.records.is_empty(),
+            _ => !loaded.open.is_empty(),
+        };
         let mut state = loaded.ledger.into_state();
         loaded.notes.extend(load::match_key(&mut state, &key));
-        let unfinished = !loaded.open.is_empty() || !state.same_content(&loaded.base);
         let journal_serial = loaded.journal.as_ref().map_or(0, |(j, _)| j.header.base_serial);
         let next = loaded.journal.as_ref().map_or(1, |(j, _)| j.next());
         let journal = match loaded.journal {
@@ -308,6 +312,7 @@ impl LockedStore {
         }
         self.compact_journal(&mut inner)?;
         self.release_space(&mut inner)?;
+        self.lock.ended();
         failpoint::hit("commit.done");
         Ok(Committed { serial: inner.base.serial, changed })
     }
