@@ -175,7 +175,9 @@ impl Reader {
                 None => ServedBy::Aggregated,
             };
         }
-        if services.is_none() {
+        let registered =
+            |api: &Api| services.as_ref().is_some_and(|list| list.contains_key(&api.api_version()));
+        if !apis.iter().all(registered) {
             self.ask_crds(&mut apis, needed).await?;
         }
         Ok(Discovery::new(apis, unavailable, services.is_some()))
@@ -196,11 +198,11 @@ impl Reader {
         let name = format!("{version}.{group}");
         api.served_by = match self.get(&services_api(), None, &name).await {
             Ok(Some(service)) => service_of(&service).served_by,
-            Ok(None) => ServedBy::Aggregated,
             Err(Error::Forbidden(_) | Error::KindNotServed { .. }) if BUILT_IN.contains(&group) => {
                 ServedBy::BuiltIn
             }
-            Err(Error::Forbidden(_) | Error::KindNotServed { .. }) => self.by_crd(&api).await?,
+            // The APIService of a definition comes a moment after the kind is served.
+            Ok(None) | Err(Error::Forbidden(_) | Error::KindNotServed { .. }) => self.by_crd(&api).await?,
             Err(error) => return Err(error),
         };
         Ok(Some(api))

@@ -210,3 +210,30 @@ async fn one_kind_alone() {
     assert_eq!(writer.find_kind("example.com/v1", "Other").await, Ok(None));
     assert_eq!(writer.find_kind("example.com/v9", "Widget").await, Ok(None));
 }
+
+/// A kind of a new definition is served a moment before its APIService is there.
+#[tokio::test(start_paused = true)]
+async fn a_kind_without_its_service_yet_is_of_its_definition() {
+    let absent = |name: &str| {
+        json!({ "kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404, "message": "not found",
+            "details": { "name": name, "group": "apiregistration.k8s.io", "kind": "apiservices" } })
+    };
+    let (writer, _) = server(move |got| match got.uri.as_str() {
+        "/apis/example.com/v1" => Say::Json(
+            200,
+            json!({ "kind": "APIResourceList", "resources": [
+                { "name": "widgets", "kind": "Widget", "namespaced": true, "verbs": ["get"] },
+            ]}),
+        ),
+        "/apis/apiregistration.k8s.io/v1/apiservices/v1.example.com" => {
+            Say::Json(404, absent("v1.example.com"))
+        }
+        uri if uri.ends_with("/customresourcedefinitions/widgets.example.com") => Say::Json(
+            200,
+            json!({ "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                "metadata": { "name": "widgets.example.com", "uid": "u" }, "spec": {} }),
+        ),
+        _ => Say::Text(404, "404 page not found"),
+    });
+    assert_eq!(writer.find_kind("example.com/v1", "Widget").await.unwrap().unwrap().served_by, ServedBy::Crd);
+}
