@@ -211,7 +211,7 @@ async fn one_kind_alone() {
     assert_eq!(writer.find_kind("example.com/v9", "Widget").await, Ok(None));
 }
 
-/// A kind of a new definition is served a moment before its APIService is there.
+/// A kind of a new definition is served a moment before its `APIService` is there.
 #[tokio::test(start_paused = true)]
 async fn a_kind_without_its_service_yet_is_of_its_definition() {
     let absent = |name: &str| {
