@@ -6,7 +6,7 @@ use super::Error;
 use crate::address::{ObjectKey, split_api_version};
 use crate::cluster::{self, Discovery, Reader};
 use crate::failpoint;
-use crate::object::{Mark, Object};
+use crate::object::Object;
 use crate::state::{LockedStore, OpenBegin, Snapshot, State, settle};
 
 /// Settles in memory.
@@ -55,8 +55,7 @@ enum Proof {
 impl Proof {
     fn is_enough(&self, open: &OpenBegin, state: &State, live: Option<&Object>) -> bool {
         let found = |live: &Object| {
-            let ours = Mark { stack: state.stack.clone(), lineage: state.lineage.clone() };
-            live.mark() == Some(ours) || open.begin.uid.as_deref() == Some(live.uid())
+            live.mark() == Some(state.mark()) || open.begin.uid.as_deref() == Some(live.uid())
         };
         matches!(self, Self::All) || live.is_some_and(found)
     }

@@ -75,7 +75,7 @@ pub(super) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     pub(super) fn new(input: &'a PlanInput<'a>) -> Self {
-        let mark = Mark { stack: input.state.stack.clone(), lineage: input.state.lineage.clone() };
+        let mark = input.state.mark();
         let (owned, moved) = moves::apply(&input.state.resources, input.stack);
         Self { input, mark, owned, moved }
     }

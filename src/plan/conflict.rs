@@ -304,6 +304,40 @@ mod tests {
     }
 
     #[test]
+    fn where_the_record_of_managers_is_lost_what_was_ours_is_taken_back() {
+        let object = json!({"spec": {"replicas": 5, "paused": true}});
+        let path = |text: &str| -> FieldPath { text.parse().unwrap() };
+        let digest = |path: &FieldPath, value: &Value| Digest(format!("{path}={value}"));
+        let conflict = |field: &str, manager: &str| FieldConflict {
+            field: field.to_owned(),
+            manager: format!("\"{manager}\" using v1"),
+        };
+        let after = |last: i64, conflict: FieldConflict| {
+            let applied = digest(&path("spec.replicas"), &json!(last));
+            let facts = Facts {
+                desired: &[(path("spec.replicas"), json!(3)), (path("spec.paused"), json!(false))].into(),
+                live: &object,
+                entries: &[],
+                owned: &[(path("spec.replicas"), Some(applied))].into(),
+                fights: &BTreeSet::new(),
+                digest: &digest,
+                taken: &|_| false,
+                scalable: false,
+                adopting: false,
+            };
+            let mut verdicts = BTreeMap::new();
+            untracked(&mut verdicts, &facts, &[conflict]);
+            verdicts.into_values().next()
+        };
+        let owner = Owner { manager: BEFORE_FIRST_APPLY.to_owned(), time: None };
+        let lost = || conflict(".spec.replicas", BEFORE_FIRST_APPLY);
+        assert_eq!(after(4, lost()), Some(Verdict::Drift(owner.clone())));
+        assert_eq!(after(5, lost()), Some(Verdict::CoOwned(owner)));
+        assert_eq!(after(4, conflict(".spec.replicas", "kubectl-edit")), None);
+        assert_eq!(after(4, conflict(".spec.paused", BEFORE_FIRST_APPLY)), None, "never ours");
+    }
+
+    #[test]
     fn a_change_of_the_stack_alone_has_no_verdict() {
         let ours = vec![entry("arrplan", "Apply", "", &replicas())];
         assert_eq!(verdict(Case { managed: ours, owned: &[("spec.replicas", true)], ..base() }), None);

@@ -207,6 +207,25 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_in_a_removal_goes_before_it_whatever_was_recorded() {
+        let of_cluster = |kind: (&str, &str), name: &str| {
+            let key = ObjectKey::new(kind.0, kind.1, None, name);
+            Change::new(Address::new("t", name), key, Action::Delete)
+        };
+        let changes = vec![
+            of_cluster(("apiextensions.k8s.io", "CustomResourceDefinition"), "gears.example.org"),
+            of_cluster(("", "Namespace"), "ns"),
+            change("gear", Action::Delete, false, ("example.org", "Gear")),
+            change("other", Action::Delete, false, ("example.com", "Gear")),
+        ];
+        let graph = graph(&[], &[]);
+        let recorded = BTreeMap::new();
+        let mut shown = shown(&arrange(changes, &Dependencies { desired: &graph, recorded: &recorded }));
+        shown.sort();
+        assert_eq!(shown, ["gear-", "gears.example.org- <- gear-", "ns- <- gear- other-", "other-"]);
+    }
+
+    #[test]
     fn destroying_is_the_exact_reverse_of_making() {
         let names = ["ns", "pvc", "git", "release"];
         let recorded =

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::key::Digest;
 use crate::address::{Address, ObjectKey};
 use crate::cluster::ClusterIdentity;
+use crate::object::Mark;
 use crate::path::FieldPath;
 
 /// Format of the state file, the journal and the revisions. Any other number is refused.
@@ -149,6 +150,12 @@ impl State {
             && self.key_id == other.key_id
             && self.resources == other.resources
             && self.outputs == other.outputs
+    }
+
+    /// The mark of everything it owns.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { stack: self.stack.clone(), lineage: self.lineage.clone() }
     }
 
     /// Drops every digest: nothing is known about values any more, everything about objects still is.

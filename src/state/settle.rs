@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::journal::{Begin, Operation, Outcome};
 use super::model::{Owned, State};
 use crate::fields::is_untracked;
-use crate::object::{FIELD_MANAGER, Mark, Object};
+use crate::object::{FIELD_MANAGER, Object};
 
 /// How the operation ended, as far as what we own is concerned.
 #[must_use]
@@ -44,7 +44,7 @@ pub fn settle_delete(begin: &Begin, live: Option<&Object>) -> Outcome {
 #[must_use]
 pub fn settle_forget(begin: &Begin, state: &State, live: Option<&Object>) -> Outcome {
     let is_in = |object: &Object| {
-        if is_untracked(object) { object.mark() == Some(mark_of(state)) } else { has_our_entry(object) }
+        if is_untracked(object) { object.mark() == Some(state.mark()) } else { has_our_entry(object) }
     };
     if is_other(begin, live) || live.is_none_or(|object| !is_in(object)) {
         Outcome::Gone
@@ -54,7 +54,7 @@ pub fn settle_forget(begin: &Begin, state: &State, live: Option<&Object>) -> Out
 }
 
 fn ours_if_marked(begin: &Begin, state: &State, live: Option<&Object>) -> Outcome {
-    let Some(live) = live.filter(|object| object.mark() == Some(mark_of(state))) else {
+    let Some(live) = live.filter(|object| object.mark() == Some(state.mark())) else {
         return Outcome::Unchanged;
     };
     // Known already, with more than can be read from here.
@@ -70,10 +70,6 @@ fn ours_if_marked(begin: &Begin, state: &State, live: Option<&Object>) -> Outcom
         since_serial: state.serial + 1,
         ..Owned::new(begin.key.clone(), begin.api_version.clone(), live.uid())
     }))
-}
-
-fn mark_of(state: &State) -> Mark {
-    Mark { stack: state.stack.clone(), lineage: state.lineage.clone() }
 }
 
 fn is_other(begin: &Begin, live: Option<&Object>) -> bool {

@@ -46,7 +46,7 @@ struct Named {
 }
 
 pub(super) fn rebuild(rest: State, open: &[OpenBegin], facts: &Facts<'_>) -> Rebuilt {
-    let mark = Mark { stack: rest.stack.clone(), lineage: rest.lineage.clone() };
+    let mark = rest.mark();
     let is_ours = |object: &&Object| object.mark().as_ref() == Some(&mark);
     let ours: BTreeMap<ObjectKey, &Object> =
         facts.live.marked.iter().filter(is_ours).map(|object| (object.key(), object)).collect();
@@ -234,7 +234,7 @@ fn written_as(object: &Object) -> String {
 /// What was written after the state at hand is not known from it: of an object that changed since only what the server
 /// says is kept.
 fn refresh(state: &mut State, ours: &BTreeMap<ObjectKey, &Object>, stack: Option<&Stack>) {
-    let mark = Mark { stack: state.stack.clone(), lineage: state.lineage.clone() };
+    let mark = state.mark();
     for owned in state.resources.values_mut() {
         let Some(object) = ours.get(&owned.key) else { continue };
         let same = owned.uid == object.uid();
